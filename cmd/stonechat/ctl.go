@@ -1,0 +1,294 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/term"
+)
+
+// ctlCmd talks to a running server.
+type ctlCmd struct {
+	Data   string `type:"path" default:"stonechat-data" placeholder:"DIR" help:"The server's data folder."`
+	Domain string `placeholder:"DOMAIN" help:"Which domain, where several are served."`
+
+	User struct {
+		Add      userAddCmd      `cmd:"" help:"Add an account; asks for its password, or reads one line of standard input."`
+		List     userListCmd     `cmd:"" help:"List accounts."`
+		Import   userImportCmd   `cmd:"" help:"Import accounts from JSON lines; - is standard input."`
+		Password userPasswordCmd `cmd:"" help:"Set a password."`
+		Role     userRoleCmd     `cmd:"" help:"Set a role."`
+		Disable  userDisableCmd  `cmd:"" help:"Forbid log-in and end all sessions."`
+		Enable   userEnableCmd   `cmd:"" help:"Allow log-in again."`
+		Delete   userDeleteCmd   `cmd:"" help:"Delete an account and everything that is kept of it."`
+	} `cmd:"" help:"Accounts."`
+	Session struct {
+		List  sessionListCmd  `cmd:"" help:"List sessions."`
+		Close sessionCloseCmd `cmd:"" help:"End one session, or all of an account."`
+	} `cmd:"" help:"Sessions."`
+	Hooks hooksCmd `cmd:"" help:"Show the order of hooks."`
+	Join  joinCmd  `cmd:"" help:"Use the invite that the server printed: make the first administrator."`
+}
+
+// call sends one request to the control socket and decodes the answer.
+func (c *ctlCmd) call(method, path string, body io.Reader, into any) error {
+	socket := filepath.Join(c.Data, "ctl.sock")
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}}}
+	if c.Domain == "" {
+		if err := c.onlyDomain(&client); err != nil {
+			return err
+		}
+	}
+	r, err := http.NewRequest(method, "http://ctl/"+c.Domain+path, body)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return fmt.Errorf("no server answers on %s (is it running on this data folder?): %w", socket, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		return json.NewDecoder(resp.Body).Decode(into)
+	}
+	var f struct{ Condition, Text string }
+	if err := json.NewDecoder(resp.Body).Decode(&f); err != nil {
+		return errors.New(resp.Status)
+	}
+	return errors.New(strings.TrimSuffix(f.Condition+": "+f.Text, ": "))
+}
+
+// onlyDomain asks the server which domain it serves first.
+func (c *ctlCmd) onlyDomain(client *http.Client) error {
+	resp, err := client.Get("http://ctl/")
+	if err != nil {
+		return fmt.Errorf("no server answers in %s (is it running on this data folder?): %w", c.Data, err)
+	}
+	defer resp.Body.Close()
+	var domains []string
+	if err := json.NewDecoder(resp.Body).Decode(&domains); err != nil || len(domains) == 0 {
+		return errors.New("the server does not say which domains it serves")
+	}
+	c.Domain = domains[0]
+	return nil
+}
+
+func (c *ctlCmd) send(method, path string, body any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	var ignored any
+	return c.call(method, path, bytes.NewReader(b), &ignored)
+}
+
+// readPassword asks twice without echo, or takes one line of standard input where that is no terminal.
+func readPassword() (string, error) {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		if err != nil && (err != io.EOF || line == "") {
+			return "", fmt.Errorf("no password on standard input: %w", err)
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	}
+	ask := func(prompt string) (string, error) {
+		fmt.Fprint(os.Stderr, prompt)
+		b, err := term.ReadPassword(int(os.Stdin.Fd()))
+		fmt.Fprintln(os.Stderr)
+		return string(b), err
+	}
+	first, err := ask("Password: ")
+	if err != nil {
+		return "", err
+	}
+	second, err := ask("Again: ")
+	if err == nil && first != second {
+		err = errors.New("the two passwords differ")
+	}
+	return first, err
+}
+
+type userAddCmd struct {
+	Name string `arg:""`
+	Role string `default:"member" help:"owner, admin, moderator, member, guest or bot."`
+}
+
+// Run is called by the command line.
+func (u *userAddCmd) Run(c *ctlCmd) error {
+	password, err := readPassword()
+	if err != nil {
+		return err
+	}
+	return c.send("POST", "/users", map[string]string{"name": u.Name, "password": password, "role": u.Role})
+}
+
+type joinCmd struct {
+	Token string `arg:""`
+	Name  string `arg:""`
+}
+
+// Run is called by the command line.
+func (j *joinCmd) Run(c *ctlCmd) error {
+	password, err := readPassword()
+	if err != nil {
+		return err
+	}
+	if err := c.send("POST", "/join", map[string]string{"token": j.Token, "name": j.Name, "password": password}); err != nil {
+		return err
+	}
+	fmt.Printf("%s@%s is the owner of this server.\n", j.Name, c.Domain)
+	return nil
+}
+
+type userListCmd struct{}
+
+// Run is called by the command line.
+func (*userListCmd) Run(c *ctlCmd) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "ADDRESS\tROLE\tCREATED\t")
+	for after := ""; ; {
+		var page []struct {
+			Address, Role, Created string
+			Disabled               bool
+		}
+		if err := c.call("GET", "/users?after="+url.QueryEscape(after), nil, &page); err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			return w.Flush()
+		}
+		for _, u := range page {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", u.Address, u.Role, u.Created, map[bool]string{true: "disabled"}[u.Disabled])
+		}
+		after, _, _ = strings.Cut(page[len(page)-1].Address, "@")
+	}
+}
+
+type userImportCmd struct {
+	File string `arg:""`
+}
+
+// Run is called by the command line.
+func (u *userImportCmd) Run(c *ctlCmd) error {
+	in := io.Reader(os.Stdin)
+	if u.File != "-" {
+		f, err := os.Open(u.File)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	var sum struct{ Created, Existing int }
+	if err := c.call("POST", "/users/import", in, &sum); err != nil {
+		return err
+	}
+	fmt.Printf("%d accounts created, %d existed already.\n", sum.Created, sum.Existing)
+	return nil
+}
+
+type userPasswordCmd struct {
+	Name string `arg:""`
+}
+
+// Run is called by the command line.
+func (u *userPasswordCmd) Run(c *ctlCmd) error {
+	password, err := readPassword()
+	if err != nil {
+		return err
+	}
+	return c.send("PUT", "/users/"+url.PathEscape(u.Name)+"/password", map[string]string{"password": password})
+}
+
+type userRoleCmd struct {
+	Name string `arg:""`
+	Role string `arg:"" help:"owner, admin, moderator, member, guest or bot."`
+}
+
+// Run is called by the command line.
+func (u *userRoleCmd) Run(c *ctlCmd) error {
+	return c.send("PUT", "/users/"+url.PathEscape(u.Name)+"/role", map[string]string{"role": u.Role})
+}
+
+type userDisableCmd struct {
+	Name string `arg:""`
+}
+
+// Run is called by the command line.
+func (u *userDisableCmd) Run(c *ctlCmd) error {
+	return c.send("PUT", "/users/"+url.PathEscape(u.Name)+"/disabled", map[string]bool{"disabled": true})
+}
+
+type userEnableCmd struct {
+	Name string `arg:""`
+}
+
+// Run is called by the command line.
+func (u *userEnableCmd) Run(c *ctlCmd) error {
+	return c.send("PUT", "/users/"+url.PathEscape(u.Name)+"/disabled", map[string]bool{"disabled": false})
+}
+
+type userDeleteCmd struct {
+	Name string `arg:""`
+}
+
+// Run is called by the command line.
+func (u *userDeleteCmd) Run(c *ctlCmd) error {
+	return c.send("DELETE", "/users/"+url.PathEscape(u.Name), nil)
+}
+
+type sessionListCmd struct {
+	Of string `arg:"" optional:"" help:"Name or address of an account; all without it."`
+}
+
+// Run is called by the command line.
+func (s *sessionListCmd) Run(c *ctlCmd) error {
+	var list []struct{ Address, From, Since, State string }
+	if err := c.call("GET", "/sessions?of="+url.QueryEscape(s.Of), nil, &list); err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "ADDRESS\tFROM\tSINCE\tSTATE")
+	for _, x := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", x.Address, x.From, x.Since, x.State)
+	}
+	return w.Flush()
+}
+
+type sessionCloseCmd struct {
+	Address string `arg:"" help:"Full address for one session, bare address or name for all of an account."`
+}
+
+// Run is called by the command line.
+func (s *sessionCloseCmd) Run(c *ctlCmd) error {
+	return c.send("DELETE", "/sessions/"+url.PathEscape(s.Address), nil)
+}
+
+type hooksCmd struct{}
+
+// Run is called by the command line.
+func (*hooksCmd) Run(c *ctlCmd) error {
+	var list []string
+	if err := c.call("GET", "/hooks", nil, &list); err != nil {
+		return err
+	}
+	for _, h := range list {
+		fmt.Println(h)
+	}
+	return nil
+}

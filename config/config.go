@@ -1,0 +1,300 @@
+// Package config holds every option of the server as plain data: its default, its meaning, no behaviour beyond reading and checking.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"stonechat/xmpp/jid"
+)
+
+// Config is one complete configuration. Default gives every option its default; Load reads a strict TOML file over them.
+type Config struct {
+	// Domains that are served, first the main one.
+	Domains []string `toml:"domains"`
+	// Data is the folder of everything that is kept.
+	Data string `toml:"data"`
+	// Local marks a try-out on this machine: a throw-away certificate and loopback listeners only.
+	Local bool `toml:"local"`
+	// RateLimits switches token buckets and connection limits per address. Off is for measurement only and is said loudly in the log.
+	RateLimits bool    `toml:"rate_limits"`
+	TLS        TLS     `toml:"tls"`
+	Listen     Listen  `toml:"listen"`
+	Archive    Archive `toml:"archive"`
+	Store      Store   `toml:"store"`
+	HTTP       HTTP    `toml:"http"`
+	Limits     Limits  `toml:"limits"`
+	Login      Login   `toml:"login"`
+	Contact    Contact `toml:"contact"`
+	Log        Log     `toml:"log"`
+}
+
+// TLS names the certificate. Without files a self-signed one is made in the data folder.
+type TLS struct {
+	// Certificate is a PEM file with the certificate chain.
+	Certificate string `toml:"certificate"`
+	// Key is the PEM file of its private key.
+	Key string `toml:"key"`
+}
+
+// Listen holds the addresses (host:port) of every listener; an empty list closes that door.
+type Listen struct {
+	// C2S takes clients by STARTTLS.
+	C2S []string `toml:"c2s"`
+	// C2STLS takes clients by direct TLS (XEP-0368).
+	C2STLS []string `toml:"c2s_tls"`
+	// HTTP answers health and metrics.
+	HTTP []string `toml:"http"`
+}
+
+// Archive is the message history.
+type Archive struct {
+	// Default for accounts without a choice of their own: always, roster or never (XEP-0441).
+	Default string `toml:"default"`
+}
+
+// Store tunes the embedded database.
+type Store struct {
+	// Synchronous is full, or off to prove that the power-cut judge can fail. Never set it to off for people.
+	Synchronous string `toml:"synchronous"`
+	// CacheKB is the page cache of each database connection in KiB.
+	CacheKB int `toml:"cache_kb"`
+}
+
+// HTTP are options of the HTTP listener.
+type HTTP struct {
+	// Pprof serves profiles below /debug/pprof; allowed on loopback listeners only.
+	Pprof bool `toml:"pprof"`
+}
+
+// Limits are the bounds on what others can make us hold.
+type Limits struct {
+	// Connections at once, in all and from one address (IPv6: from one /64).
+	Connections          int `toml:"connections"`
+	ConnectionsPerSource int `toml:"connections_per_source"`
+	// Handshakes that run at once before log-in, in all and from one address.
+	Handshakes          int `toml:"handshakes"`
+	HandshakesPerSource int `toml:"handshakes_per_source"`
+	// LoginTime is how long a connection may take until it is bound.
+	LoginTime Duration `toml:"login_time"`
+	// LoginFailures is how many wrong passwords one stream may try.
+	LoginFailures int `toml:"login_failures"`
+	// StanzaBytes is the largest stanza after log-in; StanzaBytesLogin before it.
+	StanzaBytes      int `toml:"stanza_bytes"`
+	StanzaBytesLogin int `toml:"stanza_bytes_login"`
+	// LoginBytes is all that a connection may send before it is logged in.
+	LoginBytes int `toml:"login_bytes"`
+	// Depth, Attributes and Namespaces bound one element.
+	Depth      int `toml:"depth"`
+	Attributes int `toml:"attributes"`
+	Namespaces int `toml:"namespaces"`
+	// BytesPerSecond and StanzasPerSecond fill each client's token buckets; the bursts are their sizes.
+	BytesPerSecond   int `toml:"bytes_per_second"`
+	BytesBurst       int `toml:"bytes_burst"`
+	StanzasPerSecond int `toml:"stanzas_per_second"`
+	StanzasBurst     int `toml:"stanzas_burst"`
+	// WindowStanzas and WindowBytes bound what one client may have in hand that is not settled yet.
+	WindowStanzas int `toml:"window_stanzas"`
+	WindowBytes   int `toml:"window_bytes"`
+	// OutboxBytes detaches a session whose client does not read; OutboxMerge is where presence is merged and typing dropped.
+	OutboxBytes int `toml:"outbox_bytes"`
+	OutboxMerge int `toml:"outbox_merge"`
+	// Stall is how long an outbox may stand without progress.
+	Stall Duration `toml:"stall"`
+	// Resume is how long a lost session can be resumed.
+	Resume Duration `toml:"resume"`
+	// IdlePing is how long a silent client is left alone before it is pinged.
+	IdlePing Duration `toml:"idle_ping"`
+	// Sessions of one account at once.
+	Sessions int `toml:"sessions"`
+	// RosterItems of one account.
+	RosterItems int `toml:"roster_items"`
+	// DirectedPresence is how many addresses one session may have sent directed presence to.
+	DirectedPresence int `toml:"directed_presence"`
+	// Shutdown is the time for an orderly end.
+	Shutdown Duration `toml:"shutdown"`
+}
+
+// Login says how people prove who they are.
+type Login struct {
+	// Plain offers SASL PLAIN (inside TLS only).
+	Plain bool `toml:"plain"`
+	// Iterations of the password hash for new passwords.
+	Iterations int `toml:"iterations"`
+}
+
+// Contact are the addresses announced by XEP-0157, as URIs (mailto:, xmpp:, https:).
+type Contact struct {
+	Abuse    []string `toml:"abuse"`
+	Admin    []string `toml:"admin"`
+	Feedback []string `toml:"feedback"`
+	Sales    []string `toml:"sales"`
+	Security []string `toml:"security"`
+	Status   []string `toml:"status"`
+	Support  []string `toml:"support"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	// Level is debug, info, warn or error.
+	Level string `toml:"level"`
+	// Format is text or json.
+	Format string `toml:"format"`
+}
+
+// Duration is a time span written as in "90s" or "10m".
+type Duration time.Duration
+
+// UnmarshalText reads a span as time.ParseDuration does.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+// MarshalText writes a span as UnmarshalText reads it.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// D is the span as a time.Duration.
+func (d Duration) D() time.Duration { return time.Duration(d) }
+
+// Default returns the configuration in force when nothing is set.
+func Default() Config {
+	return Config{
+		Data:       "stonechat-data",
+		RateLimits: true,
+		Listen:     Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTP: []string{"127.0.0.1:5280"}},
+		Archive:    Archive{Default: "always"},
+		Store:      Store{Synchronous: "full", CacheKB: 8192},
+		Login:      Login{Iterations: 10000},
+		Log:        Log{Level: "info", Format: "text"},
+		Limits: Limits{
+			Connections: 100_000, ConnectionsPerSource: 1000, Handshakes: 10_000, HandshakesPerSource: 200,
+			LoginTime: Duration(30 * time.Second), LoginFailures: 3,
+			StanzaBytes: 256 << 10, StanzaBytesLogin: 10_000, LoginBytes: 64 << 10,
+			Depth: 100, Attributes: 256, Namespaces: 64,
+			BytesPerSecond: 256 << 10, BytesBurst: 1 << 20, StanzasPerSecond: 100, StanzasBurst: 500,
+			WindowStanzas: 64, WindowBytes: 256 << 10,
+			OutboxBytes: 4 << 20, OutboxMerge: 256 << 10, Stall: Duration(30 * time.Second),
+			Resume: Duration(10 * time.Minute), IdlePing: Duration(5 * time.Minute),
+			Sessions: 50, RosterItems: 10_000, DirectedPresence: 2_000,
+			Shutdown: Duration(10 * time.Second),
+		},
+	}
+}
+
+// Load reads a TOML file over the defaults. Unknown keys are errors; relative paths are relative to the file's folder.
+func Load(path string) (Config, error) {
+	c := Default()
+	meta, err := toml.DecodeFile(path, &c)
+	if err != nil {
+		return c, fmt.Errorf("config %s: %w", path, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return c, fmt.Errorf("config %s: unknown option %q", path, unknown[0].String())
+	}
+	dir := filepath.Dir(path)
+	for _, p := range []*string{&c.Data, &c.TLS.Certificate, &c.TLS.Key} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	return c, nil
+}
+
+// Check reports every contradiction in the configuration.
+func (c *Config) Check() error {
+	var errs []error
+	complain := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if len(c.Domains) == 0 {
+		complain("no domain: set domains in the file, or start with --domain or --local")
+	}
+	for i, d := range c.Domains {
+		j, err := jid.Parse(d)
+		if err != nil || !j.IsDomain() {
+			complain("%q is not a domain", d)
+			continue
+		}
+		c.Domains[i] = j.Domain()
+	}
+	if c.Data == "" {
+		complain("no data folder")
+	}
+	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
+		complain("tls.certificate and tls.key go together")
+	}
+	if !oneOf(c.Archive.Default, "always", "roster", "never") {
+		complain("archive.default is %q, not always, roster or never", c.Archive.Default)
+	}
+	if !oneOf(c.Store.Synchronous, "full", "off") {
+		complain("store.synchronous is %q, not full or off", c.Store.Synchronous)
+	}
+	if !oneOf(c.Log.Level, "debug", "info", "warn", "error") || !oneOf(c.Log.Format, "text", "json") {
+		complain("log.level is debug, info, warn or error; log.format is text or json")
+	}
+	if c.Login.Iterations < 4096 {
+		complain("login.iterations is %d, below 4096", c.Login.Iterations)
+	}
+	if c.HTTP.Pprof && !allLoopback(c.Listen.HTTP) {
+		complain("http.pprof needs loopback HTTP listeners")
+	}
+	if c.Local {
+		for _, l := range [][]string{c.Listen.C2S, c.Listen.C2STLS, c.Listen.HTTP} {
+			if !allLoopback(l) {
+				complain("--local listens on loopback addresses only")
+			}
+		}
+	}
+	errs = append(errs, c.Limits.check()...)
+	return errors.Join(errs...)
+}
+
+func (l *Limits) check() []error {
+	var errs []error
+	for name, v := range map[string]int{
+		"connections": l.Connections, "connections_per_source": l.ConnectionsPerSource, "handshakes": l.Handshakes,
+		"handshakes_per_source": l.HandshakesPerSource, "login_failures": l.LoginFailures, "bytes_per_second": l.BytesPerSecond,
+		"stanzas_per_second": l.StanzasPerSecond, "stanzas_burst": l.StanzasBurst, "window_stanzas": l.WindowStanzas, "depth": l.Depth,
+		"attributes": l.Attributes, "namespaces": l.Namespaces, "outbox_bytes": l.OutboxBytes, "outbox_merge": l.OutboxMerge,
+		"sessions": l.Sessions, "roster_items": l.RosterItems, "directed_presence": l.DirectedPresence,
+	} {
+		if v <= 0 {
+			errs = append(errs, fmt.Errorf("limits.%s must be positive", name))
+		}
+	}
+	// RFC 6120 section 13.12: a server must accept stanzas of at least 10,000 bytes.
+	if l.StanzaBytes < 10_000 || l.StanzaBytesLogin < 4_096 || l.LoginBytes < l.StanzaBytesLogin || l.WindowBytes < l.StanzaBytes || l.BytesBurst < l.StanzaBytes {
+		errs = append(errs, errors.New("limits: stanza_bytes >= 10000, stanza_bytes_login >= 4096, login_bytes >= stanza_bytes_login, window_bytes and bytes_burst >= stanza_bytes"))
+	}
+	return errs
+}
+
+// SocketPath is the Unix socket of the control commands.
+func (c *Config) SocketPath() string { return filepath.Join(c.Data, "ctl.sock") }
+
+func oneOf(v string, allowed ...string) bool {
+	for _, a := range allowed {
+		if v == a {
+			return true
+		}
+	}
+	return false
+}
+
+func allLoopback(addrs []string) bool {
+	for _, a := range addrs {
+		host, _, err := net.SplitHostPort(a)
+		if err != nil {
+			return false
+		}
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,335 @@
+package core
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+	"stonechat/xmpp/xmltok"
+)
+
+// Account is the owner of one bare address of a host. Exported fields are fixed once it is loaded; everything else belongs to its turns.
+type Account struct {
+	holder
+	Host *Host
+	JID  jid.JID
+	// ID is the owner's number in the store; zero when the account does not exist.
+	ID store.Owner
+	// Exists is false for an address that nobody has; it is forgotten right after its turns.
+	Exists bool
+
+	role     atomic.Pointer[store.Role]
+	turns    Turns[turn]
+	sessions []*Session
+	line     line
+	idle     time.Time // since when nobody is there
+	chosen   []int     // scratch of targets
+	cands    []candidate
+}
+
+// turn is one thing that an account handles.
+type turn struct {
+	op     func(a *Account, w *Work, t *turn)
+	st     *stanza.Stanza
+	s      *Session
+	sink   Sink
+	from   origin
+	before store.Ticket
+	gate   *gate
+	call   func(w *Work, a *Account)
+	to     jid.JID
+	why    Lost
+	probe  bool
+}
+
+// Role of the account now. Safe from any goroutine.
+func (a *Account) Role() store.Role {
+	if r := a.role.Load(); r != nil {
+		return *r
+	}
+	return store.RoleGuest
+}
+
+// SetRole makes a changed role count at once. Only in a turn of a.
+func (a *Account) SetRole(r store.Role) { a.role.Store(&r) }
+
+// Sessions of the account, in the order of their binding. Only in a turn of a; the slice is not to be kept.
+func (a *Account) Sessions() []*Session { return a.sessions }
+
+// handle is every turn: one recover, so that a mistake costs its stanza an error and nothing else.
+func (a *Account) handle(w *Work, t *turn) {
+	defer func() {
+		if r := recover(); r != nil {
+			a.panicked(w, t, r)
+		}
+	}()
+	t.op(a, w, t)
+}
+
+// panicked answers the stanza of a failed turn and has the account read again from the store when its sessions are gone.
+func (a *Account) panicked(w *Work, t *turn, r any) {
+	a.Host.metrics.panics.Inc()
+	a.Host.logPanic(a.JID, t.st, r)
+	if t.from.s != nil && t.st != nil {
+		t.from.settle(w)
+		if t.st.Kind != stanza.Presence {
+			a.replyError(w, t.st, stanza.NewError(stanza.InternalServerError, ""))
+		}
+	}
+}
+
+// invoke is the turn that Ask and Do bring.
+func (a *Account) invoke(w *Work, t *turn) { t.call(w, a) }
+
+// receive is the turn of one stanza of the account's own client.
+func (a *Account) receive(w *Work, t *turn) {
+	s := t.s
+	st := t.st
+	if s.state != live || s.sink != t.sink {
+		s.win.drop(size(st))
+		return // the client will say it again on its new connection, or is gone
+	}
+	t.from = origin{s, s.win.begin(size(st))}
+	if st.ToErr != nil {
+		a.replyError(w, st, stanza.NewError(stanza.JIDMalformed, ""))
+		t.from.settle(w)
+		return
+	}
+	switch st.Kind {
+	case stanza.IQ:
+		a.receiveIQ(w, t)
+	case stanza.Presence:
+		a.receivePresence(w, t)
+	default:
+		a.receiveMessage(w, t)
+	}
+}
+
+// receiveMessage: own copy, limits and the like by Hooks.Sending, then on its way.
+func (a *Account) receiveMessage(w *Work, t *turn) {
+	st := t.st
+	if !st.HasTo {
+		// RFC 6120 section 10.3.1: as if addressed to the sender's own bare address.
+		st = st.WithTo(a.JID)
+		st.Seal()
+	}
+	e := w.begin(a, st, t.s)
+	switch a.Host.Hooks.Sending.run(e) {
+	case Drop:
+		if e.Err != nil {
+			a.replyError(w, st, e.Err)
+		}
+		t.from.settle(w)
+		return
+	case Done:
+		a.finishSending(w, e, t.from)
+		return
+	}
+	st = e.Stanza
+	var before store.Ticket
+	if len(e.tickets) > 0 {
+		before = e.tickets[0]
+	}
+	if len(e.tickets) > 0 || a.line.holds(st.From) {
+		t.from.more()
+		entry := &lineEntry{sent: true, arrival: arrival{st: st, s: t.s, from: t.from, kept: e.Kept, key: e.Key}}
+		tickets := e.tickets
+		a.Host.Router.route(w, st, t.from, before)
+		a.stand(w, entry, tickets)
+		return
+	}
+	a.Host.Router.route(w, st, t.from, store.Ticket{})
+	a.Host.Hooks.Sent.run(w.begin(a, st, t.s))
+}
+
+// finishSending: a hook has taken care of the stanza; what it wants to happen after its tickets happens then.
+func (a *Account) finishSending(w *Work, e *Event, from origin) {
+	st, s, after := e.Stanza, e.Session, e.after
+	a.whenDone(w, e.tickets, func(w *Work, err error) {
+		if err != nil {
+			a.replyError(w, st, a.Host.storeError(st, err))
+		} else {
+			e := w.begin(a, st, s)
+			for _, f := range after {
+				f(e)
+			}
+		}
+		from.settle(w)
+	})
+}
+
+// deliver is the turn of a message or subscription for the account.
+func (a *Account) deliver(w *Work, t *turn) {
+	st := t.st
+	if st.Kind == stanza.Presence {
+		a.deliverPresence(w, t)
+		return
+	}
+	_, out := a.choose(st)
+	switch out {
+	case ignore:
+		t.from.settle(w)
+		return
+	case refuse:
+		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
+		t.from.settle(w)
+		return
+	}
+	e := w.begin(a, st, nil)
+	switch a.Host.Hooks.Receiving.run(e) {
+	case Drop:
+		if e.Err != nil {
+			a.replyError(w, st, e.Err)
+		}
+		t.from.settle(w)
+		return
+	case Done:
+		a.finishSending(w, e, t.from)
+		return
+	}
+	x := arrival{st: e.Stanza, from: t.from, before: t.before, kept: e.Kept, key: e.Key}
+	tickets := e.tickets
+	if done, err := t.before.Outcome(); !done || err != nil {
+		tickets = append(tickets, t.before)
+	}
+	if len(tickets) > 0 || a.line.holds(st.From) {
+		a.stand(w, &lineEntry{arrival: x}, tickets)
+		return
+	}
+	a.show(w, x)
+}
+
+// show gives a message to the sessions of this moment, or to Fallback.
+func (a *Account) show(w *Work, x arrival) {
+	chosen, out := a.choose(x.st)
+	e := w.begin(a, x.st, x.s)
+	e.Kept, e.Key = x.kept, x.key
+	for _, i := range chosen {
+		e.Targets = append(e.Targets, a.sessions[i])
+	}
+	a.Host.Hooks.Received.run(e)
+	for _, s := range e.Targets {
+		s.sendTo(w, x.st, x.st.To, x.kept != "")
+	}
+	if out != deliver && a.Host.Hooks.Fallback.run(e) != Done && out != ignore && x.kept == "" {
+		a.replyError(w, x.st, stanza.NewError(stanza.ServiceUnavailable, ""))
+	}
+	x.from.settle(w)
+}
+
+// choose applies the table of RFC 6121 section 8.5 to the sessions of this moment. The result is valid until the next call.
+func (a *Account) choose(st *stanza.Stanza) ([]int, outcome) {
+	a.cands = a.cands[:0]
+	for _, s := range a.sessions {
+		a.cands = append(a.cands, candidate{s.JID.Resource(), s.available, s.priority})
+	}
+	var out outcome
+	a.chosen, out = chooseMessage(a.chosen[:0], a.Exists, st.Type, st.To.Resource(), a.cands)
+	return a.chosen, out
+}
+
+// receiveIQ: answered here, or on its way.
+func (a *Account) receiveIQ(w *Work, t *turn) {
+	st := t.st
+	if err := checkIQ(st); err != nil {
+		a.replyError(w, st, err)
+		t.from.settle(w)
+		return
+	}
+	asks := st.Type == stanza.Get || st.Type == stanza.Set
+	host := a.Host
+	if st.HasTo {
+		host = host.Router.hosts[st.To.Domain()]
+	}
+	switch {
+	case host != nil && (!st.HasTo || st.To == a.JID):
+		// RFC 6120 section 10.3.3: no address means the sender's own account.
+		if asks {
+			a.answerIQ(w, st, t.s, ToOwn, t.from)
+			return
+		}
+	case host != nil && st.To.IsDomain():
+		if asks {
+			host.answerFor(a, w, st, t.s, t.from)
+			return
+		}
+		a.Host.answered(w, st)
+	default:
+		a.Host.Router.route(w, st, t.from, store.Ticket{})
+		return
+	}
+	t.from.settle(w)
+}
+
+// deliverIQ is the turn of an IQ for the account or one of its sessions.
+func (a *Account) deliverIQ(w *Work, t *turn) {
+	st := t.st
+	asks := st.Type == stanza.Get || st.Type == stanza.Set
+	if st.To.IsFull() {
+		if s := a.session(st.To); s != nil {
+			s.Send(w, st) // RFC 6121 section 8.5.3.1
+		} else if asks {
+			a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, "")) // RFC 6121 section 8.5.3.2.3
+		}
+		t.from.settle(w)
+		return
+	}
+	if !asks {
+		t.from.settle(w) // RFC 6121 section 8.5.2: nothing of ours asked
+		return
+	}
+	if !a.Exists {
+		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
+		t.from.settle(w)
+		return
+	}
+	a.answerIQ(w, st, nil, ToContact, t.from)
+}
+
+// touch notes since when nobody is there.
+func (a *Account) touch() {
+	if len(a.sessions) == 0 {
+		a.idle = a.Host.now()
+	}
+}
+
+// leaveMemory is the turn that forgets an account that nobody uses.
+func (a *Account) leaveMemory(_ *Work, _ *turn) {
+	if len(a.sessions) > 0 || a.line.head != nil || (a.Exists && a.Host.now().Sub(a.idle) < forgetAfter) {
+		return
+	}
+	if a.turns.close() {
+		a.Host.accounts.remove(a)
+	}
+}
+
+// Ask has f called in a turn of the account and waits for its answer. Only a door may call it.
+func ask[T any](ctx context.Context, h *Host, w *Work, account jid.JID, f func(*Work, *Account) (T, error)) (T, error) {
+	type answer struct {
+		v   T
+		err error
+	}
+	done := make(chan answer, 1)
+	h.accounts.take(w, account, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
+		v, err := f(w, a)
+		done <- answer{v, err}
+	}})
+	w.Run()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		var zero T
+		return zero, ctx.Err()
+	}
+}
+
+// StanzaID is the element of XEP-0359 that tells the owner's archive id of a message.
+func StanzaID(id string, by jid.JID) string {
+	b := xmltok.AppendAttr([]byte("<stanza-id xmlns='"+ns.StanzaID+"'"), "id", id)
+	return string(append(xmltok.AppendAttr(b, "by", by.String()), "/>"...))
+}

@@ -1,0 +1,146 @@
+package core
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+// The reasons for which a resource is not bound.
+var (
+	ErrNoAccount   = errors.New("no such account")
+	ErrTooMany     = errors.New("too many sessions of this account")
+	ErrBadResource = errors.New("not a resource")
+)
+
+// Binding is what a door wants bound.
+type Binding struct {
+	Account jid.JID
+	// Resource the client asks for; empty: the server makes one.
+	Resource string
+	Sink     Sink
+	Address  netip.AddrPort
+	// Namespace is written on every stanza, for sinks whose frames stand alone; empty for streams.
+	Namespace string
+	// First is sent before anything else, such as the result of the bind request; it is given the full address.
+	First func(full jid.JID) string
+}
+
+// Bind makes a session (RFC 6120 section 7). A session that holds the resource already is ended with conflict, since its client may be
+// gone without our knowing. Only a door may call it.
+func (h *Host) Bind(ctx context.Context, w *Work, b Binding) (*Session, error) {
+	return ask(ctx, h, w, b.Account, func(w *Work, a *Account) (*Session, error) {
+		return a.bind(w, b)
+	})
+}
+
+func (a *Account) bind(w *Work, b Binding) (*Session, error) {
+	if !a.Exists {
+		return nil, ErrNoAccount
+	}
+	if b.Resource == "" {
+		b.Resource = newResource()
+	}
+	full, err := a.JID.WithResource(b.Resource)
+	if err != nil {
+		return nil, ErrBadResource
+	}
+	if old := a.session(full); old != nil {
+		a.cut(old, closing(LostReplaced))
+		a.end(w, old, LostReplaced)
+	}
+	if len(a.sessions) >= a.Host.Config.Limits.Sessions {
+		return nil, ErrTooMany
+	}
+	s := &Session{JID: full, Account: a, Address: b.Address, Since: a.Host.now(), xmlns: b.Namespace, sink: b.Sink}
+	s.out.session = s
+	s.out.sink = b.Sink
+	a.sessions = append(a.sessions, s)
+	a.Host.metrics.sessions.Add(1)
+	s.sendRaw(w, b.First(full))
+	a.Host.Hooks.Bound.run(w.begin(a, nil, s))
+	return s, nil
+}
+
+func newResource() string {
+	b := make([]byte, 9)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// requests are the server's own IQs to clients.
+type requests struct {
+	mu   sync.Mutex
+	next uint64
+	open map[string]request
+}
+
+type request struct {
+	of    jid.JID
+	since time.Time
+	done  func(w *Work, answer *stanza.Stanza)
+}
+
+const (
+	maxRequests = 10_000
+	requestTime = 60 * time.Second
+)
+
+// Request sends an IQ from the host to the session and has done called with the result or error; never, when the client does not answer.
+// done follows the rules of a turn of the session's account.
+func (s *Session) Request(w *Work, payload string, done func(w *Work, answer *stanza.Stanza)) error {
+	h := s.Account.Host
+	r := &h.requests
+	r.mu.Lock()
+	if len(r.open) >= maxRequests {
+		r.forget(h.now().Add(-requestTime))
+	}
+	if len(r.open) >= maxRequests {
+		r.mu.Unlock()
+		return errors.New("core: too many open requests")
+	}
+	r.next++
+	id := "s" + strconv.FormatUint(r.next, 36)
+	if r.open == nil {
+		r.open = make(map[string]request)
+	}
+	r.open[id] = request{s.JID, h.now(), done}
+	r.mu.Unlock()
+	st, err := stanza.New(stanza.Head{Kind: stanza.IQ, Type: stanza.Get, ID: id, From: h.Domain, To: s.JID}, payload)
+	if err != nil {
+		return err
+	}
+	s.Send(w, st.Seal())
+	return nil
+}
+
+func (r *requests) forget(before time.Time) {
+	for id, q := range r.open {
+		if q.since.Before(before) {
+			delete(r.open, id)
+		}
+	}
+}
+
+// answered takes an answer of a client to the host.
+func (h *Host) answered(w *Work, st *stanza.Stanza) {
+	r := &h.requests
+	r.mu.Lock()
+	q, ok := r.open[st.ID]
+	ok = ok && q.of == st.From
+	if ok {
+		delete(r.open, st.ID)
+	}
+	r.mu.Unlock()
+	if ok && q.done != nil {
+		q.done(w, st)
+	}
+}

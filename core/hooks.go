@@ -1,0 +1,159 @@
+package core
+
+import (
+	"context"
+
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+// Verdict is what a deciding hook says.
+type Verdict uint8
+
+// The verdicts of deciding hooks.
+const (
+	Next Verdict = iota // go on with the next hook
+	Done                // the hook has taken care of the stanza: nothing more happens to it
+	Drop                // the stanza ends here; Event.Err, if set, is what its sender is told
+)
+
+// Event is what a hook or an IQ handler sees of one stanza. It is valid during the call only and reused afterwards.
+type Event struct {
+	Host    *Host
+	Work    *Work
+	Account *Account       // whose turn it is
+	Session *Session       // the sending session, where it is a session of Account
+	Stanza  *stanza.Stanza // a deciding hook may put another in its place
+	Targets []*Session     // Received: who gets it, perhaps nobody
+	Err     *stanza.Error  // with Drop: the answer to the sender
+	Outside bool           // the sender is not an account of this host
+
+	// Kept is the archive's public id of the owner's copy, Key its place in the archive; zero when the owner keeps none.
+	Kept string
+	Key  store.Key
+
+	tickets []store.Ticket
+	after   []func(*Event)
+}
+
+// Wait makes what follows the hooks (delivery, the answer, After) wait for the disk's promise. The turn itself never waits.
+func (e *Event) Wait(t store.Ticket) { e.tickets = append(e.tickets, t) }
+
+// After has f called in a turn of the same owner when all tickets of this event are done, before the answer goes out; never when one failed.
+func (e *Event) After(f func(*Event)) { e.after = append(e.after, f) }
+
+// Refuse drops the stanza and tells its sender why.
+func (e *Event) Refuse(err *stanza.Error) Verdict {
+	e.Err = err
+	return Drop
+}
+
+// Hook is one registered function with the module that registered it.
+type Hook[F any] struct {
+	Module string
+	Do     F
+}
+
+// Deciding hooks run until one returns Done or Drop.
+type Deciding []Hook[func(*Event) Verdict]
+
+// Add appends f; the order of modules is the order of hooks.
+func (d *Deciding) Add(module string, f func(*Event) Verdict) {
+	*d = append(*d, Hook[func(*Event) Verdict]{module, f})
+}
+
+func (d Deciding) run(e *Event) Verdict {
+	for i := range d {
+		if v := d[i].Do(e); v != Next {
+			return v
+		}
+	}
+	return Next
+}
+
+// Watching hooks all run.
+type Watching []Hook[func(*Event)]
+
+// Add appends f; the order of modules is the order of hooks.
+func (w *Watching) Add(module string, f func(*Event)) {
+	*w = append(*w, Hook[func(*Event)]{module, f})
+}
+
+func (w Watching) run(e *Event) {
+	for i := range w {
+		w[i].Do(e)
+	}
+}
+
+// Hooks are the points where modules stand. They are filled by Install before the first door opens and never change afterwards.
+// Every hook runs in a turn of the owner it is about.
+type Hooks struct {
+	// Loading: an account is read into memory. Before its first turn, on a goroutine that may wait; what fails here makes it unavailable.
+	Loading []Hook[func(context.Context, *Account) error]
+	// Sending: a local client's message or subscription, before routing. Turn of the sender.
+	Sending Deciding
+	// Sent: it was routed, and the sender's own copy, if one is kept, is durable. Turn of the sender.
+	Sent Watching
+	// Receiving: a message or subscription reached the owner of its local addressee. Turn of the addressee.
+	Receiving Deciding
+	// Received: its targets are known, perhaps none; what is kept is durable. Turn of the addressee.
+	Received Watching
+	// Fallback: no session takes it. Done: somebody keeps it for later. Turn of the addressee.
+	Fallback Deciding
+	// Announcing: a session's presence before it goes to its contacts. Turn of the session's account.
+	Announcing Deciding
+	// Available: first presence of a session. Turn of its account.
+	Available Watching
+	// Unavailable: the last of it. Turn of its account.
+	Unavailable Watching
+	// Bound: new or resumed session. Turn of its account.
+	Bound Watching
+	// Closed: the session ended. Turn of its account.
+	Closed Watching
+	// Login: an attempt to log in, with its outcome. Runs at the door.
+	Login []Hook[func(*Attempt)]
+	// AccountDeleted: the account is gone; whoever keeps something of it erases it. Turn of the account.
+	AccountDeleted Watching
+}
+
+// Attempt is one attempt to log in.
+type Attempt struct {
+	Account   jid.JID // as claimed
+	Mechanism string
+	Address   string // network address it came from
+	Accepted  bool
+}
+
+// HookList is the whole order of hooks, for people.
+func (h *Hooks) HookList() []string {
+	var out []string
+	deciding := func(name string, d Deciding) {
+		for _, k := range d {
+			out = append(out, name+" "+k.Module)
+		}
+	}
+	watching := func(name string, d Watching) {
+		for _, k := range d {
+			out = append(out, name+" "+k.Module)
+		}
+	}
+	for _, k := range h.Loading {
+		out = append(out, "Loading "+k.Module)
+	}
+	for _, k := range h.Login {
+		out = append(out, "Login "+k.Module)
+	}
+	watching("Bound", h.Bound)
+	deciding("Sending", h.Sending)
+	watching("Sent", h.Sent)
+	deciding("Receiving", h.Receiving)
+	watching("Received", h.Received)
+	deciding("Fallback", h.Fallback)
+	deciding("Announcing", h.Announcing)
+	watching("Available", h.Available)
+	watching("Unavailable", h.Unavailable)
+	watching("Closed", h.Closed)
+	watching("AccountDeleted", h.AccountDeleted)
+	return out
+}

@@ -1,0 +1,284 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"stonechat/config"
+	"stonechat/obs"
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+const (
+	slowAtOnce = 16               // slow IQ rows that run at once
+	slowTime   = 30 * time.Second // for one of them
+)
+
+// Module is one feature. Install registers its hooks, rows and ports; nothing is registered later.
+type Module interface {
+	Name() string
+	Install(h *Host)
+}
+
+// Runner is a module with background work; Run ends when ctx does.
+type Runner interface {
+	Run(ctx context.Context) error
+}
+
+// Host is one served domain. It is filled before the first door opens and does not change afterwards.
+type Host struct {
+	Domain jid.JID
+	Config *config.Config
+	Obs    obs.Obs
+	Router *Router
+	Hooks  Hooks
+	IQ     IQTable
+	HTTP   Routes
+	Ports  Ports
+	Disco  Disco
+	// Accounts are read when an account is loaded.
+	Accounts store.Accounts
+	// Now is the clock.
+	Now func() time.Time
+
+	ctx      context.Context
+	cancel   context.CancelFunc
+	pool     *Pool
+	metrics  *Metrics
+	accounts *owners
+	requests requests
+	slots    int
+	slowly   chan struct{}
+	wait     sync.WaitGroup
+}
+
+// Disco is what the host and its accounts announce (XEP-0030); modules add to it, and something else answers from it.
+type Disco struct {
+	// HostFeatures and AccountFeatures are namespaces.
+	HostFeatures, AccountFeatures []string
+	// StreamFeatures are offered to a client that is logged in and not yet bound, as XML.
+	StreamFeatures []string
+}
+
+// Parts are what a host is built from.
+type Parts struct {
+	Config   *config.Config
+	Obs      obs.Obs
+	Router   *Router
+	Pool     *Pool
+	Metrics  *Metrics
+	Accounts store.Accounts
+	Now      func() time.Time // nil: time.Now
+}
+
+// NewHost adds a host for domain to the router. Modules are installed next, then Start is called.
+func NewHost(domain jid.JID, p Parts) *Host {
+	h := &Host{
+		Domain: domain, Config: p.Config, Obs: p.Obs, Router: p.Router, Accounts: p.Accounts, Now: p.Now,
+		pool: p.Pool, metrics: p.Metrics, slowly: make(chan struct{}, slowAtOnce),
+	}
+	if h.Now == nil {
+		h.Now = time.Now
+	}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.accounts = newOwners(h)
+	p.Router.hosts[domain.Domain()] = h
+	return h
+}
+
+// Start checks what modules have registered and begins background work.
+func (h *Host) Start() error {
+	if err := errors.Join(h.IQ.errs...); err != nil {
+		return err
+	}
+	for _, r := range h.HTTP {
+		if r.Action == "" || r.Do == nil {
+			return fmt.Errorf("core: http row %q is incomplete", r.Pattern)
+		}
+	}
+	if h.Ports.Authenticator == nil || h.Ports.Contacts == nil {
+		return errors.New("core: no module offers log-in, or contacts")
+	}
+	h.wait.Go(func() { h.accounts.sweep(h.ctx) })
+	return nil
+}
+
+// Metrics are the figures shared by all hosts.
+func (h *Host) Metrics() *Metrics { return h.metrics }
+
+// Pool are the goroutines of the server's turns; doors make their Work from it.
+func (h *Host) Pool() *Pool { return h.pool }
+
+func (h *Host) now() time.Time { return h.Now() }
+
+// Do has f called in a turn of the account, which is loaded first. It does not wait.
+func (h *Host) Do(account jid.JID, f func(w *Work, a *Account)) {
+	h.pool.Do(func(w *Work) {
+		h.accounts.take(w, account, turn{op: (*Account).invoke, call: f})
+	})
+}
+
+// Ask has f called in a turn of the account and waits for it. Only a door may call it.
+func (h *Host) Ask(ctx context.Context, account jid.JID, f func(w *Work, a *Account) error) error {
+	_, err := ask(ctx, h, NewWork(h.pool), account, func(w *Work, a *Account) (struct{}, error) {
+		return struct{}{}, f(w, a)
+	})
+	return err
+}
+
+// EachLoaded has f called in a turn of every account in memory. It does not wait.
+func (h *Host) EachLoaded(f func(w *Work, a *Account)) {
+	h.accounts.each(func(a *Account) {
+		a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: f})
+	})
+}
+
+// Loaded are the addresses of all accounts in memory.
+func (h *Host) Loaded() []jid.JID {
+	var out []jid.JID
+	h.accounts.each(func(a *Account) { out = append(out, a.JID) })
+	return out
+}
+
+// DeleteAccount ends the sessions of an account that is about to be deleted from the store, tells modules, and forgets it. Only a door may
+// call it.
+func (h *Host) DeleteAccount(ctx context.Context, account jid.JID) error {
+	return h.Ask(ctx, account, func(w *Work, a *Account) error {
+		a.EndSessions(w, nil)
+		h.Hooks.AccountDeleted.run(w.begin(a, nil, nil))
+		a.Exists = false
+		a.turns.Take(w, turn{op: (*Account).leaveMemory})
+		return nil
+	})
+}
+
+// slow runs a slow row in the bounded pool; its answer comes back as a turn.
+func (h *Host) slow(a *Account, st *stanza.Stanza, s *Session, row *IQ, from origin) {
+	asked := h.now()
+	h.wait.Go(func() {
+		h.slowly <- struct{}{}
+		defer func() { <-h.slowly }()
+		ctx, cancel := context.WithTimeout(h.ctx, slowTime-h.now().Sub(asked))
+		defer cancel()
+		e := &Event{Host: h, Account: a, Session: s, Stanza: st}
+		ans, err := h.runSlow(ctx, row, e)
+		a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
+			e.Work = w
+			a.finishIQ(w, e, ans, err, from)
+		}})
+	})
+}
+
+// runSlow is one row outside turns, with a recover of its own.
+func (h *Host) runSlow(ctx context.Context, row *IQ, e *Event) (ans Answer, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			h.metrics.panics.Inc()
+			h.logPanic(e.Account.JID, e.Stanza, r)
+			err = stanza.NewError(stanza.InternalServerError, "")
+		}
+	}()
+	return row.Do(ctx, e)
+}
+
+// answerFor answers an IQ to the host itself, in a turn of the asking account.
+func (h *Host) answerFor(a *Account, w *Work, st *stanza.Stanza, s *Session, from origin) {
+	if h != a.Host {
+		// Another domain of this server: its rows, answered in the asker's turn.
+		row := h.IQ.find(st, ToHost)
+		if row == nil || row.Slow || Permit(from.actor(st), row.Action, Object{}) != nil {
+			a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
+			from.settle(w)
+			return
+		}
+		e := w.begin(a, st, s)
+		e.Host = h
+		ans, err := row.Do(h.ctx, e)
+		a.finishIQ(w, e, ans, err, from)
+		return
+	}
+	a.answerIQ(w, st, s, ToHost, from)
+}
+
+// End closes every session, tells contacts and waits for what is in hand. It is called after the doors were closed.
+func (h *Host) End(ctx context.Context) error {
+	done := make(chan struct{})
+	var left sync.WaitGroup
+	h.accounts.each(func(a *Account) {
+		left.Add(1)
+		a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
+			for len(a.sessions) > 0 {
+				s := a.sessions[0]
+				if s.managed() {
+					s.sendRaw(w, string(appendCount(nil, "a", s.win.handled())))
+					s.out.flush()
+				}
+				a.cut(s, closing(LostShutdown))
+				a.end(w, s, LostShutdown)
+			}
+			left.Done()
+		}})
+	})
+	go func() {
+		left.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Drain waits until no session has anything unsettled or unwritten: all lines are empty, all answers are out.
+func (h *Host) Drain(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !h.drained() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (h *Host) drained() bool {
+	var busy int64
+	var left sync.WaitGroup
+	var mu sync.Mutex
+	h.accounts.each(func(a *Account) {
+		left.Add(1)
+		a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: func(_ *Work, a *Account) {
+			defer left.Done()
+			for _, s := range a.sessions {
+				if s.win.quiet() != nil || !s.out.idle() {
+					mu.Lock()
+					busy++
+					mu.Unlock()
+				}
+			}
+			if a.line.head != nil {
+				mu.Lock()
+				busy++
+				mu.Unlock()
+			}
+		}})
+	})
+	left.Wait()
+	return busy == 0
+}
+
+// Close stops background work. The pool is closed by its owner afterwards.
+func (h *Host) Close() {
+	h.cancel()
+	h.accounts.wait.Wait()
+	h.wait.Wait()
+}

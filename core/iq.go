@@ -1,0 +1,234 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+// Target is whom an IQ of a row is addressed to.
+type Target uint8
+
+// The targets of IQ rows.
+const (
+	ToHost    Target = iota + 1 // the served domain
+	ToOwn                       // the sender's own account: its bare address, or no address
+	ToContact                   // the bare address of another account of this host
+)
+
+// String is the target as people read it.
+func (t Target) String() string { return [...]string{"?", "host", "own", "contact"}[t] }
+
+// Answer is what an IQ handler gives: the payload of the result, perhaps preceded by stanzas that go to the asker first.
+type Answer struct {
+	Payload string
+	// Before are pulled as the asker's connection takes them, and arrive before the result.
+	Before Source
+}
+
+// IQ is one row of the table: who answers which request. Exactly one row answers.
+type IQ struct {
+	// Space and Local name the payload.
+	Space, Local string
+	// Type is stanza.Get or stanza.Set.
+	Type stanza.Type
+	To   Target
+	// Action is the right it takes; a row without one stops the server at start.
+	Action Action
+	// Slow rows run outside turns in a bounded pool; they may wait but not touch Account or Session beyond their fixed fields.
+	Slow bool
+	// Do answers. Its error, if not a *stanza.Error, becomes internal-server-error and is logged.
+	Do func(context.Context, *Event) (Answer, error)
+	// Module is who registered it.
+	Module string
+}
+
+type iqKey struct {
+	space, local string
+	typ          stanza.Type
+	to           Target
+}
+
+// IQTable holds every row.
+type IQTable struct {
+	rows map[iqKey]*IQ
+	errs []error
+}
+
+// Handle adds a row. Contradictions are reported when the host starts.
+func (t *IQTable) Handle(row IQ) {
+	if t.rows == nil {
+		t.rows = make(map[iqKey]*IQ)
+	}
+	k := iqKey{row.Space, row.Local, row.Type, row.To}
+	switch {
+	case t.rows[k] != nil:
+		t.errs = append(t.errs, fmt.Errorf("iq %s %s %s to %s: both %s and %s answer", row.Type, row.Space, row.Local, row.To, t.rows[k].Module, row.Module))
+	case row.Action == "":
+		t.errs = append(t.errs, fmt.Errorf("iq %s %s %s to %s: no action", row.Type, row.Space, row.Local, row.To))
+	case row.Do == nil || (row.Type != stanza.Get && row.Type != stanza.Set) || row.To == 0:
+		t.errs = append(t.errs, fmt.Errorf("iq %s %s %s: incomplete row", row.Type, row.Space, row.Local))
+	default:
+		t.rows[k] = &row
+	}
+}
+
+// Rows lists all rows in a fixed order, for tests and people.
+func (t *IQTable) Rows() []IQ {
+	out := make([]IQ, 0, len(t.rows))
+	for _, r := range t.rows {
+		out = append(out, *r)
+	}
+	sort.Slice(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		if a.Space != b.Space {
+			return a.Space < b.Space
+		}
+		if a.Local != b.Local {
+			return a.Local < b.Local
+		}
+		if a.To != b.To {
+			return a.To < b.To
+		}
+		return a.Type < b.Type
+	})
+	return out
+}
+
+func (t *IQTable) find(st *stanza.Stanza, to Target) *IQ {
+	p, ok := st.Payload()
+	if !ok {
+		return nil
+	}
+	return t.rows[iqKey{p.Space, p.Local, st.Type, to}]
+}
+
+// checkIQ applies RFC 6120 section 8.2.3.
+func checkIQ(st *stanza.Stanza) *stanza.Error {
+	switch st.Type {
+	case stanza.Get, stanza.Set:
+		if st.Len() != 1 {
+			return stanza.NewError(stanza.BadRequest, "an iq of type get or set has exactly one child")
+		}
+	case stanza.TypeResult, stanza.TypeError:
+	default:
+		return stanza.NewError(stanza.BadRequest, "an iq has type get, set, result or error")
+	}
+	if st.ID == "" {
+		return stanza.NewError(stanza.BadRequest, "an iq has an id")
+	}
+	return nil
+}
+
+// answerIQ has the row answer, in a turn of a: the sender's account for ToHost and ToOwn, the addressee for ToContact.
+func (a *Account) answerIQ(w *Work, st *stanza.Stanza, s *Session, to Target, from origin) {
+	row := a.Host.IQ.find(st, to)
+	if row == nil {
+		// RFC 6121 section 8.5.1 and RFC 6120 section 8.4: nobody understands it.
+		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
+		from.settle(w)
+		return
+	}
+	if err := Permit(from.actor(st), row.Action, a.object(to, st)); err != nil {
+		if to == ToContact {
+			err = stanza.NewError(stanza.ServiceUnavailable, "") // the same as for an account that does not exist
+		}
+		a.replyError(w, st, err)
+		from.settle(w)
+		return
+	}
+	if row.Slow {
+		a.Host.slow(a, st, s, row, from)
+		return
+	}
+	e := w.begin(a, st, s)
+	ans, err := row.Do(a.Host.ctx, e)
+	a.finishIQ(w, e, ans, err, from)
+}
+
+// finishIQ answers at once, or when the event's tickets are done.
+func (a *Account) finishIQ(w *Work, e *Event, ans Answer, err error, from origin) {
+	st := e.Stanza
+	if err != nil {
+		a.replyError(w, st, a.Host.asStanzaError(st, err))
+		from.settle(w)
+		return
+	}
+	session, after := e.Session, e.after
+	a.whenDone(w, e.tickets, func(w *Work, err error) {
+		if err != nil {
+			a.replyError(w, st, a.Host.asStanzaError(st, err))
+			from.settle(w)
+			return
+		}
+		if len(after) > 0 {
+			e := w.begin(a, st, session)
+			for _, f := range after {
+				f(e)
+			}
+		}
+		a.reply(w, st, session, ans)
+		from.settle(w)
+	})
+}
+
+// reply sends the result to the asking session, or by the router to whoever asked from elsewhere.
+func (a *Account) reply(w *Work, st *stanza.Stanza, s *Session, ans Answer) {
+	if ans.Before != nil && s != nil {
+		s.sendSource(w, ans.Before)
+	}
+	if r := stanza.Result(st, ans.Payload); r != nil {
+		a.answer(w, r, s)
+	}
+}
+
+// replyError answers st with err, unless st is itself an answer.
+func (a *Account) replyError(w *Work, st *stanza.Stanza, err *stanza.Error) {
+	if r := stanza.ErrorReply(st, err); r != nil {
+		a.answer(w, r, a.session(st.From))
+	}
+}
+
+func (a *Account) answer(w *Work, r *stanza.Stanza, s *Session) {
+	r.Seal()
+	if s != nil {
+		s.Send(w, r)
+		return
+	}
+	a.Host.Router.Route(w, r)
+}
+
+// asStanzaError turns any error into one that may be shown, and logs what may not.
+func (h *Host) asStanzaError(st *stanza.Stanza, err error) *stanza.Error {
+	var se *stanza.Error
+	if errors.As(err, &se) {
+		return se
+	}
+	return h.storeError(st, err)
+}
+
+// object says what the request is about, for Permit.
+func (a *Account) object(to Target, st *stanza.Stanza) Object {
+	switch to {
+	case ToOwn:
+		return Object{Account: a.JID, Role: a.Role()}
+	case ToContact:
+		sub := a.Host.Ports.Contacts.Subscription(a, st.From.Bare())
+		return Object{Account: a.JID, Role: a.Role(), Subscribed: sub&SubscribedFrom != 0}
+	}
+	return Object{}
+}
+
+// session of a full address, or nil.
+func (a *Account) session(full jid.JID) *Session {
+	for _, s := range a.sessions {
+		if s.JID == full {
+			return s
+		}
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package core
+
+import (
+	"sync/atomic"
+
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+// line is what an owner is about to show to others: first in, first out. A kept stanza stands in it until its tickets are done.
+type line struct {
+	head, tail *lineEntry
+	senders    map[jid.JID]int // how many entries of each bare sender stand in it
+}
+
+type lineEntry struct {
+	arrival
+	sent bool // the owner's own sending: show means Hooks.Sent
+	done bool
+	err  error
+	next *lineEntry
+}
+
+// arrival is a stanza on its way to be shown, with what its owner's archive knows of it.
+type arrival struct {
+	st     *stanza.Stanza
+	s      *Session // the sender's session where it is one of the owner's own
+	from   origin
+	before store.Ticket // the sender's own promise
+	kept   string
+	key    store.Key
+}
+
+func (l *line) push(e *lineEntry) {
+	if l.tail == nil {
+		l.head = e
+	} else {
+		l.tail.next = e
+	}
+	l.tail = e
+	if l.senders == nil {
+		l.senders = make(map[jid.JID]int)
+	}
+	l.senders[e.st.From.Bare()]++
+}
+
+// holds tells whether something of this sender stands in the line.
+func (l *line) holds(sender jid.JID) bool { return l.head != nil && l.senders[sender.Bare()] > 0 }
+
+// ready takes the first entry out if its tickets are done.
+func (l *line) ready() *lineEntry {
+	e := l.head
+	if e == nil || !e.done {
+		return nil
+	}
+	l.head = e.next
+	if l.head == nil {
+		*l = line{}
+		return e
+	}
+	sender := e.st.From.Bare()
+	if l.senders[sender]--; l.senders[sender] == 0 {
+		delete(l.senders, sender)
+	}
+	return e
+}
+
+// stand puts an entry into the line and releases what is ready when its tickets are done.
+func (a *Account) stand(w *Work, e *lineEntry, tickets []store.Ticket) {
+	a.line.push(e)
+	a.whenDone(w, tickets, func(w *Work, err error) {
+		e.done, e.err = true, err
+		a.release(w)
+	})
+}
+
+// release shows the head of the line and what follows it up to the next open ticket.
+func (a *Account) release(w *Work) {
+	for e := a.line.ready(); e != nil; e = a.line.ready() {
+		switch {
+		case e.err != nil && e.sent:
+			a.replyError(w, e.st, a.Host.storeError(e.st, e.err))
+			e.from.settle(w)
+		case e.err != nil:
+			a.undeliverable(w, e)
+		case e.sent:
+			ev := w.begin(a, e.st, e.s)
+			ev.Kept, ev.Key = e.kept, e.key
+			a.Host.Hooks.Sent.run(ev)
+			e.from.settle(w)
+		default:
+			a.show(w, e.arrival)
+		}
+	}
+}
+
+// undeliverable ends a stanza that could not be kept. Where the sender's own copy failed too, the sender has been told there.
+func (a *Account) undeliverable(w *Work, e *lineEntry) {
+	if _, failed := e.before.Outcome(); failed == nil {
+		a.replyError(w, e.st, a.Host.storeError(e.st, e.err))
+	}
+	e.from.settle(w)
+}
+
+// whenDone calls f in a turn of the account when all tickets are done, with the first error; at once if there are none.
+func (a *Account) whenDone(w *Work, tickets []store.Ticket, f func(w *Work, err error)) {
+	if len(tickets) == 0 {
+		f(w, nil)
+		return
+	}
+	g := &gate{account: a, f: f}
+	g.pending.Store(int32(len(tickets)))
+	for _, t := range tickets {
+		t.Done(g.done)
+	}
+}
+
+// gate joins several tickets.
+type gate struct {
+	account *Account
+	pending atomic.Int32
+	err     atomic.Pointer[error]
+	f       func(w *Work, err error)
+}
+
+func (g *gate) done(err error) {
+	if err != nil {
+		g.err.CompareAndSwap(nil, &err)
+	}
+	if g.pending.Add(-1) > 0 {
+		return
+	}
+	g.account.turns.TakeAsync(g.account.Host.pool, turn{op: (*Account).open, gate: g})
+}
+
+// open is the turn of a gate whose tickets are done.
+func (a *Account) open(w *Work, t *turn) {
+	var err error
+	if p := t.gate.err.Load(); p != nil {
+		err = *p
+	}
+	t.gate.f(w, err)
+}

@@ -1,0 +1,41 @@
+package core
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"stonechat/obs"
+)
+
+// Metrics are the figures of all hosts of a server.
+type Metrics struct {
+	sessions atomic.Int64
+	detached atomic.Int64
+	resumed  prometheus.Counter
+	panics   prometheus.Counter
+	failures prometheus.Counter
+	refused  *prometheus.CounterVec
+}
+
+// NewMetrics registers the figures of core.
+func NewMetrics(o obs.Obs) *Metrics {
+	m := &Metrics{
+		resumed:  o.Counter("sessions_resumed_total", "Sessions that were resumed after a lost connection."),
+		panics:   o.Counter("panics_total", "Turns that ended in a panic; each is a mistake in the program."),
+		failures: o.Counter("internal_errors_total", "Stanzas answered with internal-server-error."),
+		refused:  o.CounterVec("refused_total", "Things refused to protect the server, by reason.", "reason"),
+	}
+	o.Gauge("sessions", "Bound sessions, detached ones included.", func() float64 { return float64(m.sessions.Load()) })
+	o.Gauge("sessions_detached", "Sessions without a connection that can be resumed.", func() float64 { return float64(m.detached.Load()) })
+	return m
+}
+
+// Refused counts one refusal.
+func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
+
+// Sessions is how many sessions are bound.
+func (m *Metrics) Sessions() int { return int(m.sessions.Load()) }
+
+// Panics counts one panic outside turns.
+func (m *Metrics) Panics() { m.panics.Inc() }

@@ -1,0 +1,379 @@
+package core
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+)
+
+const (
+	writeSize = 64 << 10 // bytes encoded for one write, and what may be unsent before sources are pulled
+	askAfter  = 8        // stanzas sent before the client is asked to acknowledge at once; fewer are asked about after askDelay
+	askDelay  = time.Second
+)
+
+// Sink is where a session's bytes go: a socket, another node, a bot.
+type Sink interface {
+	// Write takes all of p and never waits for the network. ready false asks the outbox to stop until Session.Writable is called.
+	// p is reused afterwards.
+	Write(p []byte) (ready bool, err error)
+	// Close ends the connection, telling the client why unless reason is nil. It never waits.
+	Close(reason *stanza.StreamError)
+}
+
+// Source is pulled as the client reads, so that a long answer needs no memory in the outbox. It must not wait.
+type Source func() (st *stanza.Stanza, ok bool)
+
+// item is one thing to send: a stanza with its address, raw XML that is not counted, or a source.
+type item struct {
+	st   *stanza.Stanza
+	to   jid.JID
+	raw  string
+	src  Source
+	size int
+	kept bool // durable elsewhere: not given to anybody else when the session ends
+}
+
+// Outbox holds what waits to be sent to one session and, with stream management, what was sent and is not acknowledged.
+// Every method but the ones of one flush may be called from any goroutine.
+type Outbox struct {
+	session *Session
+
+	mu       sync.Mutex
+	sink     Sink
+	queue    []item
+	unacked  []item // sent, not acknowledged; only with stream management
+	bytes    int    // of queue
+	heldback int    // of unacked
+	acked    uint32 // count of stanzas that the client has acknowledged
+	managed  bool   // stream management is on
+	asked    bool   // an <r/> is out
+	askSoon  bool   // the next flush shall carry an <r/>
+	timer    *time.Timer
+	tell     bool // the next flush shall carry an <a/> with this count
+	handled  uint32
+	dirty    bool // some Work will flush
+	flushing bool
+	blocked  bool // the sink wants no more until Writable
+	full     bool
+}
+
+// push appends and has w write it.
+func (o *Outbox) push(w *Work, it item) {
+	limits := &o.session.Account.Host.Config.Limits
+	o.mu.Lock()
+	if o.full {
+		o.mu.Unlock()
+		return
+	}
+	if o.bytes > limits.OutboxMerge && o.merge(it) {
+		o.mu.Unlock()
+		return
+	}
+	o.queue = append(o.queue, it)
+	o.bytes += it.size
+	o.full = o.bytes+o.heldback > limits.OutboxBytes
+	full := o.full
+	o.mark(w)
+	o.mu.Unlock()
+	if full {
+		o.session.lose(w, LostFull)
+	}
+}
+
+// mark has w flush the outbox. The lock is held.
+func (o *Outbox) mark(w *Work) {
+	if !o.dirty && o.sink != nil && !o.blocked && !o.flushing {
+		o.dirty = true
+		w.dirty = append(w.dirty, o)
+	}
+}
+
+// merge spares the queue of a client that does not keep up: only the newest presence of a sender counts, and a typing notice not at all.
+func (o *Outbox) merge(it item) bool {
+	if it.st == nil {
+		return false
+	}
+	if isTyping(it.st) {
+		return true
+	}
+	if !isBroadcast(it.st) {
+		return false
+	}
+	for i := len(o.queue) - 1; i >= 0; i-- {
+		q := &o.queue[i]
+		if q.st != nil && q.st.From == it.st.From && q.to == it.to && isBroadcast(q.st) {
+			o.bytes += it.size - q.size
+			*q = it
+			return true
+		}
+	}
+	return false
+}
+
+func isBroadcast(st *stanza.Stanza) bool {
+	return st.Kind == stanza.Presence && (st.Type == "" || st.Type == stanza.Unavailable)
+}
+
+// isTyping: a message with nothing but a chat state (XEP-0085) and hints.
+func isTyping(st *stanza.Stanza) bool {
+	if st.Kind != stanza.Message {
+		return false
+	}
+	states := 0
+	for c := range st.Children() {
+		switch {
+		case c.Space == ns.ChatStates:
+			states++
+		case c.Space == ns.Hints || c.Local == "thread":
+		default:
+			return false
+		}
+	}
+	return states > 0
+}
+
+// flush writes what is queued, 64 KB at a time, until the queue is empty or the sink wants no more.
+func (o *Outbox) flush() {
+	o.mu.Lock()
+	o.dirty = false
+	if o.flushing || o.blocked || o.sink == nil {
+		o.mu.Unlock()
+		return
+	}
+	o.flushing = true
+	buffers := o.session.Account.Host.pool
+	for {
+		buf := buffers.buffer()
+		*buf = o.fill((*buf)[:0])
+		if len(*buf) == 0 {
+			buffers.giveBack(buf)
+			break
+		}
+		sink := o.sink
+		o.mu.Unlock()
+		ready, err := sink.Write(*buf)
+		buffers.giveBack(buf)
+		o.mu.Lock()
+		if err != nil || o.sink != sink {
+			break // the door hears of it too and detaches the session
+		}
+		if !ready {
+			o.blocked = true
+			break
+		}
+	}
+	o.flushing = false
+	again := !o.blocked && o.sink != nil && (len(o.queue) > 0 || o.tell)
+	o.mu.Unlock()
+	if again {
+		o.session.Account.Host.pool.Do(func(*Work) { o.flush() })
+	}
+}
+
+// fill encodes up to writeSize bytes. The lock is held.
+func (o *Outbox) fill(b []byte) []byte {
+	n := 0
+	for n < len(o.queue) && len(b) < writeSize {
+		it := &o.queue[n]
+		if it.src != nil {
+			st, ok := it.src()
+			if !ok {
+				n++
+				continue
+			}
+			b = o.encode(b, item{st: st, to: st.To, kept: true})
+			continue
+		}
+		o.bytes -= it.size
+		b = o.encode(b, *it)
+		n++
+	}
+	clear(o.queue[:n])
+	if o.queue = o.queue[n:]; len(o.queue) == 0 {
+		o.queue = nil
+	}
+	return o.manage(b)
+}
+
+func (o *Outbox) encode(b []byte, it item) []byte {
+	if it.st == nil {
+		return append(b, it.raw...)
+	}
+	before := len(b)
+	b = it.st.AppendTo(b, it.to, o.session.xmlns)
+	if o.managed {
+		it.size = len(b) - before
+		o.unacked = append(o.unacked, it)
+		o.heldback += it.size
+	}
+	return b
+}
+
+// manage adds what stream management has to say: an answer that grew, and a question.
+func (o *Outbox) manage(b []byte) []byte {
+	if o.tell {
+		o.tell = false
+		b = appendCount(b, "a", o.handled)
+	}
+	if !o.managed || o.asked || len(o.unacked) == 0 {
+		return b
+	}
+	if o.askSoon || len(o.unacked) >= askAfter {
+		o.asked, o.askSoon = true, false
+		return append(b, "<r xmlns='"+ns.StreamManagement+"'/>"...)
+	}
+	if o.timer == nil {
+		o.timer = time.AfterFunc(askDelay, o.ask)
+	}
+	return b
+}
+
+// ask is the timer's: some stanzas were sent a while ago and nobody asked about them.
+func (o *Outbox) ask() {
+	o.session.Account.Host.pool.Do(func(w *Work) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.timer = nil
+		if o.managed && !o.asked && len(o.unacked) > 0 {
+			o.askSoon = true
+			o.mark(w)
+			o.nudge()
+		}
+	})
+}
+
+// nudge makes a flush happen although the queue is empty: manage adds the question.
+func (o *Outbox) nudge() {
+	if len(o.queue) == 0 {
+		o.queue = append(o.queue, item{})
+	}
+}
+
+// acknowledge has an <a/> sent: the count of handled stanzas grew after the client asked.
+func (o *Outbox) acknowledge(w *Work, handled uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.managed {
+		return
+	}
+	o.tell, o.handled = true, handled
+	o.nudge()
+	o.mark(w)
+}
+
+// acknowledged takes the client's count. It returns false when it is more than was sent (XEP-0198 section 4).
+func (o *Outbox) acknowledged(w *Work, h uint32) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := h - o.acked // modulo 2^32
+	if uint64(n) > uint64(len(o.unacked)) {
+		return false
+	}
+	for i := range o.unacked[:n] {
+		o.heldback -= o.unacked[i].size
+	}
+	clear(o.unacked[:n])
+	if o.unacked = o.unacked[n:]; len(o.unacked) == 0 {
+		o.unacked = nil
+	}
+	o.acked = h
+	o.asked = false
+	if len(o.unacked) >= askAfter {
+		o.askSoon = true
+		o.nudge()
+		o.mark(w)
+	}
+	return true
+}
+
+// writable goes on after the sink was blocked.
+func (o *Outbox) writable(w *Work) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.blocked = false
+	if len(o.queue) > 0 || o.tell {
+		o.mark(w)
+	}
+}
+
+// manageFrom switches stream management on; counting starts with the next stanza.
+func (o *Outbox) manageFrom(w *Work, enabled string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.managed = true
+	o.queue = append(o.queue, item{raw: enabled, size: len(enabled)})
+	o.bytes += len(enabled)
+	o.mark(w)
+}
+
+// detach leaves the session without a sink; what is queued stays. It returns the old sink.
+func (o *Outbox) detach() Sink {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	old := o.sink
+	o.sink, o.blocked, o.asked = nil, false, false
+	return old
+}
+
+// attach gives the session a new sink: first comes greeting, then everything that was sent and not acknowledged, then the rest.
+func (o *Outbox) attach(w *Work, sink Sink, greeting string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	queue := make([]item, 0, 1+len(o.unacked)+len(o.queue))
+	queue = append(queue, item{raw: greeting, size: len(greeting)})
+	queue = append(queue, o.unacked...)
+	queue = append(queue, o.queue...)
+	o.queue, o.unacked = queue, nil
+	o.bytes += o.heldback + len(greeting)
+	o.heldback = 0
+	o.sink, o.blocked, o.asked, o.full = sink, false, false, false
+	o.mark(w)
+}
+
+// remains empties the outbox and returns what the client has not acknowledged and may never have seen.
+func (o *Outbox) remains() []item {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := append(o.unacked, o.queue...)
+	o.unacked, o.queue, o.bytes, o.heldback = nil, nil, 0, 0
+	o.full = true // nothing more is taken
+	if o.timer != nil {
+		o.timer.Stop()
+		o.timer = nil
+	}
+	return all
+}
+
+// idle tells whether nothing waits to be written.
+func (o *Outbox) idle() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sink == nil || (len(o.queue) == 0 && !o.flushing)
+}
+
+func appendCount(b []byte, name string, h uint32) []byte {
+	b = append(b, '<')
+	b = append(b, name...)
+	b = append(b, " xmlns='"+ns.StreamManagement+"' h='"...)
+	b = strconv.AppendUint(b, uint64(h), 10)
+	return append(b, "'/>"...)
+}
+
+// sentCount is how many stanzas were sent since stream management was enabled.
+func (o *Outbox) sentCount() uint32 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.acked + uint32(len(o.unacked))
+}
+
+// managed tells whether stream management is on.
+func (s *Session) managed() bool {
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	return s.out.managed
+}

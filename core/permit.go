@@ -1,0 +1,114 @@
+package core
+
+import (
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+// Action is a right that somebody may have: every IQ row, HTTP route and control command names one.
+type Action string
+
+// The actions of the server.
+const (
+	ActSeeHost      Action = "host.see"       // what the server is and offers
+	ActUseAccount   Action = "account.use"    // what every account may do with itself
+	ActSeeContact   Action = "account.see"    // what a contact with a subscription may see of an account
+	ActSeeAnyone    Action = "account.exists" // what anybody may ask an account without learning whether it exists
+	ActSeeSessions  Action = "sessions.see"
+	ActEndSessions  Action = "sessions.end"
+	ActSeeAccounts  Action = "accounts.see"
+	ActEditAccounts Action = "accounts.edit"
+	ActSetRoles     Action = "roles.set"
+	ActSeeServer    Action = "server.see" // hooks, configuration, figures
+)
+
+// Actor is who wants something.
+type Actor struct {
+	JID  jid.JID
+	Role store.Role
+}
+
+// Object is what it is wanted of: the host (zero), or an account.
+type Object struct {
+	Account jid.JID
+	// Subscribed: the account lets the actor see its presence.
+	Subscribed bool
+	// Role of the account, for acts upon accounts.
+	Role store.Role
+}
+
+// relation is how an actor stands to the object.
+type relation uint8
+
+const (
+	isAnyone  relation = 1 << iota // whoever can address it
+	isSelf                         // the object is the actor's own account
+	isContact                      // the object shows its presence to the actor
+)
+
+// rule: an action is allowed to the relations, and whatever the relation to the roles.
+type rule struct {
+	relations relation
+	roles     []store.Role
+	below     bool // the object's role must stand below the actor's
+}
+
+var (
+	staff  = []store.Role{store.RoleOwner, store.RoleAdmin}
+	guards = []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator}
+)
+
+// rules is the whole table of rights.
+var rules = map[Action]rule{
+	ActSeeHost:      {relations: isAnyone},
+	ActUseAccount:   {relations: isSelf},
+	ActSeeContact:   {relations: isSelf | isContact},
+	ActSeeAnyone:    {relations: isAnyone},
+	ActSeeSessions:  {relations: isSelf, roles: guards},
+	ActEndSessions:  {relations: isSelf, roles: staff, below: true},
+	ActSeeAccounts:  {roles: guards},
+	ActEditAccounts: {roles: staff, below: true},
+	ActSetRoles:     {roles: []store.Role{store.RoleOwner}},
+	ActSeeServer:    {roles: guards},
+}
+
+// Permit is the only place where a right is decided. It returns nil, or the error to answer with.
+// What is not in the table is forbidden.
+func Permit(actor Actor, action Action, object Object) *stanza.Error {
+	r, known := rules[action]
+	if !known {
+		return stanza.NewError(stanza.Forbidden, "")
+	}
+	is := isAnyone
+	if !object.Account.IsZero() && actor.JID.Bare() == object.Account.Bare() {
+		is |= isSelf
+	}
+	if object.Subscribed {
+		is |= isContact
+	}
+	if r.relations&is != 0 {
+		return nil
+	}
+	for _, role := range r.roles {
+		if actor.Role == role && (!r.below || rank(object.Role) < rank(role) || role == store.RoleOwner) {
+			return nil
+		}
+	}
+	return stanza.NewError(stanza.Forbidden, "")
+}
+
+// rank orders the roles; a bot or guest ranks below a member.
+func rank(r store.Role) int {
+	switch r {
+	case store.RoleOwner:
+		return 4
+	case store.RoleAdmin:
+		return 3
+	case store.RoleModerator:
+		return 2
+	case store.RoleMember:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,40 @@
+package core
+
+import (
+	"context"
+
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/sasl"
+)
+
+// Ports are what one feature needs of another. Each is set once, by the module that offers it.
+type Ports struct {
+	Authenticator Authenticator
+	Contacts      Contacts
+}
+
+// Authenticator knows how accounts prove who they are. It is asked at the door and may wait.
+type Authenticator interface {
+	// Credential returns what is stored for the account under one hash; ok is false when there is no such account or credential, or it may
+	// not log in.
+	Credential(ctx context.Context, account jid.JID, hash sasl.Hash) (c sasl.Credential, ok bool, err error)
+	// Secret keys the salts that are made up for unknown accounts.
+	Secret() []byte
+}
+
+// Subscription says who gets whose presence.
+type Subscription uint8
+
+// A subscription is a set of directions; both bits are "both".
+const (
+	SubscribedTo   Subscription = 1 << iota // the account gets the contact's presence
+	SubscribedFrom                          // the contact gets the account's presence
+)
+
+// Contacts knows an account's roster. Its methods run in a turn of the account.
+type Contacts interface {
+	// Subscription of a contact's bare address; zero for strangers.
+	Subscription(a *Account, contact jid.JID) Subscription
+	// Each calls f for every contact with a subscription.
+	Each(a *Account, f func(contact jid.JID, s Subscription))
+}

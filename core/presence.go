@@ -1,0 +1,249 @@
+package core
+
+import (
+	"strconv"
+	"strings"
+
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+)
+
+func isSubscription(t stanza.Type) bool {
+	switch t {
+	case stanza.Subscribe, stanza.Subscribed, stanza.Unsubscribe, stanza.Unsubscribed:
+		return true
+	}
+	return false
+}
+
+// receivePresence is the turn of a client's presence.
+func (a *Account) receivePresence(w *Work, t *turn) {
+	st, s := t.st, t.s
+	switch {
+	case isSubscription(st.Type):
+		a.subscribe(w, t)
+		return
+	case st.Type != stanza.Available && st.Type != stanza.Unavailable && st.Type != stanza.Probe && st.Type != stanza.TypeError:
+		a.replyError(w, st, stanza.NewError(stanza.BadRequest, "no such type of presence"))
+	case st.HasTo:
+		a.direct(w, s, st)
+	case st.Type == stanza.Available:
+		a.announce(w, s, st)
+	case st.Type == stanza.Unavailable:
+		a.withdraw(w, s, st)
+	}
+	t.from.settle(w)
+}
+
+// subscribe has the roster act on a subscription stanza of the account's client (RFC 6121 section 3).
+func (a *Account) subscribe(w *Work, t *turn) {
+	if !t.st.HasTo {
+		a.replyError(w, t.st, stanza.NewError(stanza.BadRequest, "a subscription stanza needs an address"))
+		t.from.settle(w)
+		return
+	}
+	// RFC 6121 section 3.1.1: subscriptions are between bare addresses.
+	st := t.st.WithTo(t.st.To.Bare())
+	st.Seal()
+	e := w.begin(a, st, t.s)
+	switch a.Host.Hooks.Sending.run(e) {
+	case Done:
+		a.finishSending(w, e, t.from)
+		return
+	case Drop:
+		if e.Err != nil {
+			a.replyError(w, st, e.Err)
+		}
+	}
+	t.from.settle(w)
+}
+
+// announce is RFC 6121 sections 4.2.2 and 4.4.2: initial and later presence.
+func (a *Account) announce(w *Work, s *Session, st *stanza.Stanza) {
+	priority, ok := priorityOf(st)
+	if !ok {
+		a.replyError(w, st, stanza.NewError(stanza.BadRequest, "priority is a number from -128 to 127"))
+		return
+	}
+	e := w.begin(a, st, s)
+	if v := a.Host.Hooks.Announcing.run(e); v != Next {
+		if e.Err != nil {
+			a.replyError(w, st, e.Err)
+		}
+		return
+	}
+	st = e.Stanza
+	first := !s.available
+	s.available, s.priority, s.presence = true, priority, st
+	a.fanOut(w, s, st, first)
+	for _, x := range a.sessions {
+		if x.available {
+			x.sendTo(w, st, a.JID, true)
+		}
+		if first && x != s && x.available {
+			s.sendTo(w, x.presence, s.JID, true)
+		}
+	}
+	if first {
+		a.Host.Hooks.Available.run(w.begin(a, st, s))
+	}
+}
+
+// priorityOf is RFC 6121 section 4.7.2.3; no element means zero.
+func priorityOf(st *stanza.Stanza) (int8, bool) {
+	c, ok := st.Child(ns.Client, "priority")
+	if !ok {
+		return 0, true
+	}
+	text := strings.TrimSpace(c.Text())
+	if text == "" {
+		return 0, true
+	}
+	n, err := strconv.ParseInt(text, 10, 8)
+	return int8(n), err == nil
+}
+
+// fanOut brings presence to every contact who may see it, and asks the others' presence when it is the session's first.
+// A contact that is not in memory is offline and costs one look-up.
+func (a *Account) fanOut(w *Work, s *Session, st *stanza.Stanza, first bool) {
+	a.Host.Ports.Contacts.Each(a, func(contact jid.JID, sub Subscription) {
+		x := turn{op: (*Account).deliverPresence, to: contact}
+		if sub&SubscribedFrom != 0 {
+			x.st = st
+		}
+		if first && sub&SubscribedTo != 0 {
+			x.probe, x.s = true, s
+		}
+		if x.st != nil || x.probe {
+			a.Host.Router.bringPresence(w, contact, x)
+		}
+	})
+}
+
+// withdraw is RFC 6121 section 4.5: the session is no longer available but stays connected.
+func (a *Account) withdraw(w *Work, s *Session, st *stanza.Stanza) {
+	a.unavailable(w, s, st)
+	s.sendTo(w, st, a.JID, true)
+}
+
+// leave says unavailable for a session that ended (RFC 6121 section 4.5.2).
+func (a *Account) leave(w *Work, s *Session) {
+	if !s.available && len(s.directed) == 0 {
+		return
+	}
+	st, err := stanza.New(stanza.Head{Kind: stanza.Presence, Type: stanza.Unavailable, From: s.JID}, "")
+	if err != nil {
+		return
+	}
+	a.unavailable(w, s, st.Seal())
+}
+
+func (a *Account) unavailable(w *Work, s *Session, st *stanza.Stanza) {
+	was := s.available
+	s.available, s.presence = false, nil
+	if was {
+		a.fanOut(w, s, st, false)
+		for _, x := range a.sessions {
+			if x.available {
+				x.sendTo(w, st, a.JID, true)
+			}
+		}
+	}
+	// RFC 6121 section 4.6.3: whoever got directed presence is told too.
+	for to := range s.directed {
+		a.Host.Router.bringPresence(w, to.Bare(), turn{op: (*Account).deliverPresence, st: st, to: to})
+	}
+	s.directed = nil
+	if was {
+		a.Host.Hooks.Unavailable.run(w.begin(a, st, s))
+	}
+}
+
+// direct is RFC 6121 section 4.6: presence, a probe or an error for one address.
+func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
+	known := st.To.Bare() == a.JID || a.Host.Ports.Contacts.Subscription(a, st.To.Bare())&SubscribedFrom != 0
+	switch {
+	case st.Type == stanza.Available && !known:
+		if len(s.directed) >= a.Host.Config.Limits.DirectedPresence {
+			a.replyError(w, st, stanza.NewError(stanza.ResourceConstraint, "too many addresses got directed presence"))
+			return
+		}
+		if s.directed == nil {
+			s.directed = make(map[jid.JID]struct{})
+		}
+		s.directed[st.To] = struct{}{}
+	case st.Type == stanza.Unavailable:
+		delete(s.directed, st.To)
+	}
+	x := turn{op: (*Account).deliverPresence, st: st, to: st.To}
+	if st.Type == stanza.Probe {
+		x = turn{op: (*Account).deliverPresence, to: st.To, probe: true, s: s}
+	}
+	a.Host.Router.bringPresence(w, st.To.Bare(), x)
+}
+
+// deliverPresence is the turn of presence, a subscription or a probe for the account.
+func (a *Account) deliverPresence(w *Work, t *turn) {
+	st := t.st
+	if st != nil && isSubscription(st.Type) {
+		a.deliverSubscription(w, t)
+		return
+	}
+	if st != nil {
+		for _, s := range a.sessions {
+			// RFC 6121 sections 8.5.2.1.2 and 8.5.3.1: a bare address means all available resources.
+			if (t.to.IsBare() && s.available) || s.JID == t.to {
+				s.sendTo(w, st, t.to, true)
+			}
+		}
+	}
+	if t.probe {
+		a.answerProbe(w, t.s)
+	}
+	t.from.settle(w)
+}
+
+func (a *Account) deliverSubscription(w *Work, t *turn) {
+	e := w.begin(a, t.st, nil)
+	if a.Host.Hooks.Receiving.run(e) == Done {
+		a.finishSending(w, e, t.from)
+		return
+	}
+	t.from.settle(w)
+}
+
+// answerProbe is RFC 6121 section 4.3.2: the presence of every available session for whoever may see it, silence for anybody else.
+func (a *Account) answerProbe(w *Work, asker *Session) {
+	asked := asker.JID.Bare()
+	if asked != a.JID && a.Host.Ports.Contacts.Subscription(a, asked)&SubscribedFrom == 0 {
+		return
+	}
+	for _, s := range a.sessions {
+		if s.available {
+			a.Host.Router.bringPresence(w, asked, turn{op: (*Account).deliverPresence, st: s.presence, to: asker.JID})
+		}
+	}
+}
+
+// ShowPresence sends the presence of every available session to one address: it was just allowed to see it. Only in a turn of a.
+func (a *Account) ShowPresence(w *Work, to jid.JID) {
+	for _, s := range a.sessions {
+		if s.available {
+			a.Host.Router.bringPresence(w, to.Bare(), turn{op: (*Account).deliverPresence, st: s.presence, to: to})
+		}
+	}
+}
+
+// HidePresence sends unavailable for every available session to one address: it may no longer see it. Only in a turn of a.
+func (a *Account) HidePresence(w *Work, to jid.JID) {
+	for _, s := range a.sessions {
+		if !s.available {
+			continue
+		}
+		st, err := stanza.New(stanza.Head{Kind: stanza.Presence, Type: stanza.Unavailable, From: s.JID}, "")
+		if err == nil {
+			a.Host.Router.bringPresence(w, to.Bare(), turn{op: (*Account).deliverPresence, st: st.Seal(), to: to})
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package core
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"strconv"
+	"time"
+
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+)
+
+// resumption is what a session needs to survive the loss of its connection (XEP-0198 section 5).
+type resumption struct {
+	id    string
+	timer *time.Timer // running while detached
+}
+
+// manage handles the elements of XEP-0198. False: the element is none of them.
+func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
+	switch st.Local {
+	case "r":
+		// XEP-0198 section 4: answered at once with what is settled by now.
+		if s.managed() {
+			s.sendRaw(w, string(appendCount(nil, "a", s.win.handled())))
+		}
+	case "a":
+		h, ok := count(st)
+		if !ok || !s.managed() {
+			return false
+		}
+		if !s.out.acknowledged(w, h) {
+			// XEP-0198 section 4: the count is higher than what was sent.
+			a.fail(w, s, tooHigh(h, s.out.sentCount()))
+		}
+	case "enable":
+		a.enable(w, s, st)
+	case "resume":
+		// XEP-0198 section 5: only before a resource is bound.
+		s.sendRaw(w, smFailed("unexpected-request"))
+	default:
+		return false
+	}
+	return true
+}
+
+// enable is XEP-0198 section 3.
+func (a *Account) enable(w *Work, s *Session, st *stanza.Stanza) {
+	if s.managed() {
+		s.sendRaw(w, smFailed("unexpected-request"))
+		return
+	}
+	enabled := "<enabled xmlns='" + ns.StreamManagement + "'/>"
+	if v, _ := st.Attr("resume"); v == "true" || v == "1" {
+		id := make([]byte, 18)
+		rand.Read(id)
+		s.resume = &resumption{id: base64.RawURLEncoding.EncodeToString(id)}
+		enabled = "<enabled xmlns='" + ns.StreamManagement + "' id='" + s.resume.id + "' resume='true' max='" +
+			strconv.Itoa(int(a.Host.Config.Limits.Resume.D()/time.Second)) + "'/>"
+	}
+	s.win.restart()
+	s.out.manageFrom(w, enabled)
+}
+
+func smFailed(condition string) string {
+	return "<failed xmlns='" + ns.StreamManagement + "'><" + condition + " xmlns='" + ns.StanzaErrors + "'/></failed>"
+}
+
+func count(st *stanza.Stanza) (uint32, bool) {
+	v, _ := st.Attr("h")
+	h, err := strconv.ParseUint(v, 10, 32)
+	return uint32(h), err == nil
+}
+
+// detach leaves the session without a connection for the time of resumption.
+func (a *Account) detach(s *Session) {
+	s.state = detached
+	a.Host.metrics.detached.Add(1)
+	s.resume.timer = time.AfterFunc(a.Host.Config.Limits.Resume.D(), func() {
+		a.Host.pool.Do(func(w *Work) {
+			a.turns.Take(w, turn{op: (*Account).expire, s: s})
+		})
+	})
+}
+
+func (a *Account) expire(w *Work, t *turn) {
+	if t.s.state == detached {
+		a.end(w, t.s, LostLine)
+	}
+}
+
+func (a *Account) forgetResumption(s *Session) {
+	if s.resume == nil {
+		return
+	}
+	if s.resume.timer != nil {
+		s.resume.timer.Stop()
+		a.Host.metrics.detached.Add(-1)
+	}
+	s.resume = nil
+}
+
+// ErrNotResumed: there is no such session, or it belongs to somebody else. Handled is known only when a session was found.
+var ErrNotResumed = errors.New("no session to resume")
+
+// settleTime is how long a resumption waits for what the old connection has said to be durable, so that its client need not say it again.
+const settleTime = 2 * time.Second
+
+// Resume attaches sink to a session that account has lost or still holds, after the client's log-in (XEP-0198 section 5).
+// handled is the client's count: everything after it is sent again, behind <resumed/>. A *stanza.StreamError means that the count is
+// impossible. Only a door may call it.
+func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, handled uint32, sink Sink) (*Session, error) {
+	s, err := ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) { return a.resumable(id) })
+	if err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(settleTime)
+	defer timer.Stop()
+	for open := s.win.quiet(); open != nil; open = s.win.quiet() {
+		select {
+		case <-open:
+			continue
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		break
+	}
+	return ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) {
+		if s.state == closed || s.sink != nil {
+			return nil, ErrNotResumed // it expired, or another connection was faster
+		}
+		if !s.out.acknowledged(w, handled) {
+			return nil, tooHigh(handled, s.out.sentCount())
+		}
+		a.attach(w, s, sink)
+		return s, nil
+	})
+}
+
+// resumable finds the session and parts it from the connection it may still have (XEP-0198 section 5: with conflict).
+func (a *Account) resumable(id string) (*Session, error) {
+	for _, s := range a.sessions {
+		if s.resume != nil && subtle.ConstantTimeCompare([]byte(s.resume.id), []byte(id)) == 1 {
+			if s.sink != nil {
+				a.cut(s, closing(LostReplaced))
+				a.detach(s)
+			}
+			return s, nil
+		}
+	}
+	return nil, ErrNotResumed
+}
+
+// tooHigh: the client acknowledges more than it was sent (XEP-0198 section 4).
+func tooHigh(h, sent uint32) *stanza.StreamError {
+	return &stanza.StreamError{
+		Condition: stanza.StreamUndefinedCondition,
+		App: "<handled-count-too-high xmlns='" + ns.StreamManagement + "' h='" + strconv.FormatUint(uint64(h), 10) +
+			"' send-count='" + strconv.FormatUint(uint64(sent), 10) + "'/>",
+	}
+}
+
+// attach gives a detached session its new connection.
+func (a *Account) attach(w *Work, s *Session, sink Sink) {
+	if s.resume.timer != nil {
+		s.resume.timer.Stop()
+		s.resume.timer = nil
+		a.Host.metrics.detached.Add(-1)
+	}
+	s.state, s.sink = live, sink
+	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + s.resume.id + "' h='" + strconv.FormatUint(uint64(s.win.handled()), 10) + "'/>"
+	s.out.attach(w, sink, greeting)
+	a.Host.metrics.resumed.Inc()
+	a.Host.Hooks.Bound.run(w.begin(a, nil, s))
+}

@@ -1,0 +1,57 @@
+package core
+
+import (
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+// Router finds the owner of an address. All hosts of a server share one; hosts are added before the first door opens.
+type Router struct {
+	hosts map[string]*Host
+}
+
+// NewRouter returns a router that knows no host yet.
+func NewRouter() *Router { return &Router{hosts: make(map[string]*Host)} }
+
+// Host of a domain, or nil when the domain is not served here.
+func (r *Router) Host(domain string) *Host { return r.hosts[domain] }
+
+// Route brings a stanza that we made, sealed, to the owner of its address.
+func (r *Router) Route(w *Work, st *stanza.Stanza) { r.route(w, st, origin{}, store.Ticket{}) }
+
+// route brings st to its owner. before is the sender's own promise, which the receiver's line waits for too.
+func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Ticket) {
+	h := r.hosts[st.To.Domain()]
+	switch {
+	case h == nil:
+		r.bounce(w, st, stanza.NewError(stanza.RemoteServerNotFound, "this server does not talk to other servers"))
+	case st.To.IsDomain():
+		if st.Kind == stanza.Message {
+			r.bounce(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
+		}
+	case st.Kind == stanza.IQ:
+		from.more()
+		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliverIQ, st: st, from: from})
+	case st.Kind == stanza.Presence && !isSubscription(st.Type):
+		h.accounts.takeIfLoaded(w, st.To.Bare(), turn{op: (*Account).deliverPresence, st: st, to: st.To})
+	default:
+		from.more()
+		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliver, st: st, from: from, before: before})
+	}
+	from.settle(w)
+}
+
+// bringPresence brings a presence turn to the owner of a bare address, if that is in memory: otherwise nobody there is online.
+func (r *Router) bringPresence(w *Work, bare jid.JID, x turn) {
+	if h := r.hosts[bare.Domain()]; h != nil && !bare.IsDomain() {
+		h.accounts.takeIfLoaded(w, bare, x)
+	}
+}
+
+// bounce answers a stanza that cannot go further with an error, which goes back by the same way.
+func (r *Router) bounce(w *Work, st *stanza.Stanza, err *stanza.Error) {
+	if reply := stanza.ErrorReply(st, err); reply != nil && r.hosts[reply.To.Domain()] != nil {
+		r.Route(w, reply.Seal())
+	}
+}

@@ -1,0 +1,254 @@
+package core
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+)
+
+// Lost says why a session has no connection any more.
+type Lost uint8
+
+// The reasons for losing a connection.
+const (
+	LostLine     Lost = iota // the socket broke or fell silent
+	LostClosed               // the client closed its stream
+	LostFull                 // the client does not read what is sent to it
+	LostError                // the client broke the protocol
+	LostReplaced             // another connection took the resource or resumed the session
+	LostEnded                // an administrator or the account's owner ended it
+	LostShutdown             // the server goes down
+)
+
+// String is the reason as logs show it.
+func (l Lost) String() string {
+	return [...]string{"line", "closed", "full", "error", "replaced", "ended", "shutdown"}[l]
+}
+
+// state of a session.
+type state uint8
+
+const (
+	live state = iota
+	detached
+	closed
+)
+
+// Session is the owner's handle on one bound resource. Its unexported fields belong to the turns of its Account.
+type Session struct {
+	holder
+	JID     jid.JID
+	Account *Account
+	// Address is where the client connected from; Since when it was bound.
+	Address netip.AddrPort
+	Since   time.Time
+
+	xmlns string // written on every stanza, for sinks whose frames stand alone
+	out   Outbox
+	win   window
+
+	state      state
+	sink       Sink // the connection that is heard; nil while detached
+	reason     Lost
+	available  bool
+	priority   int8
+	presence   *stanza.Stanza // the last one broadcast
+	interested bool           // asked for the roster (RFC 6121 section 2.2)
+	directed   map[jid.JID]struct{}
+	resume     *resumption
+}
+
+// Receive brings one stanza of the client: it is stamped and becomes a turn of the sender's account. The returned error ends the stream.
+func (s *Session) Receive(w *Work, sink Sink, st *stanza.Stanza) *stanza.StreamError {
+	if st.Kind == stanza.Nonza {
+		s.Account.turns.Take(w, turn{op: (*Account).receiveNonza, st: st, s: s, sink: sink})
+		return nil
+	}
+	// RFC 6120 section 8.1.2.1: a from other than the session's own full or bare address is an error.
+	if st.HasFrom && (st.FromErr != nil || (st.From != s.JID && st.From != s.Account.JID)) {
+		return &stanza.StreamError{Condition: stanza.StreamInvalidFrom}
+	}
+	from := s.JID
+	if st.Kind == stanza.Presence && isSubscription(st.Type) {
+		from = s.Account.JID // RFC 6121 section 3.1.2: stamped with the bare address
+	}
+	st.Stamp(from)
+	s.win.take(size(st))
+	s.Account.turns.Take(w, turn{op: (*Account).receive, st: st, s: s, sink: sink})
+	return nil
+}
+
+// Room waits until what the client has sent is settled far enough that it may send more. Only a door may call it, after Work.Run.
+func (s *Session) Room(ctx context.Context) error {
+	limits := &s.Account.Host.Config.Limits
+	for {
+		full := s.win.room(limits.WindowStanzas, limits.WindowBytes)
+		if full == nil {
+			return nil
+		}
+		select {
+		case <-full:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Send queues st for the client as it is addressed.
+func (s *Session) Send(w *Work, st *stanza.Stanza) { s.sendTo(w, st, st.To, false) }
+
+func (s *Session) sendTo(w *Work, st *stanza.Stanza, to jid.JID, kept bool) {
+	s.out.push(w, item{st: st, to: to, size: size(st), kept: kept})
+}
+
+func (s *Session) sendRaw(w *Work, raw string) { s.out.push(w, item{raw: raw, size: len(raw)}) }
+
+func (s *Session) sendSource(w *Work, src Source) { s.out.push(w, item{src: src}) }
+
+// Writable tells that the sink takes more again.
+func (s *Session) Writable(w *Work) { s.out.writable(w) }
+
+// Lose tells that the connection is gone. A session with resumption waits detached; any other ends. Only the connection that is attached is heard.
+func (s *Session) Lose(w *Work, sink Sink, why Lost) {
+	s.Account.turns.Take(w, turn{op: (*Account).lost, s: s, sink: sink, why: why})
+}
+
+// lose is Lose for whatever connection the session has.
+func (s *Session) lose(w *Work, why Lost) { s.Lose(w, nil, why) }
+
+// Interested tells whether the session asked for the roster; Interest says so.
+func (s *Session) Interested() bool { return s.interested }
+
+// Interest marks the session as interested in roster pushes.
+func (s *Session) Interest() { s.interested = true }
+
+// Available tells whether the session has sent presence, and Priority with which priority.
+func (s *Session) Available() bool { return s.available }
+
+// Priority of the session's presence.
+func (s *Session) Priority() int8 { return s.priority }
+
+// Presence is the session's last broadcast presence, or nil.
+func (s *Session) Presence() *stanza.Stanza { return s.presence }
+
+// receiveNonza handles stream management and refuses everything else.
+func (a *Account) receiveNonza(w *Work, t *turn) {
+	s, st := t.s, t.st
+	if s.state != live || s.sink != t.sink {
+		return
+	}
+	if st.Space == ns.StreamManagement && a.manage(w, s, st) {
+		return
+	}
+	a.fail(w, s, &stanza.StreamError{Condition: stanza.StreamUnsupportedStanzaType})
+}
+
+// fail ends a session whose client broke the protocol.
+func (a *Account) fail(w *Work, s *Session, why *stanza.StreamError) {
+	a.cut(s, why)
+	a.end(w, s, LostError)
+}
+
+// cut parts the session from its connection.
+func (a *Account) cut(s *Session, why *stanza.StreamError) {
+	s.sink = nil
+	if sink := s.out.detach(); sink != nil {
+		sink.Close(why)
+	}
+}
+
+// lost is the turn of a connection that is gone.
+func (a *Account) lost(w *Work, t *turn) {
+	s := t.s
+	if s.state == closed || (t.sink != nil && s.sink != t.sink) {
+		return
+	}
+	a.cut(s, closing(t.why))
+	resumable := s.resume != nil && (t.why == LostLine || t.why == LostFull)
+	if !resumable || s.state == detached {
+		a.end(w, s, t.why) // a detached session ends when its queue is full: what is kept waits in the archive
+		return
+	}
+	a.detach(s)
+}
+
+// Fail ends the session because its client broke the protocol; the client is told why.
+func (s *Session) Fail(w *Work, sink Sink, why *stanza.StreamError) {
+	s.Account.turns.Take(w, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
+		if s.state != closed && s.sink == sink {
+			a.fail(w, s, why)
+		}
+	}})
+}
+
+// closing is what the client is told.
+func closing(why Lost) *stanza.StreamError {
+	switch why {
+	case LostFull:
+		return &stanza.StreamError{Condition: stanza.StreamResourceConstraint, Text: "too much is waiting for this client"}
+	case LostReplaced:
+		return &stanza.StreamError{Condition: stanza.StreamConflict}
+	case LostEnded:
+		return &stanza.StreamError{Condition: stanza.StreamPolicyViolation, Text: "the session was ended"}
+	case LostShutdown:
+		return &stanza.StreamError{Condition: stanza.StreamSystemShutdown}
+	}
+	return nil
+}
+
+// end closes a session for good: contacts are told, what the client never got is given to others.
+func (a *Account) end(w *Work, s *Session, why Lost) {
+	if s.state == closed {
+		return
+	}
+	s.state, s.reason = closed, why
+	a.forgetResumption(s)
+	for i, x := range a.sessions {
+		if x == s {
+			a.sessions = append(a.sessions[:i], a.sessions[i+1:]...)
+			break
+		}
+	}
+	a.Host.metrics.sessions.Add(-1)
+	left := s.out.remains()
+	a.leave(w, s)
+	e := w.begin(a, nil, s)
+	a.Host.Hooks.Closed.run(e)
+	a.redeliver(w, left)
+	a.touch()
+}
+
+// redeliver gives messages that a session never acknowledged and nobody keeps to the other sessions or to Fallback, with the time of their arrival.
+func (a *Account) redeliver(w *Work, left []item) {
+	for _, it := range left {
+		if it.st == nil || it.kept || it.st.Kind != stanza.Message || it.st.Type == stanza.TypeError {
+			continue
+		}
+		a.show(w, arrival{st: it.st.WithTo(a.JID).Seal()})
+	}
+}
+
+// size is what a stanza is counted as in windows and outboxes, bytes.
+func size(st *stanza.Stanza) int { return len(st.Raw()) + 128 }
+
+// State of the session, for people: "live" or "detached".
+func (s *Session) State() string { return [...]string{"live", "detached", "closed"}[s.state] }
+
+// EndSessions ends the sessions that f chooses, or all when it is nil, and returns how many. Only in a turn of a.
+func (a *Account) EndSessions(w *Work, f func(*Session) bool) int {
+	var chosen []*Session
+	for _, s := range a.sessions {
+		if f == nil || f(s) {
+			chosen = append(chosen, s)
+		}
+	}
+	for _, s := range chosen {
+		a.cut(s, closing(LostEnded))
+		a.end(w, s, LostEnded)
+	}
+	return len(chosen)
+}

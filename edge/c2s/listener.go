@@ -1,0 +1,185 @@
+package c2s
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"stonechat/config"
+	"stonechat/core"
+	"stonechat/obs"
+)
+
+// Door takes client connections for all hosts of a server.
+type Door struct {
+	config *config.Config
+	router *core.Router
+	hosts  *core.Metrics
+	pool   *core.Pool
+	tls    *tls.Config
+	obs    obs.Obs
+
+	connections *crowd
+	handshakes  *crowd
+	numbers     atomic.Uint64
+	works       sync.Pool
+	metrics     metrics
+
+	ctx    context.Context // ends reading
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[*conn]struct{} // not bound yet, or bound: all that exist
+	ended bool
+}
+
+type metrics struct {
+	accepted prometheus.Counter
+	logins   *prometheus.CounterVec
+}
+
+// Parts are what a door is built from.
+type Parts struct {
+	Config *config.Config
+	Router *core.Router
+	Pool   *core.Pool
+	Core   *core.Metrics
+	Obs    obs.Obs
+	// TLS has the certificates; ALPN for direct TLS is added here.
+	TLS *tls.Config
+}
+
+// New returns a door that is still closed.
+func New(p Parts) *Door {
+	l := p.Config.Limits
+	d := &Door{
+		config: p.Config, router: p.Router, pool: p.Pool, hosts: p.Core, tls: p.TLS, obs: p.Obs,
+		connections: newCrowd(l.Connections, l.ConnectionsPerSource),
+		handshakes:  newCrowd(l.Handshakes, l.HandshakesPerSource),
+		conns:       make(map[*conn]struct{}),
+		metrics: metrics{
+			accepted: p.Obs.Counter("c2s_accepted_total", "Client connections accepted."),
+			logins:   p.Obs.CounterVec("logins_total", "Attempts to log in, by mechanism and outcome.", "mechanism", "outcome"),
+		},
+	}
+	p.Obs.Gauge("c2s_connections", "Client connections now.", func() float64 { return float64(d.connections.size()) })
+	p.Obs.Gauge("c2s_handshakes", "Client connections that are not logged in yet.", func() float64 { return float64(d.handshakes.size()) })
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	return d
+}
+
+// Serve accepts on l until it is closed. direct: TLS begins at once (XEP-0368); otherwise by STARTTLS.
+func (d *Door) Serve(l net.Listener, direct bool) error {
+	pause := time.Duration(0)
+	for {
+		nc, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
+			// Out of descriptors, or a connection that broke before it was accepted: go on, but not in a hurry.
+			d.obs.Log.Warn("not accepted", obs.Err, err)
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			time.Sleep(pause)
+			continue
+		}
+		pause = 0
+		d.accept(nc, direct)
+	}
+}
+
+func (d *Door) accept(nc net.Conn, direct bool) {
+	var addr netip.AddrPort
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		addr = a.AddrPort()
+	}
+	from, off := source(addr), !d.config.RateLimits
+	if !d.connections.enter(from, off) {
+		d.hosts.Refused("connections")
+		_ = nc.Close()
+		return
+	}
+	if !d.handshakes.enter(from, off) {
+		d.hosts.Refused("handshakes")
+		d.connections.leave(from)
+		_ = nc.Close()
+		return
+	}
+	d.metrics.accepted.Inc()
+	c := &conn{door: d, number: d.numbers.Add(1), addr: addr, from: from, shaking: true, closed: make(chan struct{})}
+	d.mu.Lock()
+	ended := d.ended
+	if !ended {
+		d.conns[c] = struct{}{}
+		d.wait.Add(1)
+	}
+	d.mu.Unlock()
+	if ended {
+		d.connections.leave(from)
+		d.handshakes.leave(from)
+		_ = nc.Close()
+		return
+	}
+	go c.serve(nc, direct)
+}
+
+// forget ends the accounting of a connection.
+func (d *Door) forget(c *conn) {
+	c.settleIn()
+	d.connections.leave(c.from)
+	d.mu.Lock()
+	delete(d.conns, c)
+	d.mu.Unlock()
+	d.wait.Done()
+}
+
+// StopReading has every read loop end after the stanza in hand. Listeners must be closed before. Sessions stay attached and are written to.
+func (d *Door) StopReading() {
+	d.mu.Lock()
+	d.ended = true
+	all := make([]*conn, 0, len(d.conns))
+	for c := range d.conns {
+		all = append(all, c)
+	}
+	d.mu.Unlock()
+	d.cancel()
+	for _, c := range all {
+		c.interrupt()
+	}
+}
+
+// Wait returns when all connections are gone, or closes them when ctx ends.
+func (d *Door) Wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		d.wait.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	d.mu.Lock()
+	for c := range d.conns {
+		c.sever()
+	}
+	d.mu.Unlock()
+	<-done
+	return ctx.Err()
+}
+
+func (d *Door) work() *core.Work {
+	if w, ok := d.works.Get().(*core.Work); ok {
+		return w
+	}
+	return core.NewWork(d.pool)
+}

@@ -1,0 +1,110 @@
+// Package commands is administration: accounts, sessions, the order of hooks. Every door to it (the control socket today) calls the same
+// functions, and each says which right it takes.
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"stonechat/config"
+	"stonechat/core"
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+// maxBody bounds one request that is not an import, bytes.
+const maxBody = 64 << 10
+
+// Deriver makes what is kept of a password.
+type Deriver func(password string, iterations int) ([]store.Credential, error)
+
+// Module is the feature.
+type Module struct {
+	accounts store.Accounts
+	secrets  store.Secrets
+	login    config.Login
+	derive   Deriver
+	host     *core.Host
+}
+
+// New takes the stores and the way passwords become credentials.
+func New(accounts store.Accounts, secrets store.Secrets, login config.Login, derive Deriver) *Module {
+	return &Module{accounts: accounts, secrets: secrets, login: login, derive: derive}
+}
+
+// Name of the module.
+func (m *Module) Name() string { return "commands" }
+
+// Install registers the rows.
+func (m *Module) Install(h *core.Host) {
+	m.host = h
+	row := func(pattern string, act core.Action, do func(context.Context, core.Actor, *http.Request) (any, error)) {
+		h.HTTP.Handle(core.Route{Pattern: pattern, Action: act, Do: do})
+	}
+	row("GET /users", core.ActSeeAccounts, m.listUsers)
+	row("POST /users", core.ActEditAccounts, m.addUser)
+	row("POST /users/import", core.ActEditAccounts, m.importUsers)
+	row("DELETE /users/{name}", core.ActEditAccounts, m.deleteUser)
+	row("PUT /users/{name}/password", core.ActEditAccounts, m.setPassword)
+	row("PUT /users/{name}/role", core.ActSetRoles, m.setRole)
+	row("PUT /users/{name}/disabled", core.ActEditAccounts, m.setDisabled)
+	row("GET /sessions", core.ActSeeSessions, m.listSessions)
+	row("DELETE /sessions/{jid...}", core.ActEndSessions, m.endSession)
+	row("GET /hooks", core.ActSeeServer, m.hooks)
+	row("POST /join", core.ActSeeHost, m.join)
+}
+
+// read decodes a JSON body strictly.
+func read(r *http.Request, into any) error {
+	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return stanza.NewError(stanza.BadRequest, err.Error())
+	}
+	return nil
+}
+
+// account finds the account named in the path: a name of this host.
+func (m *Module) account(ctx context.Context, r *http.Request) (store.Account, error) {
+	local, err := jid.PrepareLocal(r.PathValue("name"))
+	if err != nil {
+		return store.Account{}, stanza.NewError(stanza.JIDMalformed, err.Error())
+	}
+	a, err := m.accounts.Get(ctx, m.host.Domain.Domain(), local)
+	return a, known(err)
+}
+
+// known turns the store's errors into answers.
+func known(err error) error {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return stanza.NewError(stanza.ItemNotFound, "no such account")
+	case errors.Is(err, store.ErrConflict):
+		return stanza.NewError(stanza.Conflict, "the name is taken")
+	}
+	return err
+}
+
+// allowed asks for a right upon an account.
+func (m *Module) allowed(actor core.Actor, act core.Action, a store.Account) error {
+	if err := core.Permit(actor, act, core.Object{Account: m.address(a), Role: a.Role}); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (m *Module) address(a store.Account) jid.JID {
+	j, err := jid.New(a.Local, a.Domain, "")
+	if err != nil {
+		return jid.JID{}
+	}
+	return j
+}
+
+func (m *Module) hooks(context.Context, core.Actor, *http.Request) (any, error) {
+	return m.host.Hooks.HookList(), nil
+}

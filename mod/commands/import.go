@@ -1,0 +1,167 @@
+package commands
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"slices"
+
+	"stonechat/core"
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/sasl"
+	"stonechat/xmpp/stanza"
+)
+
+// Imported is one line of an import.
+type Imported struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+	// Credentials instead of a password, in the form of RFC 5803: SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey.
+	Credentials []string          `json:"credentials"`
+	Role        string            `json:"role"`
+	Contacts    []ImportedContact `json:"contacts"`
+}
+
+// ImportedContact is one roster item of it.
+type ImportedContact struct {
+	JID          string   `json:"jid"`
+	Name         string   `json:"name"`
+	Subscription string   `json:"subscription"`
+	Groups       []string `json:"groups"`
+}
+
+const (
+	importChunk = 256
+	maxLine     = 16 << 20
+)
+
+// importUsers takes JSON lines. What precedes a bad line is imported; accounts that exist are left alone.
+func (m *Module) importUsers(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
+	var sum store.Imported
+	in := bufio.NewScanner(r.Body)
+	in.Buffer(nil, maxLine)
+	for line, more := 0, true; more; {
+		var chunk []Imported
+		var bad error
+		for len(chunk) < importChunk && bad == nil {
+			if more = in.Scan(); !more {
+				bad = in.Err()
+				break
+			}
+			line++
+			var u Imported
+			if err := json.Unmarshal(in.Bytes(), &u); err != nil {
+				bad = fmt.Errorf("line %d: %w", line, err)
+				break
+			}
+			chunk = append(chunk, u)
+		}
+		accounts, err := m.prepare(actor, chunk)
+		if err != nil {
+			return sum, stanza.NewError(stanza.BadRequest, err.Error())
+		}
+		done, err := m.accounts.Import(ctx, slices.Values(accounts))
+		sum.Created += done.Created
+		sum.Existing += done.Existing
+		if err == nil && bad != nil && bad != io.EOF {
+			err = stanza.NewError(stanza.BadRequest, bad.Error())
+		}
+		if err != nil {
+			return sum, known(err)
+		}
+	}
+	return sum, nil
+}
+
+// prepare checks the lines and derives their credentials, on all processors.
+func (m *Module) prepare(actor core.Actor, chunk []Imported) ([]store.NewAccount, error) {
+	out := make([]store.NewAccount, len(chunk))
+	errs := make([]error, len(chunk))
+	workers := runtime.GOMAXPROCS(0)
+	done := make(chan struct{}, workers)
+	for i := range workers {
+		go func() {
+			for j := i; j < len(chunk); j += workers {
+				out[j], errs[j] = m.newAccount(chunk[j])
+			}
+			done <- struct{}{}
+		}()
+	}
+	for range workers {
+		<-done
+	}
+	for i, err := range errs {
+		if err == nil {
+			err = m.allowed(actor, core.ActEditAccounts, store.Account{Role: out[i].Role})
+		}
+		if err != nil {
+			return nil, fmt.Errorf("account %q: %w", chunk[i].Name, err)
+		}
+	}
+	return out, nil
+}
+
+func (m *Module) newAccount(u Imported) (store.NewAccount, error) {
+	n := store.NewAccount{Domain: m.host.Domain.Domain(), Role: store.Role(u.Role)}
+	if n.Role == "" {
+		n.Role = store.RoleMember
+	}
+	if !validRole(n.Role) {
+		return n, fmt.Errorf("no such role: %q", u.Role)
+	}
+	var err error
+	if n.Local, err = jid.PrepareLocal(u.Name); err != nil {
+		return n, err
+	}
+	if len(u.Credentials) == 0 {
+		n.Credentials, err = m.derive(u.Password, m.login.Iterations)
+	} else {
+		n.Credentials, err = credentials(u.Credentials)
+	}
+	if err != nil {
+		return n, err
+	}
+	for _, c := range u.Contacts {
+		x, err := contact(c)
+		if err != nil {
+			return n, err
+		}
+		n.Contacts = append(n.Contacts, x)
+	}
+	return n, nil
+}
+
+func credentials(texts []string) ([]store.Credential, error) {
+	var out []store.Credential
+	for _, t := range texts {
+		var c sasl.Credential
+		if err := c.UnmarshalText([]byte(t)); err != nil {
+			return nil, err
+		}
+		out = append(out, store.Credential{
+			Mechanism: "SCRAM-" + c.Hash.String(), Salt: c.Salt, Iterations: c.Iterations, StoredKey: c.StoredKey, ServerKey: c.ServerKey,
+		})
+	}
+	return out, nil
+}
+
+func contact(c ImportedContact) (store.Contact, error) {
+	j, err := jid.Parse(c.JID)
+	if err != nil {
+		return store.Contact{}, err
+	}
+	sub := store.Subscription(c.Subscription)
+	switch sub {
+	case "":
+		sub = store.SubscriptionNone
+	case store.SubscriptionNone, store.SubscriptionTo, store.SubscriptionFrom, store.SubscriptionBoth:
+	default:
+		return store.Contact{}, fmt.Errorf("no such subscription: %q", c.Subscription)
+	}
+	return store.Contact{JID: j.Bare(), Name: c.Name, Subscription: sub, Groups: c.Groups}, nil
+}

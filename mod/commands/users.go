@@ -1,0 +1,176 @@
+package commands
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"stonechat/core"
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+// User is what is told of an account.
+type User struct {
+	Address  string    `json:"address"`
+	Role     string    `json:"role"`
+	Disabled bool      `json:"disabled,omitempty"`
+	Created  time.Time `json:"created"`
+}
+
+// pageOfUsers is how many accounts one answer lists.
+const pageOfUsers = 1000
+
+// listUsers answers a page of accounts in the order of their names, those after ?after=.
+func (m *Module) listUsers(ctx context.Context, _ core.Actor, r *http.Request) (any, error) {
+	list, err := m.accounts.List(ctx, m.host.Domain.Domain(), r.FormValue("after"), pageOfUsers)
+	if err != nil {
+		return nil, err
+	}
+	users := make([]User, len(list))
+	for i, a := range list {
+		users[i] = m.user(a)
+	}
+	return users, nil
+}
+
+func (m *Module) user(a store.Account) User {
+	return User{Address: m.address(a).String(), Role: string(a.Role), Disabled: a.Disabled, Created: a.Created}
+}
+
+// newUser is the body of POST /users.
+type newUser struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+	Role     string `json:"role"`
+}
+
+func (m *Module) addUser(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
+	var u newUser
+	if err := read(r, &u); err != nil {
+		return nil, err
+	}
+	role := store.Role(u.Role)
+	if role == "" {
+		role = store.RoleMember
+	}
+	if err := m.allowed(actor, core.ActEditAccounts, store.Account{Role: role}); err != nil {
+		return nil, err
+	}
+	return m.create(ctx, u.Name, u.Password, role)
+}
+
+// create adds an account.
+func (m *Module) create(ctx context.Context, name, password string, role store.Role) (any, error) {
+	if !validRole(role) {
+		return nil, stanza.NewError(stanza.BadRequest, "no such role: "+strconv.Quote(string(role)))
+	}
+	local, err := jid.PrepareLocal(name)
+	if err != nil {
+		return nil, stanza.NewError(stanza.JIDMalformed, "not a name: "+strconv.Quote(name))
+	}
+	credentials, err := m.derive(password, m.login.Iterations)
+	if err != nil {
+		return nil, stanza.NewError(stanza.NotAcceptable, err.Error())
+	}
+	a, err := m.accounts.Create(ctx, store.NewAccount{Domain: m.host.Domain.Domain(), Local: local, Role: role, Credentials: credentials})
+	if err != nil {
+		return nil, known(err)
+	}
+	return m.user(a), nil
+}
+
+func validRole(r store.Role) bool {
+	switch r {
+	case store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember, store.RoleGuest, store.RoleBot:
+		return true
+	}
+	return false
+}
+
+func (m *Module) deleteUser(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
+	a, err := m.account(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.allowed(actor, core.ActEditAccounts, a); err != nil {
+		return nil, err
+	}
+	if err := m.host.DeleteAccount(ctx, m.address(a)); err != nil {
+		return nil, err
+	}
+	return nil, m.accounts.Delete(ctx, a.ID)
+}
+
+func (m *Module) setPassword(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
+	var body struct {
+		Password string `json:"password"`
+	}
+	if err := read(r, &body); err != nil {
+		return nil, err
+	}
+	a, err := m.account(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.allowed(actor, core.ActEditAccounts, a); err != nil {
+		return nil, err
+	}
+	credentials, err := m.derive(body.Password, m.login.Iterations)
+	if err != nil {
+		return nil, stanza.NewError(stanza.NotAcceptable, err.Error())
+	}
+	return nil, m.accounts.SetCredentials(ctx, a.ID, credentials)
+}
+
+func (m *Module) setRole(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
+	var body struct {
+		Role string `json:"role"`
+	}
+	if err := read(r, &body); err != nil {
+		return nil, err
+	}
+	role := store.Role(body.Role)
+	if !validRole(role) {
+		return nil, stanza.NewError(stanza.BadRequest, "no such role: "+strconv.Quote(body.Role))
+	}
+	a, err := m.account(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.allowed(actor, core.ActSetRoles, a); err != nil {
+		return nil, err
+	}
+	if err := m.accounts.SetRole(ctx, a.ID, role); err != nil {
+		return nil, known(err)
+	}
+	return nil, m.host.Ask(ctx, m.address(a), func(_ *core.Work, acc *core.Account) error {
+		acc.SetRole(role)
+		return nil
+	})
+}
+
+func (m *Module) setDisabled(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
+	var body struct {
+		Disabled bool `json:"disabled"`
+	}
+	if err := read(r, &body); err != nil {
+		return nil, err
+	}
+	a, err := m.account(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.allowed(actor, core.ActEditAccounts, a); err != nil {
+		return nil, err
+	}
+	if err := m.accounts.SetDisabled(ctx, a.ID, body.Disabled); err != nil || !body.Disabled {
+		return nil, known(err)
+	}
+	return nil, m.host.Ask(ctx, m.address(a), func(w *core.Work, acc *core.Account) error {
+		acc.EndSessions(w, nil)
+		return nil
+	})
+}

@@ -1,0 +1,123 @@
+// Package info answers what the server and its accounts are and offer: discovery (XEP-0030 2.5.0), contact addresses (XEP-0157 1.1.1),
+// ping (XEP-0199), software version (XEP-0092), time (XEP-0202) and the obsolete session request (RFC 3921 section 3).
+//
+// Hooks: none. Left out: discovery of items below accounts.
+package info
+
+import (
+	"context"
+
+	"stonechat/config"
+	"stonechat/core"
+	"stonechat/xmpp/disco"
+	"stonechat/xmpp/form"
+	"stonechat/xmpp/forward"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+	"stonechat/xmpp/xmltok"
+)
+
+// Module is the feature.
+type Module struct {
+	contact config.Contact
+	version string
+}
+
+// New takes the contact addresses and the version of the program.
+func New(contact config.Contact, version string) *Module { return &Module{contact, version} }
+
+// Name of the module.
+func (m *Module) Name() string { return "info" }
+
+// Install registers rows.
+func (m *Module) Install(h *core.Host) {
+	row := func(space, local string, typ stanza.Type, to core.Target, act core.Action, do func(context.Context, *core.Event) (core.Answer, error)) {
+		h.IQ.Handle(core.IQ{Space: space, Local: local, Type: typ, To: to, Action: act, Module: m.Name(), Do: do})
+	}
+	row(ns.DiscoInfo, "query", stanza.Get, core.ToHost, core.ActSeeHost, m.hostInfo)
+	row(ns.DiscoInfo, "query", stanza.Get, core.ToOwn, core.ActUseAccount, m.accountInfo)
+	row(ns.DiscoInfo, "query", stanza.Get, core.ToContact, core.ActSeeContact, m.accountInfo)
+	row(ns.DiscoItems, "query", stanza.Get, core.ToHost, core.ActSeeHost, noItems)
+	row(ns.DiscoItems, "query", stanza.Get, core.ToOwn, core.ActUseAccount, noItems)
+	row(ns.DiscoItems, "query", stanza.Get, core.ToContact, core.ActSeeContact, noItems)
+	row(ns.Ping, "ping", stanza.Get, core.ToHost, core.ActSeeHost, empty)
+	row(ns.Ping, "ping", stanza.Get, core.ToOwn, core.ActUseAccount, empty)
+	row(ns.Ping, "ping", stanza.Get, core.ToContact, core.ActSeeContact, empty)
+	row(ns.Version, "query", stanza.Get, core.ToHost, core.ActSeeHost, m.softwareVersion)
+	row(ns.Time, "time", stanza.Get, core.ToHost, core.ActSeeHost, now)
+	row(ns.Session, "session", stanza.Set, core.ToOwn, core.ActUseAccount, empty)
+	row(ns.Session, "session", stanza.Set, core.ToHost, core.ActSeeHost, empty)
+	features := []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping}
+	h.Disco.HostFeatures = append(h.Disco.HostFeatures, append(features, ns.Version, ns.Time)...)
+	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, features...)
+}
+
+func empty(context.Context, *core.Event) (core.Answer, error) { return core.Answer{}, nil }
+
+// noNode: XEP-0030 section 3.2, error case: we have no nodes.
+func noNode(e *core.Event) error {
+	p, _ := e.Stanza.Payload()
+	if node, ok := p.Attr("node"); ok && node != "" {
+		return stanza.NewError(stanza.ItemNotFound, "")
+	}
+	return nil
+}
+
+func (m *Module) hostInfo(_ context.Context, e *core.Event) (core.Answer, error) {
+	i := disco.Info{
+		Identities: []disco.Identity{{Category: "server", Type: "im", Name: "Stonechat"}},
+		Features:   e.Host.Disco.HostFeatures,
+	}
+	if f := m.addresses(); f != nil {
+		i.Forms = []*form.Form{f}
+	}
+	return core.Answer{Payload: string(i.AppendXML(nil))}, noNode(e)
+}
+
+// addresses is the form of XEP-0157, or nil when none are configured.
+func (m *Module) addresses() *form.Form {
+	var fields []form.Field
+	for _, a := range []struct {
+		name string
+		uris []string
+	}{
+		{"abuse-addresses", m.contact.Abuse},
+		{"admin-addresses", m.contact.Admin},
+		{"feedback-addresses", m.contact.Feedback},
+		{"sales-addresses", m.contact.Sales},
+		{"security-addresses", m.contact.Security},
+		{"status-addresses", m.contact.Status},
+		{"support-addresses", m.contact.Support},
+	} {
+		if len(a.uris) > 0 {
+			fields = append(fields, form.Field{Var: a.name, Type: form.ListMulti, Values: a.uris})
+		}
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	return form.New(form.Result, ns.ServerInfo, fields...)
+}
+
+func (m *Module) accountInfo(_ context.Context, e *core.Event) (core.Answer, error) {
+	i := disco.Info{
+		Identities: []disco.Identity{{Category: "account", Type: "registered"}},
+		Features:   e.Host.Disco.AccountFeatures,
+	}
+	return core.Answer{Payload: string(i.AppendXML(nil))}, noNode(e)
+}
+
+func noItems(_ context.Context, e *core.Event) (core.Answer, error) {
+	return core.Answer{Payload: "<query xmlns='" + ns.DiscoItems + "'/>"}, noNode(e)
+}
+
+func (m *Module) softwareVersion(context.Context, *core.Event) (core.Answer, error) {
+	b := []byte("<query xmlns='" + ns.Version + "'><name>Stonechat</name><version>")
+	b = xmltok.AppendEscaped(b, m.version)
+	return core.Answer{Payload: string(append(b, "</version></query>"...))}, nil
+}
+
+// now is XEP-0202; the zone is not told, since it would say where the server stands.
+func now(_ context.Context, e *core.Event) (core.Answer, error) {
+	return core.Answer{Payload: "<time xmlns='" + ns.Time + "'><tzo>+00:00</tzo><utc>" + forward.FormatStamp(e.Host.Now()) + "</utc></time>"}, nil
+}

@@ -1,0 +1,89 @@
+// Package roster keeps contacts: the roster with its versions (RFC 6121 section 2), presence subscriptions with their states
+// (section 3 and appendix A) and subscription pre-approval (section 3.4).
+//
+// state.go is the tables of the standard as pure functions. book.go is what one account has in memory, which is always what is on disk.
+// change.go makes every change one write: decided in a turn, applied and shown in a later turn when it is durable, never if it failed.
+// outbound.go and inbound.go are the subscription stanzas, iq.go, versions.go and push.go the roster requests, pending.go the requests that
+// wait for the owner's answer.
+//
+// Hooks: Loading, Sending, Receiving, Available, AccountDeleted. Port: Contacts. Left out: a roster set for another account is answered as
+// if there were no such account, so nobody learns who exists.
+package roster
+
+import (
+	"context"
+
+	"stonechat/core"
+	"stonechat/obs"
+	"stonechat/store"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+)
+
+// Module is the feature. One value may be installed on several hosts.
+type Module struct {
+	store store.Rosters
+	obs   obs.Obs
+}
+
+// New returns a module that keeps its contacts in s.
+func New(s store.Rosters, o obs.Obs) *Module { return &Module{store: s, obs: o} }
+
+// Name of the module in lists and logs.
+func (m *Module) Name() string { return "roster" }
+
+// Install registers everything on h.
+func (m *Module) Install(h *core.Host) {
+	r := &roster{
+		name: m.Name(), host: h, store: m.store, obs: m.obs,
+		books: core.NewSlot[book](h), debts: core.NewSlot[debt](h),
+	}
+	h.Ports.Contacts = r
+	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account) error]{Module: m.Name(), Do: r.load})
+	h.Hooks.Sending.Add(m.Name(), r.sending)
+	h.Hooks.Receiving.Add(m.Name(), r.receiving)
+	h.Hooks.Available.Add(m.Name(), r.available)
+	h.Hooks.AccountDeleted.Add(m.Name(), r.deleted)
+	h.IQ.Handle(core.IQ{
+		Space: ns.Roster, Local: "query", Type: stanza.Get, To: core.ToOwn, Action: core.ActUseAccount, Do: r.get, Module: m.Name(),
+	})
+	h.IQ.Handle(core.IQ{
+		Space: ns.Roster, Local: "query", Type: stanza.Set, To: core.ToOwn, Action: core.ActUseAccount, Do: r.set, Module: m.Name(),
+	})
+	// RFC 6121 sections 2.6.1 and 3.4.1: both are stream features.
+	h.Disco.StreamFeatures = append(h.Disco.StreamFeatures,
+		"<ver xmlns='"+ns.RosterVer+"'/>", "<sub xmlns='"+ns.PreApproval+"'/>")
+}
+
+// roster is the module on one host.
+type roster struct {
+	name  string
+	host  *core.Host
+	store store.Rosters
+	obs   obs.Obs
+	books core.Slot[book] // of accounts
+	debts core.Slot[debt] // of sessions
+}
+
+// load reads the account's roster before its first turn.
+func (r *roster) load(ctx context.Context, a *core.Account) error {
+	kept, err := r.store.Load(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	r.books.Of(a).fill(kept)
+	return nil
+}
+
+// deleted cancels every subscription of an account that is gone, both ways, so that nobody keeps a dead contact with a live state
+// (XEP-0077 section 3.2: "the server SHOULD also cancel all existing presence subscriptions").
+func (r *roster) deleted(e *core.Event) {
+	b, ok := r.books.Has(e.Account)
+	if !ok {
+		return
+	}
+	for contact, c := range b.contacts {
+		r.part(e.Work, e.Account, contact, c.state)
+	}
+	*b = book{writing: b.writing, busy: b.busy} // what is on its way is still told how it ended
+}

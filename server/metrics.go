@@ -1,0 +1,27 @@
+package server
+
+import (
+	"stonechat/obs"
+	"stonechat/store/sqlstore"
+)
+
+// storeMetrics shows the store's figures.
+func storeMetrics(o obs.Obs, db *sqlstore.DB) {
+	gauge := func(name, help string, f func(sqlstore.Stats) float64) {
+		o.Gauge(name, help, func() float64 { return f(db.Stats()) })
+	}
+	count := func(name, help string, f func(sqlstore.Stats) float64) {
+		o.CounterFunc(name, help, func() float64 { return f(db.Stats()) })
+	}
+	gauge("store_queued", "Changes that wait for the disk.", func(s sqlstore.Stats) float64 { return float64(s.Queued) })
+	gauge("store_queued_bytes", "Bytes that wait for the disk.", func(s sqlstore.Stats) float64 { return float64(s.QueuedBytes) })
+	gauge("store_tail_rows", "Archive rows that are durable and not in the reading orders yet.", func(s sqlstore.Stats) float64 { return float64(s.TailRows) })
+	gauge("store_wal_pages", "Length of the write-ahead log in pages.", func(s sqlstore.Stats) float64 { return float64(s.WALPages) })
+	gauge("store_slowest_commit_seconds", "The slowest commit since start.", func(s sqlstore.Stats) float64 { return s.SlowestTime.Seconds() })
+	count("store_commits_total", "Commits.", func(s sqlstore.Stats) float64 { return float64(s.Commits) })
+	count("store_commit_seconds_total", "Time spent in commits; by store_commits_total it is the mean.", func(s sqlstore.Stats) float64 { return s.CommitTime.Seconds() })
+	count("store_changes_total", "Changes made durable.", func(s sqlstore.Stats) float64 { return float64(s.Ops) })
+	count("store_failed_changes_total", "Changes that failed.", func(s sqlstore.Stats) float64 { return float64(s.FailedOps) })
+	count("store_archive_rows_total", "Rows added to archives.", func(s sqlstore.Stats) float64 { return float64(s.ArchiveRows) })
+	count("store_other_rows_total", "Rows changed outside archives.", func(s sqlstore.Stats) float64 { return float64(s.OtherRows) })
+}

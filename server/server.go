@@ -1,0 +1,243 @@
+// Package server puts the house together: it is the only place that knows all names. A Server is a value; one process may hold several.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"stonechat/config"
+	"stonechat/core"
+	"stonechat/edge/c2s"
+	"stonechat/edge/web"
+	"stonechat/mod/commands"
+	"stonechat/obs"
+	"stonechat/store"
+	"stonechat/store/sqlstore"
+	"stonechat/xmpp/jid"
+)
+
+// Version of the program.
+const Version = "0.1.0"
+
+// Server is one running Stonechat. New opens everything that is kept, Run opens the doors, Shutdown closes both.
+type Server struct {
+	cfg        *config.Config
+	obs        obs.Obs
+	close      func() error
+	db         store.Set
+	saltSecret []byte
+	tls        *tls.Config
+
+	router   *core.Router
+	pool     *core.Pool
+	metrics  *core.Metrics
+	hosts    []*core.Host
+	commands []*commands.Module
+	runners  []core.Runner
+	clients  *c2s.Door
+	web      *web.Door
+
+	listeners []net.Listener
+	serving   sync.WaitGroup
+	failed    chan error
+	stop      context.CancelFunc
+	shut      sync.Once
+	shutErr   error
+}
+
+// New checks the configuration, opens the store and installs every module. It listens to nobody yet.
+func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: &cfg, obs: o, router: core.NewRouter(), failed: make(chan error, 8)}
+	if err := s.openStore(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.tls, err = tlsConfig(&cfg); err == nil {
+		s.pool = core.NewPool()
+		s.metrics = core.NewMetrics(o)
+		err = s.addHosts()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.abandon())
+	}
+	if !cfg.RateLimits {
+		o.Log.Warn("RATE LIMITS ARE OFF: for measurement only, anybody can overload this server")
+	}
+	s.clients = c2s.New(c2s.Parts{Config: &cfg, Router: s.router, Pool: s.pool, Core: s.metrics, Obs: o, TLS: s.tls})
+	s.web = web.New(o)
+	return s, nil
+}
+
+func (s *Server) openStore(ctx context.Context) error {
+	o := sqlstore.Options{WriterCacheKiB: s.cfg.Store.CacheKB}
+	if s.cfg.Store.Synchronous == "off" {
+		s.obs.Log.Warn("SYNCHRONOUS IS OFF: what is acknowledged can be lost in a power cut; this is for tests of the crash judges only")
+		o.Sync = sqlstore.SyncOff
+	}
+	db, err := sqlstore.Open(ctx, s.cfg.Data, o)
+	if err != nil {
+		return err
+	}
+	s.close, s.db = db.Close, db.Set
+	storeMetrics(s.obs, db)
+	fresh := make([]byte, 32)
+	rand.Read(fresh)
+	if s.saltSecret, err = s.db.Secrets.Ensure(ctx, "made-up-salts", fresh); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	return nil
+}
+
+// addHosts makes a host of every domain and installs the modules in order.
+func (s *Server) addHosts() error {
+	for _, d := range s.cfg.Domains {
+		domain, err := jid.Parse(d)
+		if err != nil {
+			return err
+		}
+		h := core.NewHost(domain, core.Parts{Config: s.cfg, Obs: s.obs, Router: s.router, Pool: s.pool, Metrics: s.metrics, Accounts: s.db.Accounts})
+		s.hosts = append(s.hosts, h)
+		mods, c := s.modules()
+		s.commands = append(s.commands, c)
+		for _, m := range mods {
+			m.Install(h)
+			if r, ok := m.(core.Runner); ok {
+				s.runners = append(s.runners, r)
+			}
+		}
+		if err := h.Start(); err != nil {
+			return fmt.Errorf("host %s: %w", d, err)
+		}
+	}
+	return nil
+}
+
+// abandon closes what New has opened before it failed.
+func (s *Server) abandon() error {
+	for _, h := range s.hosts {
+		h.Close()
+	}
+	if s.pool != nil {
+		s.pool.Close()
+	}
+	return s.close()
+}
+
+// Invites are the one-time invites for the first administrator, by domain; empty when there are accounts already. Asking makes older ones worthless.
+func (s *Server) Invites(ctx context.Context) (map[string]string, error) {
+	out := make(map[string]string)
+	for i, h := range s.hosts {
+		token, err := s.commands[i].FirstInvite(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if token != "" {
+			out[h.Domain.Domain()] = token
+		}
+	}
+	return out, nil
+}
+
+// Run opens the doors and serves until ctx ends, Shutdown is called or a door fails; then it shuts down in order and returns.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, s.stop = context.WithCancel(ctx)
+	defer s.stop()
+	err := s.open()
+	if err == nil {
+		for _, r := range s.runners {
+			s.serving.Go(func() { s.report(r.Run(ctx)) })
+		}
+		s.web.SetReady(true)
+		s.obs.Log.Info("ready", "domains", s.cfg.Domains, "version", Version)
+		select {
+		case <-ctx.Done():
+		case err = <-s.failed:
+		}
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.Shutdown.D())
+	defer cancel()
+	return errors.Join(err, s.Shutdown(end))
+}
+
+func (s *Server) report(err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		select {
+		case s.failed <- err:
+		default: // one reason is enough to stop
+		}
+	}
+}
+
+// Shutdown ends the server in order: nothing acknowledged is lost, clients are told. The deadline of ctx is shared by its steps.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.shut.Do(func() { s.shutErr = s.shutdown(ctx) })
+	return s.shutErr
+}
+
+func (s *Server) shutdown(ctx context.Context) error {
+	var errs []error
+	step := func(name string, share time.Duration, f func(context.Context) error) {
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(ctx, share)
+		defer cancel()
+		err := f(ctx)
+		s.obs.Log.Info("shutdown", "step", name, "took", time.Since(began), obs.Err, err)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("shutdown: %s: %w", name, err))
+		}
+	}
+	whole := s.cfg.Limits.Shutdown.D()
+	step("close listeners", whole/10, func(context.Context) error {
+		s.web.SetReady(false)
+		return s.closeListeners()
+	})
+	step("stop reading", whole/10, func(context.Context) error { s.clients.StopReading(); return nil })
+	step("settle", whole*4/10, func(ctx context.Context) error { return s.eachHost(ctx, (*core.Host).Drain) })
+	step("end sessions", whole*2/10, func(ctx context.Context) error { return s.eachHost(ctx, (*core.Host).End) })
+	step("close connections", whole*2/10, s.clients.Wait)
+	step("stop work", whole/10, func(ctx context.Context) error {
+		if s.stop != nil {
+			s.stop()
+		}
+		err := s.web.Shutdown(ctx)
+		s.serving.Wait()
+		for _, h := range s.hosts {
+			h.Close()
+		}
+		s.pool.Close()
+		return err
+	})
+	step("close store", whole, func(context.Context) error { return s.close() })
+	return errors.Join(errs...)
+}
+
+func (s *Server) eachHost(ctx context.Context, f func(*core.Host, context.Context) error) error {
+	var errs []error
+	for _, h := range s.hosts {
+		errs = append(errs, f(h, ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Server) closeListeners() error {
+	var errs []error
+	for _, l := range s.listeners {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if err := os.Remove(s.cfg.SocketPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

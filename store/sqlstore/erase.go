@@ -1,0 +1,206 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql/driver"
+	"sync"
+	"time"
+
+	"stonechat/store"
+)
+
+const (
+	chunkTime  = 5 * time.Millisecond // how long a chunk of erasing or importing may hold up the commit loop
+	eraseRows  = 100                  // rows of the first chunk
+	eraseRetry = time.Second          // pause after a failure, such as a full disk
+)
+
+// pace finds out how much fits into chunkTime. The commit loop measures, the caller reads n between chunks.
+type pace struct{ n int }
+
+func newPace(n int) pace { return pace{n} }
+
+// measure runs one chunk and adapts n for the next.
+func (p *pace) measure(f func() error) error {
+	began := time.Now()
+	err := f()
+	switch took := time.Since(began); {
+	case took > chunkTime:
+		p.n = max(p.n/2, 1)
+	case took < chunkTime/3:
+		p.n = min(2*p.n, 1<<14)
+	}
+	return err
+}
+
+// eraser removes what deleted accounts leave behind, one after the other.
+type eraser struct {
+	db      *DB
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	ongoing map[store.Owner]*store.Promise
+}
+
+func newEraser(db *DB) *eraser {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &eraser{db: db, ctx: ctx, cancel: cancel, ongoing: map[store.Owner]*store.Promise{}}
+}
+
+// close ends erasing; the next start resumes it.
+func (e *eraser) close() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.cancel()
+	e.running.Wait()
+}
+
+// resume goes on with what an earlier process did not finish.
+func (e *eraser) resume() {
+	e.db.queue.change(0, func(w *writer) error {
+		return w.query("SELECT owner FROM erasures", func(v []driver.Value) error {
+			if id, ok := v[0].(int64); ok {
+				e.begin(store.Owner(id))
+			}
+			return nil
+		})
+	})
+}
+
+// erase removes everything of an owner, whose account is gone already, and waits for it.
+func (e *eraser) erase(ctx context.Context, owner store.Owner) error {
+	return e.begin(owner).Wait(ctx)
+}
+
+func (e *eraser) begin(owner store.Owner) store.Ticket {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return store.Settled(store.ErrClosed)
+	}
+	if p, ok := e.ongoing[owner]; ok {
+		return p.Ticket()
+	}
+	p := new(store.Promise)
+	e.ongoing[owner] = p
+	e.running.Go(func() {
+		p.Settle(e.untilDone(owner))
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.ongoing, owner)
+	})
+	return p.Ticket()
+}
+
+// untilDone tries again until everything is gone or the store closes.
+func (e *eraser) untilDone(owner store.Owner) error {
+	for {
+		err := e.everything(owner)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-e.ctx.Done():
+			return store.ErrClosed
+		case <-time.After(eraseRetry):
+		}
+	}
+}
+
+// The steps of erasing an owner's archive; each is repeated until it changes nothing. $2 is a number of rows.
+var eraseSteps = [...]string{
+	"DELETE FROM archive WHERE key IN (SELECT key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2)",
+	"DELETE FROM archive_by_owner WHERE owner = $1 AND key IN (SELECT key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2)",
+	"DELETE FROM archive_by_peer WHERE (owner, peer, key) IN (SELECT owner, peer, key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2)",
+}
+
+// eraseRest are tables with few rows per owner, and at last the note that there is something to erase.
+var eraseRest = [...]string{
+	"DELETE FROM rosters WHERE owner = $1",
+	"DELETE FROM roster_items WHERE owner = $1",
+	"DELETE FROM roster_gone WHERE owner = $1",
+	"DELETE FROM roster_pending WHERE owner = $1",
+	"DELETE FROM archive_prefs WHERE owner = $1",
+	"DELETE FROM offline_marks WHERE owner = $1",
+	"DELETE FROM erasures WHERE owner = $1",
+}
+
+func (e *eraser) everything(owner store.Owner) error {
+	// The orders are the way to the rows, so they must be whole.
+	if err := e.db.flush(e.ctx); err != nil {
+		return err
+	}
+	p := newPace(eraseRows)
+	for {
+		n, err := e.db.eraseChunk(e.ctx, &p, eraseSteps[:], func(rows int) []any { return []any{int64(owner), int64(rows)} })
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	return e.db.queue.change(0, func(w *writer) error {
+		for _, query := range eraseRest {
+			if _, err := w.change(query, int64(owner)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}).Wait(e.ctx)
+}
+
+// eraseChunk runs the steps once in one transaction and returns how many rows the last one changed.
+func (db *DB) eraseChunk(ctx context.Context, p *pace, steps []string, args func(rows int) []any) (int64, error) {
+	var n int64
+	err := db.queue.change(0, func(w *writer) error {
+		a := args(p.n)
+		return p.measure(func() error {
+			for _, query := range steps {
+				var err error
+				if n, err = w.change(query, a...); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}).Wait(ctx)
+	return n, err
+}
+
+// flush waits until the orders hold everything that was appended before the call.
+func (db *DB) flush(ctx context.Context) error {
+	_, ticket := db.queue.put(op{flush: true}, false, nil)
+	return ticket.Wait(ctx)
+}
+
+// The steps of erasing what is old. $1 is a key that is kept; a subquery finds how far $2 rows reach.
+const upTo = "(SELECT key FROM archive WHERE key < $1 ORDER BY key LIMIT $2)"
+
+var expireSteps = [...]string{
+	"DELETE FROM archive_by_owner WHERE (owner, key) IN (SELECT owner, key FROM archive WHERE key IN " + upTo + ")",
+	"DELETE FROM archive_by_peer WHERE (owner, peer, key) IN (SELECT owner, peer, key FROM archive WHERE key IN " + upTo + ")",
+	"DELETE FROM archive WHERE key IN " + upTo,
+}
+
+// Expire implements store.Archive.
+func (a archive) Expire(ctx context.Context, before time.Time) (int64, error) {
+	if err := a.db.flush(ctx); err != nil {
+		return 0, err
+	}
+	// Rows that came since are behind the horizon and stay, even when before lies in the future.
+	kept := min(store.KeyAt(before), a.db.tail.reached()+1)
+	p := newPace(eraseRows)
+	var total int64
+	for {
+		n, err := a.db.eraseChunk(ctx, &p, expireSteps[:], func(rows int) []any { return []any{int64(kept), int64(rows)} })
+		total += n
+		if err != nil || n == 0 {
+			return total, err
+		}
+	}
+}

@@ -1,0 +1,380 @@
+package sqlstore
+
+import (
+	"database/sql/driver"
+	"math"
+	"time"
+
+	"stonechat/store"
+)
+
+const (
+	maxBatch    = 1024                   // operations of one commit
+	tailIdle    = 2 * time.Second        // after so long without work the tail enters the orders
+	retryAfter  = 250 * time.Millisecond // pause after a failure of the loop's own work
+	insertLarge = 64                     // rows of the large archive insert
+	insertSmall = 8                      // rows of the small one
+)
+
+// loop is the commit loop. It alone uses the writer.
+type loop struct {
+	db      *DB
+	w       *writer // nil when it has to be opened again
+	batch   []op
+	errs    []error
+	args    []driver.NamedValue
+	order   ordering
+	flushes []flush // who waits for the horizon
+	began   time.Time
+	held    bool // the last move into the orders failed: wait before the next
+}
+
+// flush is a promise to be fulfilled when the horizon reaches a key.
+type flush struct {
+	to      store.Key
+	promise *store.Promise
+}
+
+// outcome is a promise with what became of it.
+type outcome struct {
+	promise *store.Promise
+	err     error
+}
+
+// run works until the queue is closed and empty.
+func (l *loop) run() {
+	defer close(l.db.outcomes)
+	for {
+		var closed bool
+		l.batch, closed = l.db.queue.take(l.batch, maxBatch)
+		switch {
+		case closed:
+			l.end()
+			return
+		case len(l.batch) > 0:
+			l.commit()
+		case l.order.active() && !l.held:
+			l.orderOnly()
+		default:
+			l.sleep()
+		}
+	}
+}
+
+// sleep waits for work. A lonely operation gets a moment's company: the other party's copy of a message comes some microseconds later.
+func (l *loop) sleep() {
+	_, waiting := l.db.tail.sizes()
+	after := tailIdle
+	if l.held {
+		after = retryAfter
+	} else if waiting == 0 {
+		after = math.MaxInt64
+	}
+	alarm := time.NewTimer(after)
+	defer alarm.Stop()
+	select {
+	case <-l.db.queue.wake:
+	case <-alarm.C:
+		if !l.held && waiting > 0 {
+			l.startOrdering()
+		}
+		l.held = false
+		return
+	}
+	if n, _ := l.db.queue.length(); n == 1 {
+		pause()
+	}
+}
+
+// orderOnly moves a chunk of the tail when nobody else wants anything.
+func (l *loop) orderOnly() {
+	err := l.ensure()
+	if err == nil {
+		err = l.transaction(nil)
+	}
+	if err != nil {
+		l.failed(err)
+		l.held = true
+		return
+	}
+	l.afterOrdering()
+	l.db.checkpoint.wrote(l.w)
+}
+
+// ensure opens the writer if it was given up.
+func (l *loop) ensure() error {
+	if l.w != nil {
+		return nil
+	}
+	w, err := openWriter(l.db.writerDSN())
+	if err != nil {
+		return err
+	}
+	l.w = w
+	return nil
+}
+
+// commit makes the batch durable and settles its promises.
+func (l *loop) commit() {
+	l.began = time.Now()
+	l.errs = append(l.errs[:0], make([]error, len(l.batch))...)
+	err := l.ensure()
+	if err == nil {
+		err = l.transaction(l.batch)
+		if kind, _ := classify(err); err != nil && kind == failedOp {
+			err = l.oneByOne()
+		}
+	}
+	if err != nil {
+		named := l.failed(err)
+		for i := range l.errs {
+			l.errs[i] = named
+		}
+	}
+	l.settle(err == nil)
+}
+
+// failed notes that a commit failed as a whole and returns the error under the name that callers know.
+func (l *loop) failed(err error) error {
+	kind, named := classify(err)
+	l.db.counters.update(func(s *Stats) { s.Failures++ })
+	if kind != failedDisk && l.w != nil {
+		if closeErr := l.w.close(); closeErr != nil {
+			named = err
+		}
+		l.w = nil
+	}
+	return named
+}
+
+// transaction runs ops, and a chunk of the tail's way into the orders, as one transaction. After an error nothing of it remains.
+func (l *loop) transaction(ops []op) error {
+	l.w.rows = 0
+	if err := l.w.begin(); err != nil {
+		return err
+	}
+	err := l.runAll(ops)
+	var moved int
+	if err == nil {
+		moved, err = l.order.chunk(l.w, &l.db.inserts, len(ops))
+	}
+	if err == nil {
+		err = l.w.commit()
+	}
+	if err != nil {
+		l.w.rollback()
+		return err
+	}
+	l.order.done(moved)
+	if moved > 0 {
+		l.db.counters.update(func(s *Stats) { s.OrderRows += int64(moved) })
+	}
+	return nil
+}
+
+// runAll runs ops in order; neighbouring archive rows go into statements of many rows.
+func (l *loop) runAll(ops []op) error {
+	for i := 0; i < len(ops); {
+		switch {
+		case ops[i].flush:
+			i++
+		case ops[i].run != nil:
+			if err := ops[i].run(l.w); err != nil {
+				return err
+			}
+			i++
+		default:
+			n := 1
+			for i+n < len(ops) && ops[i+n].run == nil && !ops[i+n].flush {
+				n++
+			}
+			if err := l.insertRows(ops[i : i+n]); err != nil {
+				return err
+			}
+			i += n
+		}
+	}
+	return nil
+}
+
+// insertRows adds archive rows.
+func (l *loop) insertRows(ops []op) error {
+	const columns = 7
+	for len(ops) > 0 {
+		n := 1
+		if len(ops) >= insertLarge {
+			n = insertLarge
+		} else if len(ops) >= insertSmall {
+			n = insertSmall
+		}
+		l.args = l.args[:0]
+		for i := range ops[:n] {
+			r := &ops[i].row
+			for _, v := range [columns]driver.Value{int64(r.key), int64(r.owner), r.peer, r.resource, r.flags, r.origin, r.stanza} {
+				l.args = append(l.args, driver.NamedValue{Ordinal: len(l.args) + 1, Value: v})
+			}
+		}
+		if _, err := l.w.execNamed(l.db.inserts.archive[n], l.args); err != nil {
+			return err
+		}
+		ops = ops[n:]
+	}
+	return nil
+}
+
+// oneByOne runs the batch again after one of its operations failed, each under a savepoint, so that only the guilty ones fail. An error
+// returned means that the whole commit failed.
+func (l *loop) oneByOne() error {
+	l.w.rows = 0
+	if err := l.w.begin(); err != nil {
+		return err
+	}
+	for i := range l.batch {
+		err := l.underSavepoint(l.batch[i : i+1])
+		kind, named := classify(err)
+		if err != nil && kind != failedOp {
+			l.w.rollback()
+			return err
+		}
+		l.errs[i] = named
+	}
+	if err := l.w.commit(); err != nil {
+		l.w.rollback()
+		return err
+	}
+	return nil
+}
+
+func (l *loop) underSavepoint(one []op) error {
+	if _, err := l.w.exec("SAVEPOINT op"); err != nil {
+		return err
+	}
+	opErr := l.runAll(one)
+	if opErr != nil {
+		if kind, _ := classify(opErr); kind != failedOp {
+			return opErr
+		}
+		if _, err := l.w.exec("ROLLBACK TO op"); err != nil {
+			return err
+		}
+	}
+	if _, err := l.w.exec("RELEASE op"); err != nil {
+		return err
+	}
+	return opErr
+}
+
+// settle shows the committed rows to readers and hands the promises to the completion goroutine.
+func (l *loop) settle(committed bool) {
+	out := <-l.db.freeOutcomes
+	rows := l.showRows(committed)
+	failed := 0
+	for i := range l.batch {
+		o := &l.batch[i]
+		if l.errs[i] != nil {
+			failed++
+		} else if o.flush {
+			l.flushes = append(l.flushes, flush{l.db.tail.newest(), o.promise})
+			continue
+		}
+		out = append(out, outcome{o.promise, l.errs[i]})
+	}
+	l.count(rows, failed, committed)
+	l.db.queue.release(l.batch)
+	clear(l.batch)
+	l.db.outcomes <- out
+	l.afterOrdering()
+	l.db.checkpoint.wrote(l.w)
+}
+
+// showRows adds runs of successful archive rows to the tail and returns how many there were.
+func (l *loop) showRows(committed bool) int {
+	rows := 0
+	for i := 0; committed && i < len(l.batch); {
+		n := 0
+		for i+n < len(l.batch) && l.batch[i+n].run == nil && !l.batch[i+n].flush && l.errs[i+n] == nil {
+			n++
+		}
+		if n > 0 {
+			l.db.tail.add(l.batch[i : i+n])
+		}
+		rows += n
+		i += n + 1
+	}
+	return rows
+}
+
+func (l *loop) count(rows, failed int, committed bool) {
+	took := time.Since(l.began)
+	var other int64
+	if l.w != nil {
+		other, l.w.rows = l.w.rows, 0
+	}
+	n := len(l.batch)
+	l.db.counters.update(func(s *Stats) {
+		s.FailedOps += int64(failed)
+		if !committed {
+			return
+		}
+		s.Commits++
+		s.Ops += int64(n - failed)
+		s.ArchiveRows += int64(rows)
+		s.OtherRows += other
+		s.LastBatch = n
+		s.LargestBatch = max(s.LargestBatch, n)
+		s.CommitTime += took
+		s.SlowestTime = max(s.SlowestTime, took)
+	})
+}
+
+// afterOrdering starts moving the tail when it is long enough or somebody waits for it, and fulfils promises that wait for the horizon.
+func (l *loop) afterOrdering() {
+	if l.order.finished() {
+		l.db.tail.thaw()
+		l.order = ordering{}
+	}
+	if l.order.active() {
+		return
+	}
+	_, waiting := l.db.tail.sizes()
+	kept := l.flushes[:0]
+	for _, f := range l.flushes {
+		if waiting == 0 || f.to <= l.db.tail.reached() {
+			f.promise.Settle(nil)
+			continue
+		}
+		kept = append(kept, f)
+	}
+	l.flushes = kept
+	if waiting >= l.db.options.Tail || len(l.flushes) > 0 {
+		l.startOrdering()
+	}
+}
+
+// startOrdering freezes the tail.
+func (l *loop) startOrdering() {
+	if !l.order.active() {
+		l.order = newOrdering(l.db.tail.freeze())
+	}
+}
+
+// end breaks the promises that can no longer be kept and gives up the connection.
+func (l *loop) end() {
+	for _, f := range l.flushes {
+		f.promise.Settle(store.ErrClosed)
+	}
+	if l.w != nil {
+		l.db.writerErr = l.w.close()
+	}
+}
+
+// complete runs callbacks, beside the loop, so that they do not hold up the next commit.
+func (db *DB) complete() {
+	for out := range db.outcomes {
+		for i := range out {
+			out[i].promise.Settle(out[i].err)
+		}
+		clear(out)
+		db.freeOutcomes <- out[:0]
+	}
+}

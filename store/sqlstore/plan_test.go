@@ -1,0 +1,95 @@
+package sqlstore
+
+import (
+	"strings"
+	"testing"
+)
+
+// plan returns SQLite's query plan, one step a line.
+func plan(t *testing.T, db *DB, query string) []string {
+	t.Helper()
+	args := make([]any, strings.Count(query, "?"))
+	for n := 9; n > 0 && len(args) == 0; n-- {
+		if strings.Contains(query, "$"+string(rune('0'+n))) {
+			args = make([]any, n)
+		}
+	}
+	for i := range args {
+		args[i] = 1
+	}
+	rows, err := db.reads.db.Query("EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	var steps []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, detail)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := rows.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return steps
+}
+
+// TestPlans: every read of an archive goes straight to its rows, in order, however many others there are.
+func TestPlans(t *testing.T) {
+	db := openTest(t, Options{})
+	const (
+		owner  = "SEARCH o USING PRIMARY KEY (owner=? AND key>? AND key<?)"
+		peer   = "SEARCH o USING PRIMARY KEY (owner=? AND peer=? AND key>? AND key<?)"
+		joined = "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"
+	)
+	wants := map[string][]string{
+		selectExists:      {"SEARCH archive USING INTEGER PRIMARY KEY (rowid=?)"},
+		countOwner:        {"CO-ROUTINE n", owner, "SCAN n"},
+		countPeer:         {"CO-ROUTINE n", peer, "SCAN n"},
+		countFull:         {"CO-ROUTINE n", peer, "SCAN n"},
+		db.fetchQuery(1):  {joined},
+		db.fetchQuery(64): {joined},
+	}
+	for _, newest := range []bool{false, true} {
+		for _, c := range []choice{{}, {flags: flagOffline}, {peer: "p"}, {peer: "p", resource: "r"}, {withOrigin: true}} {
+			c.newestFirst = newest
+			query, _ := rowsQuery(&c)
+			wants[seenQuery(&c)] = []string{owner}
+			wants[query] = []string{owner, joined}
+			if c.peer != "" {
+				wants[query] = []string{peer, joined}
+			}
+		}
+	}
+	for query, want := range wants {
+		if got := plan(t, db, query); strings.Join(got, "; ") != strings.Join(want, "; ") {
+			t.Errorf("%s\n got %q\nwant %q", query, got, want)
+		}
+	}
+}
+
+// TestNoScans: the other statements that run while people wait search as well, and erasing too.
+func TestNoScans(t *testing.T) {
+	db := openTest(t, Options{})
+	queries := []string{selectAccount, selectCredentials, selectAccounts, selectVersion, selectItems, selectPending}
+	queries = append(queries, eraseSteps[:]...)
+	queries = append(queries, eraseRest[:]...)
+	queries = append(queries, expireSteps[:]...)
+	for _, query := range queries {
+		steps := plan(t, db, query)
+		if len(steps) == 0 {
+			t.Errorf("%s: no plan", query)
+		}
+		for _, s := range steps {
+			if strings.Contains(s, "SCAN") || strings.Contains(s, "TEMP B-TREE") || strings.Contains(s, "AUTOMATIC") {
+				t.Errorf("%s\n %s", query, strings.Join(steps, "\n "))
+				break
+			}
+		}
+	}
+}

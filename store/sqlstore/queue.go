@@ -1,0 +1,141 @@
+package sqlstore
+
+import (
+	"sync"
+
+	"stonechat/store"
+)
+
+// opOverhead is what an operation is taken to cost beside its payload, in bytes.
+const opOverhead = 256
+
+// op is one operation for the commit loop: a row for the archive, or a function when run is set. A function may run twice (the first
+// time is then undone), so it must set its results only, never add to them.
+type op struct {
+	run     func(*writer) error
+	row     row
+	promise *store.Promise
+	size    int
+	flush   bool // the promise is fulfilled when the orders hold everything that was appended before
+}
+
+// queue holds what the commit loop has not taken yet. It also deals out keys, so that their order is the order of the queue.
+type queue struct {
+	limit int // bytes
+	now   func() store.Key
+	wake  chan struct{} // one token when an idle loop has work
+
+	mu     sync.Mutex
+	last   store.Key
+	ops    []op
+	head   int
+	bytes  int // queued or being committed
+	idle   bool
+	closed bool
+}
+
+// key deals out the next key. The caller holds mu.
+func (q *queue) key() store.Key {
+	q.last = max(q.last+1, q.now())
+	return q.last
+}
+
+// put queues o and returns its ticket. With keyed it first deals out a key, tells o.row, and returns it.
+func (q *queue) put(o op, keyed bool, setup func(*op, store.Key)) (store.Key, store.Ticket) {
+	o.size += opOverhead
+	o.promise = new(store.Promise)
+	q.mu.Lock()
+	var key store.Key
+	if keyed {
+		key = q.key()
+		o.row.key = key
+		if setup != nil {
+			setup(&o, key)
+		}
+	}
+	if q.closed {
+		q.mu.Unlock()
+		return key, store.Settled(store.ErrClosed)
+	}
+	if q.bytes+o.size > q.limit {
+		q.mu.Unlock()
+		return key, store.Settled(store.ErrBusy)
+	}
+	q.bytes += o.size
+	q.ops = append(q.ops, o)
+	wake := q.idle
+	q.idle = false
+	q.mu.Unlock()
+	if wake {
+		q.ring()
+	}
+	return key, o.promise.Ticket()
+}
+
+// take moves up to n operations to batch. When there are none it marks the loop idle: the next put, or close, sends a token to wake.
+func (q *queue) take(batch []op, n int) (taken []op, closed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if n = min(n, len(q.ops)-q.head); n == 0 {
+		q.idle = !q.closed
+		return batch[:0], q.closed
+	}
+	batch = append(batch[:0], q.ops[q.head:q.head+n]...)
+	clear(q.ops[q.head : q.head+n])
+	q.head += n
+	switch {
+	case q.head == len(q.ops):
+		q.ops, q.head = q.ops[:0], 0
+		if cap(q.ops) > 8*maxBatch {
+			q.ops = nil // after a jam
+		}
+	case q.head > len(q.ops)/2 && q.head > maxBatch:
+		left := copy(q.ops, q.ops[q.head:])
+		clear(q.ops[left:])
+		q.ops, q.head = q.ops[:left], 0
+	}
+	return batch, false
+}
+
+// length is how many operations wait.
+func (q *queue) length() (ops, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.ops) - q.head, q.bytes
+}
+
+// release gives back the bytes of a settled batch.
+func (q *queue) release(batch []op) {
+	n := 0
+	for i := range batch {
+		n += batch[i].size
+	}
+	q.mu.Lock()
+	q.bytes -= n
+	q.mu.Unlock()
+}
+
+// close refuses further operations; the loop ends when it has done those that wait.
+func (q *queue) close() {
+	q.mu.Lock()
+	wake := q.idle
+	q.closed, q.idle = true, false
+	q.mu.Unlock()
+	if wake {
+		q.ring()
+	}
+}
+
+// ring wakes the loop; a token that is still there does it as well.
+func (q *queue) ring() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// change queues a function that changes data.
+func (q *queue) change(size int, f func(*writer) error) store.Ticket {
+	_, t := q.put(op{run: f, size: size}, false, nil)
+	return t
+}

@@ -1,0 +1,182 @@
+package sqlstore
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync"
+
+	"stonechat/store"
+)
+
+// Bits of archive.flags.
+const (
+	flagOutgoing int64 = 1
+	flagOffline  int64 = 2
+)
+
+// row is one row of the archive without its place in it.
+type row struct {
+	key      store.Key
+	owner    store.Owner
+	peer     string
+	resource string
+	flags    int64
+	origin   int64
+	stanza   []byte
+}
+
+// tailRow is a committed row that the orders do not hold yet. Its stanza is read from the table.
+type tailRow struct {
+	row
+	prev int32 // the owner's row before it in the same segment, -1 for none
+}
+
+// segment is a run of rows in the order of their keys.
+type segment struct {
+	rows []tailRow
+	head map[store.Owner]int32 // the owner's newest row
+}
+
+func newSegment() *segment { return &segment{head: map[store.Owner]int32{}} }
+
+// tail holds the rows behind the horizon: those on their way into the orders (frozen, may be nil) and the newer ones. The commit loop
+// alone changes it; frozen segments never change.
+type tail struct {
+	mu      sync.RWMutex
+	horizon store.Key // the orders are whole up to here
+	frozen  *segment
+	active  *segment
+}
+
+// add appends a committed row.
+func (t *tail) add(rows []op) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.active
+	for i := range rows {
+		r := rows[i].row
+		r.stanza = nil
+		prev, ok := s.head[r.owner]
+		if !ok {
+			prev = -1
+		}
+		s.head[r.owner] = int32(len(s.rows))
+		s.rows = append(s.rows, tailRow{r, prev})
+	}
+}
+
+// freeze starts a new segment and returns the old one.
+func (t *tail) freeze() *segment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.frozen, t.active = t.active, newSegment()
+	return t.frozen
+}
+
+// thaw: the orders hold the frozen segment now.
+func (t *tail) thaw() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.horizon = t.frozen.last()
+	t.frozen = nil
+}
+
+// sizes of the two segments.
+func (t *tail) sizes() (frozen, active int) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.frozen != nil {
+		frozen = len(t.frozen.rows)
+	}
+	return frozen, len(t.active.rows)
+}
+
+// reached is the horizon.
+func (t *tail) reached() store.Key {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.horizon
+}
+
+// newest is the largest key that readers may see.
+func (t *tail) newest() store.Key {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	newest := max(t.horizon, t.active.last())
+	if t.frozen != nil {
+		newest = max(newest, t.frozen.last())
+	}
+	return newest
+}
+
+// last is the newest key, zero when empty.
+func (s *segment) last() store.Key {
+	if len(s.rows) == 0 {
+		return 0
+	}
+	return s.rows[len(s.rows)-1].key
+}
+
+// sorted returns the rows in the order of the trees that they will enter, so that each page is touched once.
+func (s *segment) sorted() []tailRow {
+	rows := slices.Clone(s.rows)
+	slices.SortFunc(rows, func(a, b tailRow) int {
+		return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.peer, b.peer), cmp.Compare(a.key, b.key))
+	})
+	return rows
+}
+
+// choice selects rows of one owner between two keys, both excluded.
+type choice struct {
+	owner       store.Owner
+	lo, hi      store.Key
+	peer        string // empty: any
+	resource    string // empty: any
+	flags       int64  // all of these bits
+	withOrigin  bool
+	newestFirst bool
+	limit       int
+}
+
+func (c *choice) matches(r *row) bool {
+	return (c.peer == "" || c.peer == r.peer) && (c.resource == "" || c.resource == r.resource) &&
+		r.flags&c.flags == c.flags && (!c.withOrigin || r.origin != 0)
+}
+
+// collect appends the chosen rows of a segment, newest first.
+func (s *segment) collect(out []row, c *choice, limit int) []row {
+	at, ok := s.head[c.owner]
+	if !ok {
+		at = -1
+	}
+	for ; at >= 0 && len(out) < limit; at = s.rows[at].prev {
+		r := &s.rows[at].row
+		if r.key <= c.lo {
+			break
+		}
+		if r.key < c.hi && c.matches(r) {
+			out = append(out, *r)
+		}
+	}
+	return out
+}
+
+// view returns the horizon and, seen at the same moment, up to c.limit chosen rows behind it in the wanted direction.
+func (t *tail) view(c *choice) (horizon store.Key, rows []row) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	limit := c.limit
+	if !c.newestFirst {
+		limit = math.MaxInt // the oldest are found last
+	}
+	rows = t.active.collect(nil, c, limit)
+	if t.frozen != nil {
+		rows = t.frozen.collect(rows, c, limit)
+	}
+	if !c.newestFirst {
+		slices.Reverse(rows)
+		rows = rows[:min(len(rows), c.limit)]
+	}
+	return t.horizon, rows
+}

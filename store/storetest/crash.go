@@ -1,0 +1,182 @@
+package storetest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+)
+
+// crashEnv names the folder in which a child process writes.
+const crashEnv = "STORETEST_CRASH_FOLDER"
+
+const crashProducers = 8
+
+// CrashFolder is for TestMain: when it returns a folder, the process is a child of Crash and must call CrashWriter instead of the tests.
+func CrashFolder() string { return os.Getenv(crashEnv) }
+
+// CrashWriter keeps writing until it is killed, and says on standard output what was promised, one line for each ticket that succeeded:
+// "row <owner> <id>" or "contact <owner> <address>".
+func CrashWriter(s store.Set) error {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	errs := make(chan error, 2*crashProducers)
+	say := func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		if _, err := fmt.Printf(format, args...); err != nil {
+			errs <- err
+		}
+	}
+	for p := range crashProducers {
+		owner := store.Owner(p + 1)
+		done, err := s.Archive.Page(context.Background(), owner, store.Query{})
+		if err != nil {
+			return err
+		}
+		wg.Go(func() {
+			for i := done.Count; ; i++ {
+				key, ticket := s.Archive.Append(store.Entry{Owner: owner, Peer: "bob@example.org", Stanza: []byte(strconv.Itoa(i))})
+				if i%5 != 0 {
+					ticket.Done(func(err error) {
+						if err == nil {
+							say("row %d %s\n", owner, s.Archive.ID(owner, key))
+						}
+					})
+					continue
+				}
+				if err := ticket.Wait(context.Background()); err != nil {
+					errs <- err
+					return
+				}
+				say("row %d %s\n", owner, s.Archive.ID(owner, key))
+				if err := crashContact(s, owner, i, say); err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	err := <-errs
+	return err
+}
+
+func crashContact(s store.Set, owner store.Owner, i int, say func(string, ...any)) error {
+	j, err := jid.Parse(fmt.Sprintf("c%d@example.org", i%40))
+	if err != nil {
+		return err
+	}
+	_, ticket := s.Rosters.Change(owner, store.RosterChange{Put: &store.Contact{JID: j}})
+	ticket.Done(func(err error) {
+		if err == nil {
+			say("contact %d %s\n", owner, j)
+		}
+	})
+	return nil
+}
+
+// Crash starts this test program again and again as a writer in one folder, kills it in the middle of things, and looks each time
+// whether everything promised so far is there, and every archive without a hole.
+func Crash(t *testing.T, open Open, cycles int) {
+	folder := t.TempDir()
+	promised := map[string]bool{}
+	for cycle := range cycles {
+		before := len(promised)
+		writeAndDie(t, folder, 100+rand.IntN(1500), promised)
+		s := open(t, folder, time.Now)
+		checkPromised(t, s, promised)
+		must(t, s.Close())
+		t.Logf("cycle %d: %d promises, all kept", cycle, len(promised)-before)
+	}
+}
+
+// writeAndDie runs a writer until it has made so many promises, kills it, and collects all it had said.
+func writeAndDie(t *testing.T, folder string, lines int, promised map[string]bool) {
+	t.Helper()
+	self, err := os.Executable()
+	must(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), crashEnv+"="+folder)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	r := bufio.NewReader(out)
+	for n := 0; ; n++ {
+		line, err := r.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			break // what stands after the last line break was never said
+		}
+		must(t, err)
+		promised[strings.TrimSuffix(line, "\n")] = true
+		if n == lines {
+			must(t, cmd.Process.Kill())
+		}
+	}
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.Exited() {
+		t.Fatalf("the writer ended by itself: %v\n%s", err, stderr.String())
+	}
+}
+
+func checkPromised(t *testing.T, s Store, promised map[string]bool) {
+	t.Helper()
+	ctx := context.Background()
+	contacts := map[string]bool{}
+	for p := range crashProducers {
+		owner := store.Owner(p + 1)
+		r, err := s.Rosters.Load(ctx, owner)
+		must(t, err)
+		for _, c := range r.Contacts {
+			contacts[fmt.Sprintf("contact %d %s", owner, c.JID)] = true
+		}
+		noHoles(t, s, owner)
+	}
+	for line := range promised {
+		kind, rest, _ := strings.Cut(line, " ")
+		if kind == "contact" {
+			if !contacts[line] {
+				t.Errorf("lost: %s", line)
+			}
+			continue
+		}
+		number, id, _ := strings.Cut(rest, " ")
+		owner, err := strconv.ParseInt(number, 10, 64)
+		must(t, err)
+		if _, err := s.Archive.Find(ctx, store.Owner(owner), id); err != nil {
+			t.Errorf("lost: %s: %v", line, err)
+		}
+	}
+}
+
+// noHoles: what an owner's archive holds is the beginning of what was appended, in that order.
+func noHoles(t *testing.T, s Store, owner store.Owner) {
+	t.Helper()
+	next := 0
+	for q := (store.Query{Max: 500}); ; {
+		res, err := s.Archive.Page(context.Background(), owner, q)
+		must(t, err)
+		for _, r := range res.Rows {
+			if string(r.Stanza) != strconv.Itoa(next) {
+				t.Fatalf("owner %d: row %s where %d belongs", owner, r.Stanza, next)
+			}
+			next++
+			q.After = r.ID
+		}
+		if res.Complete {
+			return
+		}
+	}
+}

@@ -1,0 +1,252 @@
+package sasl
+
+import (
+	"crypto/hmac"
+	"crypto/subtle"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// Lookup finds the credential of a user for one hash function. The name is
+// prepared (RFC 8265 section 3.3) but may still hold characters that no
+// account name has. ok is false when there is no such user or no such
+// credential; err is for a store that cannot answer.
+type Lookup func(username string, h Hash) (c Credential, ok bool, err error)
+
+// Options are the terms of one login on the receiving side.
+type Options struct {
+	// Secret is the key of the salts made up for unknown users. It must have at
+	// least 16 bytes and stay the same for the life of the server, or the names
+	// of its users can be found out.
+	Secret []byte
+	// Iterations is the count told for unknown users; it should be the one that
+	// new credentials get. Less than MinIterations means MinIterations.
+	Iterations int
+	// Bindings are the channel bindings of this connection. When there is one,
+	// -PLUS mechanisms count as offered, and a client that says it could bind
+	// but was not offered to ("y") is refused, since somebody cut the offer.
+	Bindings []Binding
+	// AllowPlain admits PLAIN. Set it only on an encrypted connection.
+	AllowPlain bool
+	// PlainHash is the hash function whose credential verifies a PLAIN
+	// password; zero means SHA256.
+	PlainHash Hash
+	// Authorize decides whether username may act as the non-empty authzid that
+	// the client sent. Without it every such wish is refused.
+	Authorize func(username, authzid string) bool
+}
+
+// ErrOptions says that Options lack a proper secret.
+var ErrOptions = errors.New("sasl: the secret for made-up salts is too short")
+
+// Server is one login attempt on the receiving side. It is not safe for
+// concurrent use, and of no use after Next returned done or an error.
+type Server struct {
+	mech    Mechanism
+	lookup  Lookup
+	opt     Options
+	step    int
+	user    string
+	authzID string
+
+	first       clientFirst
+	cred        Credential
+	known       bool
+	nonce       string // client's and server's together
+	serverFirst string
+	draw        func() string // newNonce
+}
+
+// Steps of a Server.
+const (
+	stepFirst = iota
+	stepFinal
+	stepOver
+)
+
+// NewServer begins an attempt with the mechanism that the client chose. The
+// error is an *Error with InvalidMechanism for one that was not offered under
+// these options, or ErrOptions.
+func NewServer(mechanism string, lookup Lookup, o Options) (*Server, error) {
+	if len(o.Secret) < 16 {
+		return nil, ErrOptions
+	}
+	m, ok := ParseMechanism(mechanism)
+	if !ok || m.Plus && len(o.Bindings) == 0 || m.Hash == 0 && !o.AllowPlain {
+		return nil, &Error{Condition: InvalidMechanism}
+	}
+	o.Iterations = max(o.Iterations, MinIterations)
+	if !o.PlainHash.valid() {
+		o.PlainHash = SHA256
+	}
+	return &Server{mech: m, lookup: lookup, opt: o, draw: newNonce}, nil
+}
+
+// Mechanism returns the mechanism of the attempt.
+func (s *Server) Mechanism() Mechanism { return s.mech }
+
+// Username returns the prepared name of the user. It is proven only after Next
+// returned done without an error; before that it serves rate limits.
+func (s *Server) Username() string { return s.user }
+
+// AuthzID returns the authorization identity as the client sent it, "" for none
+// (RFC 6120 section 6.3.8). When it is not empty, Options.Authorize has agreed.
+func (s *Server) AuthzID() string { return s.authzID }
+
+// Next takes the client's decoded response and returns what to send. With done
+// the user is authenticated and challenge, if not nil, belongs into the success
+// element. A nil response says that the client sent no initial response; the
+// answer then is an empty challenge (RFC 4422 section 5). Every error is an
+// *Error and ends the attempt; none of them tells whether the user exists.
+func (s *Server) Next(response []byte) (challenge []byte, done bool, err error) {
+	step := s.step
+	s.step = stepOver
+	switch {
+	case step == stepOver:
+		return nil, false, malformed("the exchange is over")
+	case len(response) > MaxMessage:
+		return nil, false, malformed("message too long")
+	case response == nil && step == stepFirst:
+		s.step = stepFirst
+		return []byte{}, false, nil
+	case s.mech.Hash == 0:
+		return s.plain(string(response))
+	case step == stepFirst:
+		challenge, err = s.clientFirst(string(response))
+		if err == nil {
+			s.step = stepFinal
+		}
+		return challenge, false, err
+	}
+	return s.clientFinal(string(response))
+}
+
+func (s *Server) clientFirst(msg string) ([]byte, error) {
+	m, err := parseClientFirst(msg)
+	if err != nil {
+		return nil, malformed("client-first-message")
+	}
+	if err := s.checkBinding(m); err != nil {
+		return nil, err
+	}
+	s.first, s.user = m, prepareUsername(m.user)
+	if err := s.authorize(m.authzID); err != nil {
+		return nil, err
+	}
+	if err := s.find(s.mech.Hash); err != nil {
+		return nil, err
+	}
+	s.nonce = m.nonce + s.draw()
+	s.serverFirst = "r=" + s.nonce + ",s=" + encodeBase64(s.cred.Salt) + ",i=" + strconv.Itoa(s.cred.Iterations)
+	return []byte(s.serverFirst), nil
+}
+
+// checkBinding applies the table of RFC 5802 section 6.
+func (s *Server) checkBinding(m clientFirst) error {
+	switch {
+	case s.mech.Plus != (m.flag == 'p'):
+		return malformed("channel binding flag does not fit the mechanism")
+	case m.flag == 'y' && len(s.opt.Bindings) > 0:
+		// The client was not shown the -PLUS mechanisms that were offered.
+		return &Error{Condition: NotAuthorized, Text: "channel binding was offered"}
+	case m.flag == 'p':
+		if _, ok := findBinding(s.opt.Bindings, m.binding); !ok {
+			return malformed("unknown channel binding type")
+		}
+	}
+	return nil
+}
+
+// authorize keeps anybody from speaking for somebody else.
+func (s *Server) authorize(authzID string) error {
+	if authzID == "" {
+		return nil
+	}
+	if s.opt.Authorize == nil || !s.opt.Authorize(s.user, authzID) {
+		return &Error{Condition: InvalidAuthzID}
+	}
+	s.authzID = authzID
+	return nil
+}
+
+// find reads the credential, or makes one up that no password fits.
+func (s *Server) find(h Hash) error {
+	c, ok, err := s.lookup(s.user, h)
+	if err != nil {
+		return &Error{Condition: TemporaryAuthFailure, Err: err}
+	}
+	made := s.madeUp(h)
+	if s.known = ok && c.Hash == h && c.valid(); !s.known {
+		c = made
+	}
+	s.cred = c
+	return nil
+}
+
+// madeUp is the same for a name as long as the secret is, and looks like a
+// real one from outside.
+func (s *Server) madeUp(h Hash) Credential {
+	part := func(label string) []byte {
+		return SHA512.mac(s.opt.Secret, []byte(label+"\x00"+h.String()+"\x00"+s.user))
+	}
+	return Credential{
+		Hash: h, Iterations: s.opt.Iterations, Salt: part("salt")[:SaltSize],
+		StoredKey: part("stored")[:h.Size()], ServerKey: part("server")[:h.Size()],
+	}
+}
+
+func (s *Server) clientFinal(msg string) ([]byte, bool, error) {
+	m, err := parseClientFinal(msg)
+	if err != nil {
+		return nil, false, malformed("client-final-message")
+	}
+	if m.binding != s.expectedBinding() {
+		return nil, false, &Error{Condition: NotAuthorized, Text: "channel bindings do not match"}
+	}
+	if subtle.ConstantTimeCompare([]byte(m.nonce), []byte(s.nonce)) != 1 {
+		return nil, false, malformed("nonce does not match")
+	}
+	h := s.cred.Hash
+	if len(m.proof) != h.Size() {
+		return nil, false, malformed("length of the proof")
+	}
+	auth := []byte(s.first.bare + "," + s.serverFirst + "," + m.without)
+	// RFC 5802 section 3: the proof hides the client key behind the signature.
+	key := h.mac(s.cred.StoredKey, auth)
+	subtle.XORBytes(key, key, m.proof)
+	right := hmac.Equal(h.sum(key), s.cred.StoredKey)
+	if !right || !s.known {
+		return nil, false, refused()
+	}
+	return []byte("v=" + encodeBase64(h.mac(s.cred.ServerKey, auth))), true, nil
+}
+
+// expectedBinding is the only value that c= may have, to the byte.
+func (s *Server) expectedBinding() string {
+	data := []byte(s.first.header)
+	if s.first.flag == 'p' {
+		b, _ := findBinding(s.opt.Bindings, s.first.binding)
+		data = append(data, b.Data...)
+	}
+	return encodeBase64(data)
+}
+
+// plain is the whole exchange of RFC 4616 section 2.
+func (s *Server) plain(msg string) ([]byte, bool, error) {
+	parts := strings.Split(msg, "\x00")
+	if len(parts) != 3 || parts[1] == "" || parts[2] == "" || !validText(parts[0]+parts[1]+parts[2]) {
+		return nil, false, malformed("PLAIN message")
+	}
+	s.user = prepareUsername(parts[1])
+	if err := s.authorize(parts[0]); err != nil {
+		return nil, false, err
+	}
+	if err := s.find(s.opt.PlainHash); err != nil {
+		return nil, false, err
+	}
+	if right := s.cred.Verify(parts[2]); !right || !s.known {
+		return nil, false, refused()
+	}
+	return nil, true, nil
+}

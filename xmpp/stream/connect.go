@@ -1,0 +1,383 @@
+package stream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/sasl"
+	"stonechat/xmpp/stanza"
+)
+
+// ALPNClient is the protocol name of direct TLS for clients (XEP-0368
+// section 3).
+const ALPNClient = "xmpp-client"
+
+// Login is how a client comes to a session.
+type Login struct {
+	// JID is the account. Its resource, if there is one, is asked for.
+	JID jid.JID
+	// Password is the password of the account.
+	Password string
+	// Address is host:port. Empty means the domain of the account with port
+	// 5222, or 5223 for direct TLS; SRV records are not looked up.
+	Address string
+	// Dial opens the connection; nil means a plain TCP dialler.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// DirectTLS begins with TLS (XEP-0368) instead of STARTTLS.
+	DirectTLS bool
+	// TLS is the configuration, copied; nil means the defaults. An empty
+	// ServerName becomes the domain of the account.
+	TLS *tls.Config
+	// AllowCleartext goes on without TLS when the server does not offer it. It
+	// is for tests on one machine.
+	AllowCleartext bool
+	// AllowPlain lets the password itself be sent (RFC 4616), on TLS only.
+	AllowPlain bool
+	// Lang is the language for texts of the server.
+	Lang string
+	// Manage asks for acknowledgements and resumption (XEP-0198).
+	Manage bool
+	// Resume, if its ID is set, is tried first; a new resource is bound when the
+	// server refuses.
+	Resume Resumption
+	// Limits bound the server; the zero value means AfterLogin.
+	Limits Limits
+}
+
+// Session is a stream that is logged in.
+type Session struct {
+	// Conn is the stream.
+	Conn *Conn
+	// JID is the full address; zero after a resumption, which keeps the old one.
+	JID jid.JID
+	// Features are the features offered after the log-in.
+	Features *stanza.Stanza
+	// Early are stanzas that came before management was enabled and are not
+	// counted.
+	Early []*stanza.Stanza
+	// Managed says that stanzas are counted from now on, or still.
+	Managed bool
+	// Resumed says that the old session goes on.
+	Resumed bool
+	// Resumption is what the server said when it enabled management.
+	Resumption Resumption
+	// PeerHandled is the server's count of the old session, if PeerCounted.
+	PeerHandled uint32
+	// PeerCounted says that the server told the count, also when it refused.
+	PeerCounted bool
+}
+
+// Errors of Connect.
+var (
+	// ErrNoTLS: the server offers no TLS and Login does not allow to go on.
+	ErrNoTLS = errors.New("stream: server does not offer TLS")
+	// ErrNegotiation: the server said something that does not fit its place.
+	ErrNegotiation = errors.New("stream: unexpected element during negotiation")
+)
+
+// LoginError is a refused log-in (RFC 6120 section 6.5).
+type LoginError struct {
+	// Condition is the failure condition.
+	Condition sasl.Condition
+	// Text is the server's explanation, or "".
+	Text string
+}
+
+// Error returns condition and text.
+func (e *LoginError) Error() string {
+	if e.Text == "" {
+		return "stream: log-in refused: " + string(e.Condition)
+	}
+	return "stream: log-in refused: " + string(e.Condition) + ": " + e.Text
+}
+
+// Connect opens a connection and negotiates until stanzas can flow: TLS, SASL,
+// and either a resumption or a new resource. Cancelling ctx ends the attempt;
+// it has no influence afterwards. Among its errors are *LoginError, ErrNoTLS,
+// *PeerError, and those of package sasl and of the network.
+func Connect(ctx context.Context, l Login) (*Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	n := &negotiation{ctx: ctx, l: l}
+	if err := n.dial(); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { n.nc.Close() })
+	s, err := n.run()
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
+		n.giveUp()
+		return nil, err
+	}
+	return s, nil
+}
+
+// connectTimeout bounds Connect, also when its context has no deadline.
+const connectTimeout = 2 * time.Minute
+
+// maxEarly bounds what a server may say between bind and enable.
+const maxEarly = 32
+
+// negotiation is one run of Connect.
+type negotiation struct {
+	ctx  context.Context
+	l    Login
+	nc   net.Conn
+	conn *Conn
+}
+
+func (n *negotiation) dial() error {
+	address := n.l.Address
+	if address == "" {
+		port := "5222"
+		if n.l.DirectTLS {
+			port = "5223"
+		}
+		address = net.JoinHostPort(n.l.JID.Domain(), port)
+	}
+	dial := n.l.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	nc, err := dial(n.ctx, "tcp", address)
+	n.nc = nc
+	return err
+}
+
+// giveUp closes politely what is still open.
+func (n *negotiation) giveUp() {
+	if n.conn == nil {
+		n.nc.Close()
+		return
+	}
+	_ = n.conn.End()
+	n.conn.Close()
+}
+
+func (n *negotiation) run() (*Session, error) {
+	opt := Options{Initiating: true, Space: ns.Client, Limits: n.l.Limits}
+	t := NewTransport(n.nc)
+	if n.l.DirectTLS {
+		tc, err := ClientTLS(n.ctx, t, n.tlsConfig(true))
+		if err != nil {
+			return nil, err
+		}
+		n.conn = NewConn(tc, opt)
+	} else {
+		n.conn = NewConn(t, opt)
+	}
+	features, err := n.open()
+	if err != nil {
+		return nil, err
+	}
+	if n.conn.tls == nil {
+		if features, err = n.encrypt(features); err != nil {
+			return nil, err
+		}
+	}
+	if err := n.authenticate(features); err != nil {
+		return nil, err
+	}
+	n.conn.Restart()
+	if features, err = n.open(); err != nil {
+		return nil, err
+	}
+	return n.begin(features)
+}
+
+func (n *negotiation) tlsConfig(direct bool) *tls.Config {
+	cfg := &tls.Config{}
+	if n.l.TLS != nil {
+		cfg = n.l.TLS.Clone()
+	}
+	if cfg.ServerName == "" {
+		cfg.ServerName = n.l.JID.Domain()
+	}
+	if cfg.MinVersion == 0 {
+		cfg.MinVersion = tls.VersionTLS12
+	}
+	if direct && len(cfg.NextProtos) == 0 {
+		cfg.NextProtos = []string{ALPNClient}
+	}
+	return cfg
+}
+
+// open exchanges headers and reads the features.
+func (n *negotiation) open() (*stanza.Stanza, error) {
+	h := Header{To: n.l.JID.DomainJID(), Lang: n.l.Lang}
+	if n.conn.tls != nil {
+		// RFC 6120 section 4.7.1: the own address only where nobody listens.
+		h.From = n.l.JID.Bare()
+	}
+	if err := n.conn.SendHeader(h, ""); err != nil {
+		return nil, err
+	}
+	if _, err := n.conn.ReadHeader(); err != nil {
+		return nil, err
+	}
+	return n.expect(ns.Streams, "features")
+}
+
+// read is Read for a place where the peer may not close.
+func (n *negotiation) read() (*stanza.Stanza, error) {
+	st, err := n.conn.Read()
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return st, err
+}
+
+func (n *negotiation) expect(space, local string) (*stanza.Stanza, error) {
+	st, err := n.read()
+	if err != nil {
+		return nil, err
+	}
+	if st.Space != space || st.Local != local {
+		return nil, fmt.Errorf("%w: %s instead of %s", ErrNegotiation, st.Local, local)
+	}
+	return st, nil
+}
+
+// encrypt does STARTTLS (RFC 6120 section 5).
+func (n *negotiation) encrypt(features *stanza.Stanza) (*stanza.Stanza, error) {
+	if !features.Has(ns.TLS, "starttls") {
+		if n.l.AllowCleartext {
+			return features, nil
+		}
+		return nil, ErrNoTLS
+	}
+	if err := n.conn.SendXML("<starttls xmlns='" + ns.TLS + "'/>"); err != nil {
+		return nil, err
+	}
+	if _, err := n.expect(ns.TLS, "proceed"); err != nil {
+		return nil, err
+	}
+	if err := n.conn.StartTLS(n.ctx, n.tlsConfig(false)); err != nil {
+		return nil, err
+	}
+	return n.open()
+}
+
+// authenticate does SASL (RFC 6120 section 6).
+func (n *negotiation) authenticate(features *stanza.Stanza) error {
+	login := sasl.Login{Username: n.l.JID.Local(), Password: n.l.Password}
+	if cs, ok := n.conn.TLS(); ok {
+		login.AllowPlain = n.l.AllowPlain
+		login.Bindings = bindings(&cs)
+	}
+	mechanisms, bindingTypes, err := offered(features)
+	if err != nil {
+		return err
+	}
+	login.ServerBindings = bindingTypes
+	client, err := sasl.NewClient(mechanisms, login)
+	if err != nil {
+		return err
+	}
+	if _, err := n.conn.Write(appendAuth(nil, client.Mechanism(), client.Start())); err != nil {
+		return err
+	}
+	for {
+		st, err := n.read()
+		if err != nil {
+			return err
+		}
+		if st.Space != ns.SASL {
+			return fmt.Errorf("%w: %s", ErrNegotiation, st.Local)
+		}
+		if done, err := n.saslStep(client, st); done || err != nil {
+			return err
+		}
+	}
+}
+
+func (n *negotiation) saslStep(client *sasl.Client, st *stanza.Stanza) (done bool, err error) {
+	if st.Local == "failure" {
+		return true, loginError(st)
+	}
+	data, err := ParseSASL(st)
+	if err != nil {
+		return true, err
+	}
+	switch st.Local {
+	case "success":
+		return true, client.Finish(data)
+	case "challenge":
+		response, err := client.Next(data)
+		if err != nil {
+			_ = n.conn.SendXML("<abort xmlns='" + ns.SASL + "'/>")
+			return true, err
+		}
+		if len(response) == 0 {
+			response = nil
+		}
+		_, err = n.conn.Write(AppendSASL(nil, "response", response))
+		return false, err
+	}
+	return true, fmt.Errorf("%w: %s", ErrNegotiation, st.Local)
+}
+
+// bindings lists what can be bound, the preferred first.
+func bindings(cs *tls.ConnectionState) []sasl.Binding {
+	var list []sasl.Binding
+	if b, ok := sasl.ExporterBinding(cs); ok {
+		list = append(list, b)
+	}
+	if len(cs.PeerCertificates) > 0 {
+		if b, ok := sasl.EndPointBinding(cs.PeerCertificates[0]); ok {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// begin resumes or binds (RFC 6120 section 7, XEP-0198 sections 3 and 5).
+func (n *negotiation) begin(features *stanza.Stanza) (*Session, error) {
+	s := &Session{Conn: n.conn, Features: features}
+	managed := features.Has(ns.StreamManagement, "sm")
+	if n.l.Resume.ID != "" && managed {
+		if err := n.resume(s); err != nil || s.Resumed {
+			return s, err
+		}
+	}
+	if err := n.bind(s); err != nil {
+		return nil, err
+	}
+	if n.l.Manage && managed {
+		if err := n.enable(s); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (n *negotiation) resume(s *Session) error {
+	if err := n.conn.SendXML(resumeRequest(n.l.Resume)); err != nil {
+		return err
+	}
+	st, err := n.read()
+	if err != nil {
+		return err
+	}
+	s.PeerHandled, s.PeerCounted = Handled(st)
+	switch {
+	case st.Space == ns.StreamManagement && st.Local == "resumed" && s.PeerCounted:
+		s.Resumed, s.Managed, s.Resumption = true, true, n.l.Resume
+		return nil
+	case st.Space == ns.StreamManagement && st.Local == "failed":
+		return nil
+	}
+	return fmt.Errorf("%w: %s instead of resumed", ErrNegotiation, st.Local)
+}

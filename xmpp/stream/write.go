@@ -1,0 +1,202 @@
+package stream
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"stonechat/xmpp/stanza"
+)
+
+// closeWait is how long CloseStream and Fail wait for the peer at each step.
+const closeWait = 2 * time.Second
+
+var outPool = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+
+// maxPooledOut keeps a single large write from staying in memory.
+const maxPooledOut = 64 << 10
+
+// Write sends bytes as they are; they must be whole elements. It does not wait
+// for the network: see Transport.Writable. It may be called from any
+// goroutine; one call is never mixed with another. The error is that of a
+// broken connection, ErrClosed after Close or after the end tag was sent.
+func (c *Conn) Write(p []byte) (int, error) {
+	if c.sent.Load()&sentEnd != 0 {
+		return 0, ErrClosed
+	}
+	return c.write(p)
+}
+
+func (c *Conn) write(p []byte) (int, error) {
+	if c.tls != nil {
+		return c.tls.Write(p)
+	}
+	return c.t.Write(p)
+}
+
+// WriteBatch sends several byte slices with one write.
+func (c *Conn) WriteBatch(bufs [][]byte) error {
+	if len(bufs) == 1 {
+		_, err := c.Write(bufs[0])
+		return err
+	}
+	return c.compose(func(dst []byte) []byte {
+		for _, b := range bufs {
+			dst = append(dst, b...)
+		}
+		return dst
+	})
+}
+
+// Send encodes and sends one stanza.
+func (c *Conn) Send(st *stanza.Stanza) error {
+	return c.compose(func(dst []byte) []byte { return st.Append(dst, "") })
+}
+
+// SendXML sends one or more elements that are already encoded.
+func (c *Conn) SendXML(xml string) error {
+	return c.compose(func(dst []byte) []byte { return append(dst, xml...) })
+}
+
+// compose builds bytes in a pooled buffer and writes them.
+func (c *Conn) compose(build func(dst []byte) []byte) error {
+	bp := outPool.Get().(*[]byte)
+	b := build((*bp)[:0])
+	_, err := c.Write(b)
+	if cap(b) <= maxPooledOut {
+		*bp = b
+		outPool.Put(bp)
+	}
+	return err
+}
+
+// SendHeader sends the own header (RFC 6120 section 4.2), with the content
+// namespace of the stream whatever h.Space is. If features is not empty, it is
+// the content of <stream:features/>, which follows in the same write.
+func (c *Conn) SendHeader(h Header, features string) error {
+	c.out.Lock()
+	defer c.out.Unlock()
+	if c.sent.Load()&sentHeader != 0 {
+		return errTwice
+	}
+	b := appendHeader(nil, h, c.space)
+	if features != "" {
+		b = appendFeatures(b, features)
+	}
+	if _, err := c.Write(b); err != nil {
+		return err
+	}
+	c.sent.Or(sentHeader)
+	return nil
+}
+
+var errTwice = errors.New("stream: header sent twice")
+
+// SendFeatures sends <stream:features/> with that encoded content, which may be
+// empty (RFC 6120 section 4.3.2).
+func (c *Conn) SendFeatures(features string) error {
+	_, err := c.Write(appendFeatures(nil, features))
+	return err
+}
+
+func appendFeatures(dst []byte, inner string) []byte {
+	dst = append(dst, "<stream:features>"...)
+	dst = append(dst, inner...)
+	return append(dst, "</stream:features>"...)
+}
+
+// Restart prepares both directions for new headers, as after SASL (RFC 6120
+// section 6.4.6). Bytes that the peer has already sent stay.
+func (c *Conn) Restart() {
+	c.sc.Reset()
+	c.sent.And(^uint32(sentHeader))
+}
+
+// Fail sends a stream error and closes (RFC 6120 section 4.9.1.1). If no
+// header was sent yet, one goes out first, with from as the sender; zero is
+// allowed. It waits a short time for the peer to take the bytes, but not for
+// its answer. Any error that is no *stanza.StreamError closes the stream
+// without one: a line that is cut needs no words.
+func (c *Conn) Fail(err error, h Header) error {
+	var e *stanza.StreamError
+	var peer *PeerError
+	var b []byte
+	if errors.As(err, &e) && !errors.As(err, &peer) {
+		b = e.Append(nil, false)
+	}
+	_ = c.end(b, h)
+	_ = c.t.Flush(closeWait)
+	return c.shut()
+}
+
+// CloseStream sends the end tag and, if it is this side that closes first,
+// waits a short time for that of the peer (RFC 6120 section 4.4). What arrives
+// meanwhile is given to handle, which may be nil. It belongs to the reading
+// goroutine; from another one use End.
+func (c *Conn) CloseStream(peerClosed bool, handle func(*stanza.Stanza)) error {
+	err := c.end(nil, Header{})
+	if err == nil && !peerClosed {
+		err = c.drain(handle)
+	}
+	if ferr := c.t.Flush(closeWait); err == nil {
+		err = ferr
+	}
+	if cerr := c.shut(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// End sends the end tag. Nothing can be written afterwards. The reader goes on
+// until the peer has sent its own, and should then call CloseStream.
+func (c *Conn) End() error { return c.end(nil, Header{}) }
+
+func (c *Conn) drain(handle func(*stanza.Stanza)) error {
+	if err := c.SetReadDeadline(time.Now().Add(closeWait)); err != nil {
+		return err
+	}
+	for {
+		st, err := c.Read()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case handle != nil:
+			handle(st)
+		}
+	}
+}
+
+// end sends what stands before the end tag, and the tag, once.
+func (c *Conn) end(before []byte, h Header) error {
+	c.out.Lock()
+	defer c.out.Unlock()
+	sent := c.sent.Load()
+	if sent&sentEnd != 0 {
+		return nil
+	}
+	var b []byte
+	if sent&sentHeader == 0 {
+		if before == nil {
+			c.sent.Or(sentEnd)
+			return nil
+		}
+		// RFC 6120 section 4.9.1.2: an error belongs inside a stream.
+		b = appendHeader(nil, h, c.space)
+	}
+	b = append(b, before...)
+	b = append(b, "</stream:stream>"...)
+	c.sent.Or(sentHeader | sentEnd)
+	_, err := c.write(b)
+	return err
+}
+
+// shut closes TLS with its own farewell, and the socket.
+func (c *Conn) shut() error {
+	if c.tls != nil {
+		return c.tls.Close()
+	}
+	return c.t.Close()
+}
