@@ -252,3 +252,6 @@ func (a *Account) EndSessions(w *Work, f func(*Session) bool) int {
 	}
 	return len(chosen)
 }
+
+// Handled is how many of the client's stanzas are settled, counted from the last <enable/> or else from the start (XEP-0198 section 4).
+func (s *Session) Handled() uint32 { return s.win.handled() }

@@ -1,0 +1,43 @@
+package core
+
+import (
+	"testing"
+
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+)
+
+func TestPermit(t *testing.T) {
+	me, other := jid.MustParse("me@example.org/x"), jid.MustParse("other@example.org")
+	own, foreign, shown := Object{Account: me.Bare()}, Object{Account: other}, Object{Account: other, Subscribed: true}
+	for _, c := range []struct {
+		role   store.Role
+		action Action
+		object Object
+		want   bool
+	}{
+		{store.RoleGuest, ActSeeHost, Object{}, true},
+		{store.RoleMember, ActUseAccount, own, true},
+		{store.RoleOwner, ActUseAccount, foreign, false},
+		{store.RoleMember, ActSeeContact, foreign, false},
+		{store.RoleMember, ActSeeContact, shown, true},
+		{store.RoleMember, ActSeeAnyone, foreign, true},
+		{store.RoleMember, ActEditAccounts, foreign, false},
+		{store.RoleModerator, ActEditAccounts, foreign, false},
+		{store.RoleModerator, ActSeeSessions, foreign, true},
+		{store.RoleAdmin, ActEditAccounts, Object{Account: other, Role: store.RoleMember}, true},
+		{store.RoleAdmin, ActEditAccounts, Object{Account: other, Role: store.RoleAdmin}, false},
+		{store.RoleAdmin, ActEditAccounts, Object{Account: other, Role: store.RoleOwner}, false},
+		{store.RoleOwner, ActEditAccounts, Object{Account: other, Role: store.RoleOwner}, true},
+		{store.RoleAdmin, ActSetRoles, foreign, false},
+		{store.RoleOwner, ActSetRoles, foreign, true},
+		{store.RoleBot, ActSeeAccounts, Object{}, false},
+		{store.RoleOwner, "no.such.action", own, false},
+		{"", ActSeeServer, Object{}, false},
+	} {
+		err := Permit(Actor{JID: me, Role: c.role}, c.action, c.object)
+		if (err == nil) != c.want {
+			t.Errorf("%s may %s of %s (%s): %v", c.role, c.action, c.object.Account, c.object.Role, err)
+		}
+	}
+}
