@@ -19,13 +19,15 @@ type Account struct {
 	JID  jid.JID
 	// ID is the owner's number in the store; zero when the account does not exist.
 	ID store.Owner
-	// Exists is false for an address that nobody has; it is forgotten right after its turns.
-	Exists bool
+	// Exists is false for an address that nobody has; it is forgotten right after its turns. Failed: it could not be read, so whether it
+	// exists is not known; what is brought to it is answered with errors, and it is read again for the next one.
+	Exists, Failed bool
 
 	role     atomic.Pointer[store.Role]
 	turns    Turns[turn]
 	sessions []*Session
 	line     line
+	gates    int       // tickets that its turns wait for
 	idle     time.Time // since when nobody is there
 	chosen   []int     // scratch of targets
 	cands    []candidate
@@ -151,7 +153,7 @@ func (a *Account) finishSending(w *Work, e *Event, from origin) {
 	st, s, after := e.Stanza, e.Session, e.after
 	a.whenDone(w, e.tickets, func(w *Work, err error) {
 		if err != nil {
-			a.replyError(w, st, a.Host.storeError(st, err))
+			a.refuse(w, st, s, a.Host.asStanzaError(st, err))
 		} else {
 			e := w.begin(a, st, s)
 			for _, f := range after {
@@ -170,6 +172,11 @@ func (a *Account) deliver(w *Work, t *turn) {
 		return
 	}
 	_, out := a.choose(st)
+	if a.Failed {
+		a.replyError(w, st, stanza.NewError(stanza.InternalServerError, ""))
+		t.from.settle(w)
+		return
+	}
 	switch out {
 	case ignore:
 		t.from.settle(w)
@@ -299,7 +306,7 @@ func (a *Account) touch() {
 
 // leaveMemory is the turn that forgets an account that nobody uses.
 func (a *Account) leaveMemory(_ *Work, _ *turn) {
-	if len(a.sessions) > 0 || a.line.head != nil || (a.Exists && a.Host.now().Sub(a.idle) < forgetAfter) {
+	if len(a.sessions) > 0 || a.line.head != nil || a.gates > 0 || (a.Exists && a.Host.now().Sub(a.idle) < forgetAfter) {
 		return
 	}
 	if a.turns.close() {

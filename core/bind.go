@@ -17,6 +17,7 @@ import (
 // The reasons for which a resource is not bound.
 var (
 	ErrNoAccount   = errors.New("no such account")
+	ErrUnreadable  = errors.New("the account could not be read")
 	ErrTooMany     = errors.New("too many sessions of this account")
 	ErrBadResource = errors.New("not a resource")
 )
@@ -43,7 +44,10 @@ func (h *Host) Bind(ctx context.Context, w *Work, b Binding) (*Session, error) {
 }
 
 func (a *Account) bind(w *Work, b Binding) (*Session, error) {
-	if !a.Exists {
+	switch {
+	case a.Failed:
+		return nil, ErrUnreadable
+	case !a.Exists:
 		return nil, ErrNoAccount
 	}
 	if b.Resource == "" {

@@ -214,7 +214,7 @@ func (h *Host) End(ctx context.Context) error {
 		a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
 			for len(a.sessions) > 0 {
 				s := a.sessions[0]
-				if s.managed() {
+				if s.managed {
 					s.sendRaw(w, string(appendCount(nil, "a", s.win.handled())))
 					s.out.flush()
 				}

@@ -188,8 +188,13 @@ func (a *Account) reply(w *Work, st *stanza.Stanza, s *Session, ans Answer) {
 
 // replyError answers st with err, unless st is itself an answer.
 func (a *Account) replyError(w *Work, st *stanza.Stanza, err *stanza.Error) {
+	a.refuse(w, st, a.session(st.From), err)
+}
+
+// refuse is replyError for a stanza of this session, whatever address it is stamped with.
+func (a *Account) refuse(w *Work, st *stanza.Stanza, s *Session, err *stanza.Error) {
 	if r := stanza.ErrorReply(st, err); r != nil {
-		a.answer(w, r, a.session(st.From))
+		a.answer(w, r, s)
 	}
 }
 

@@ -109,6 +109,7 @@ func (a *Account) whenDone(w *Work, tickets []store.Ticket, f func(w *Work, err 
 		f(w, nil)
 		return
 	}
+	a.gates++
 	g := &gate{account: a, f: f}
 	g.pending.Store(int32(len(tickets)))
 	for _, t := range tickets {
@@ -136,6 +137,7 @@ func (g *gate) done(err error) {
 
 // open is the turn of a gate whose tickets are done.
 func (a *Account) open(w *Work, t *turn) {
+	a.gates--
 	var err error
 	if p := t.gate.err.Load(); p != nil {
 		err = *p

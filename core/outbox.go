@@ -36,6 +36,7 @@ type item struct {
 	src  Source
 	size int
 	kept bool // durable elsewhere: not given to anybody else when the session ends
+	from bool // raw is <enabled/>: counting begins behind it
 }
 
 // Outbox holds what waits to be sent to one session and, with stream management, what was sent and is not acknowledged.
@@ -202,6 +203,7 @@ func (o *Outbox) fill(b []byte) []byte {
 
 func (o *Outbox) encode(b []byte, it item) []byte {
 	if it.st == nil {
+		o.managed = o.managed || it.from
 		return append(b, it.raw...)
 	}
 	before := len(b)
@@ -301,12 +303,11 @@ func (o *Outbox) writable(w *Work) {
 	}
 }
 
-// manageFrom switches stream management on; counting starts with the next stanza.
+// manageFrom switches stream management on: counting starts with the first stanza behind <enabled/> (XEP-0198 section 4).
 func (o *Outbox) manageFrom(w *Work, enabled string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.managed = true
-	o.queue = append(o.queue, item{raw: enabled, size: len(enabled)})
+	o.queue = append(o.queue, item{raw: enabled, size: len(enabled), from: true})
 	o.bytes += len(enabled)
 	o.mark(w)
 }
@@ -369,11 +370,4 @@ func (o *Outbox) sentCount() uint32 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.acked + uint32(len(o.unacked))
-}
-
-// managed tells whether stream management is on.
-func (s *Session) managed() bool {
-	s.out.mu.Lock()
-	defer s.out.mu.Unlock()
-	return s.out.managed
 }

@@ -88,7 +88,7 @@ func (o *owners) load(a *Account) {
 	defer cancel()
 	if err := o.read(ctx, a); err != nil && !errors.Is(err, store.ErrNotFound) {
 		o.host.Obs.Log.Error("account not loaded", "jid", a.JID.String(), "err", err)
-		a.Exists = false // its turns answer with errors; it is read again when it is asked for again
+		a.Failed = true
 	}
 	a.idle = o.host.now()
 	if !a.Exists {

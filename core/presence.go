@@ -53,7 +53,7 @@ func (a *Account) subscribe(w *Work, t *turn) {
 		return
 	case Drop:
 		if e.Err != nil {
-			a.replyError(w, st, e.Err)
+			a.refuse(w, st, t.s, e.Err)
 		}
 	}
 	t.from.settle(w)

@@ -25,12 +25,12 @@ func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
 	switch st.Local {
 	case "r":
 		// XEP-0198 section 4: answered at once with what is settled by now.
-		if s.managed() {
+		if s.managed {
 			s.sendRaw(w, string(appendCount(nil, "a", s.win.handled())))
 		}
 	case "a":
 		h, ok := count(st)
-		if !ok || !s.managed() {
+		if !ok || !s.managed {
 			return false
 		}
 		if !s.out.acknowledged(w, h) {
@@ -50,7 +50,7 @@ func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
 
 // enable is XEP-0198 section 3.
 func (a *Account) enable(w *Work, s *Session, st *stanza.Stanza) {
-	if s.managed() {
+	if s.managed {
 		s.sendRaw(w, smFailed("unexpected-request"))
 		return
 	}
@@ -62,6 +62,7 @@ func (a *Account) enable(w *Work, s *Session, st *stanza.Stanza) {
 		enabled = "<enabled xmlns='" + ns.StreamManagement + "' id='" + s.resume.id + "' resume='true' max='" +
 			strconv.Itoa(int(a.Host.Config.Limits.Resume.D()/time.Second)) + "'/>"
 	}
+	s.managed = true
 	s.win.restart()
 	s.out.manageFrom(w, enabled)
 }

@@ -27,7 +27,7 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 	case h == nil:
 		r.bounce(w, st, stanza.NewError(stanza.RemoteServerNotFound, "this server does not talk to other servers"))
 	case st.To.IsDomain():
-		if st.Kind == stanza.Message {
+		if st.Kind == stanza.Message || st.Type == stanza.Subscribe {
 			r.bounce(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
 		}
 	case st.Kind == stanza.IQ:

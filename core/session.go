@@ -59,6 +59,7 @@ type Session struct {
 	presence   *stanza.Stanza // the last one broadcast
 	interested bool           // asked for the roster (RFC 6121 section 2.2)
 	directed   map[jid.JID]struct{}
+	managed    bool // stream management is on
 	resume     *resumption
 }
 

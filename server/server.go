@@ -157,6 +157,7 @@ func (s *Server) Run(ctx context.Context) error {
 		for _, r := range s.runners {
 			s.serving.Go(func() { s.report(r.Run(ctx)) })
 		}
+		s.serving.Go(func() { trim(ctx) })
 		s.web.SetReady(true)
 		s.obs.Log.Info("ready", "domains", s.cfg.Domains, "version", Version)
 		select {

@@ -337,6 +337,8 @@ func (c *conn) bindResource(ctx context.Context, st *stanza.Stanza, resource str
 		refused = stanza.NewError(stanza.BadRequest, "") // RFC 6120 section 7.7.2.1
 	case errors.Is(err, core.ErrTooMany):
 		refused = stanza.NewError(stanza.ResourceConstraint, "") // RFC 6120 section 7.6.2.1
+	case errors.Is(err, core.ErrUnreadable):
+		return &stanza.StreamError{Condition: stanza.StreamInternalServerError}
 	case errors.Is(err, core.ErrNoAccount):
 		return &stanza.StreamError{Condition: stanza.StreamNotAuthorized}
 	case err != nil:

@@ -11,7 +11,7 @@ import (
 
 // book is the roster of one account in memory. It is what is on disk: changes enter it when they are durable.
 type book struct {
-	contacts map[jid.JID]contact
+	contacts map[jid.JID]entry
 	requests map[jid.JID]string // unanswered requests as standalone XML, one for each contact with pendingIn
 	version  store.Version
 	items    int // contacts with a roster item
@@ -22,34 +22,56 @@ type book struct {
 	busy    map[jid.JID][]*op // a contact with a change on its way, and what has to wait for it; nil when there is none
 }
 
-// contact is kept small, since an account may have thousands.
+// contact is one contact as it is decided about.
 type contact struct {
 	name   string
 	groups groups
 	state  state
 }
 
-// groups are the names of a contact's groups. Most contacts share a few sets of groups, so each set is kept once.
-type groups struct{ joined unique.Handle[string] }
+// entry is a contact as it is kept: small, since an account may have thousands.
+type entry struct {
+	name string
+	rest unique.Handle[rest]
+}
+
+// rest is what many contacts share: there are few sets of groups and few states, so each pair is kept once for all.
+type rest struct {
+	groups groups
+	state  state
+}
+
+func (c contact) entry() entry { return entry{c.name, unique.Make(rest{c.groups, c.state})} }
+
+func (e entry) contact() contact {
+	r := e.rest.Value()
+	return contact{e.name, r.groups, r.state}
+}
+
+// get returns the contact, with state zero for a stranger.
+func (b *book) get(j jid.JID) contact {
+	if e, ok := b.contacts[j]; ok {
+		return e.contact()
+	}
+	return contact{}
+}
+
+// groups are the names of a contact's groups, joined; empty for none.
+type groups string
 
 // groupEnd stands between names; XML knows no such character.
 const groupEnd = "\x00"
 
-func groupsOf(names []string) groups {
-	if len(names) == 0 {
-		return groups{}
-	}
-	return groups{unique.Make(strings.Join(names, groupEnd))}
-}
+func groupsOf(names []string) groups { return groups(strings.Join(names, groupEnd)) }
 
 func (g groups) names() []string {
-	if g == (groups{}) {
+	if g == "" {
 		return nil
 	}
-	return strings.Split(g.joined.Value(), groupEnd)
+	return strings.Split(string(g), groupEnd)
 }
 
-// keep returns an address that does not hold the stanza in memory out of which it was cut.
+// keep returns an address for a book: one that does not hold the stanza in memory out of which it was cut.
 func keep(j jid.JID) jid.JID {
 	if own, err := jid.Parse(strings.Clone(j.String())); err == nil {
 		return own
@@ -59,21 +81,21 @@ func keep(j jid.JID) jid.JID {
 
 // fill takes over what the store has.
 func (b *book) fill(kept store.Roster) {
-	*b = book{version: kept.Version, contacts: make(map[jid.JID]contact, len(kept.Contacts))}
+	*b = book{version: kept.Version, contacts: make(map[jid.JID]entry, len(kept.Contacts))}
 	for i := range kept.Contacts {
 		b.set(kept.Contacts[i].JID, contactOf(&kept.Contacts[i]))
 	}
 	for _, p := range kept.Pending {
-		c := b.contacts[p.JID]
+		c := b.get(p.JID)
 		c.state |= pendingIn
 		b.set(p.JID, c)
 		b.ask(p.JID, string(p.Stanza))
 	}
 }
 
-// set makes c the contact; nothing at all between it and the account removes it.
+// set makes c the contact; nothing at all between it and the account removes it. Addresses given to a book are made by keep.
 func (b *book) set(j jid.JID, c contact) {
-	old, known := b.contacts[j]
+	old := b.get(j)
 	if old.state.has(listed) {
 		b.items--
 		b.bytes -= itemSize(j, old)
@@ -91,12 +113,9 @@ func (b *book) set(j jid.JID, c contact) {
 		return
 	}
 	if b.contacts == nil {
-		b.contacts = make(map[jid.JID]contact)
+		b.contacts = make(map[jid.JID]entry)
 	}
-	if !known {
-		j = keep(j)
-	}
-	b.contacts[j] = c
+	b.contacts[j] = c.entry()
 }
 
 // ask keeps the request of a contact with pendingIn.
@@ -105,7 +124,7 @@ func (b *book) ask(j jid.JID, request string) {
 		b.requests = make(map[jid.JID]string)
 	}
 	b.waiting += len(request) - len(b.requests[j])
-	b.requests[keep(j)] = request
+	b.requests[j] = request
 }
 
 // contactOf translates from the store's terms.
@@ -167,7 +186,11 @@ func (r *roster) Subscription(a *core.Account, contact jid.JID) core.Subscriptio
 	if !ok {
 		return 0
 	}
-	return b.contacts[contact].state.shown()
+	e, ok := b.contacts[contact]
+	if !ok {
+		return 0
+	}
+	return e.rest.Value().state.shown()
 }
 
 // Each is core.Contacts: one walk, without a copy. Only in a turn of a.
@@ -176,8 +199,8 @@ func (r *roster) Each(a *core.Account, f func(contact jid.JID, s core.Subscripti
 	if !ok {
 		return
 	}
-	for j, c := range b.contacts {
-		if s := c.state.shown(); s != 0 {
+	for j, e := range b.contacts {
+		if s := e.rest.Value().state.shown(); s != 0 {
 			f(j, s)
 		}
 	}

@@ -39,6 +39,7 @@ type plan struct {
 // do starts o, or has it wait for its turn. Only in a turn of a. What depends on it waits for the ticket.
 func (r *roster) do(w *core.Work, a *core.Account, o *op) store.Ticket {
 	b := r.books.Of(a)
+	o.contact = keep(o.contact)
 	if waiting, busy := b.busy[o.contact]; busy {
 		b.busy[o.contact] = append(waiting, o)
 	} else {
@@ -49,7 +50,7 @@ func (r *roster) do(w *core.Work, a *core.Account, o *op) store.Ticket {
 
 // start decides o and writes it. It returns false when nothing had to be written: then o is over.
 func (r *roster) start(w *core.Work, a *core.Account, b *book, o *op) bool {
-	now := b.contacts[o.contact]
+	now := b.get(o.contact)
 	p, refused := o.decide(b, now)
 	if refused != nil {
 		o.outcome.Settle(refused)
@@ -65,7 +66,7 @@ func (r *roster) start(w *core.Work, a *core.Account, b *book, o *op) bool {
 	if b.busy == nil {
 		b.busy = make(map[jid.JID][]*op)
 	}
-	b.busy[keep(o.contact)] = nil
+	b.busy[o.contact] = nil
 	b.writing = append(b.writing, o)
 	var ticket store.Ticket
 	o.version, ticket = r.store.Change(a.ID, change)

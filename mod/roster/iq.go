@@ -3,6 +3,7 @@ package roster
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"stonechat/core"
 	"stonechat/xmpp/jid"
@@ -37,8 +38,8 @@ func (r *roster) get(ctx context.Context, e *core.Event) (core.Answer, error) {
 func (b *book) result() string {
 	out := make([]byte, 0, b.bytes+128)
 	out = appendQuery(out, b.version)
-	for j, c := range b.contacts {
-		if c.state.has(listed) {
+	for j, e := range b.contacts {
+		if c := e.contact(); c.state.has(listed) {
 			out = appendItem(out, j, c)
 		}
 	}
@@ -66,7 +67,7 @@ func (r *roster) set(_ context.Context, e *core.Event) (core.Answer, error) {
 // edit gives the item a name and groups; subscriptions are not the client's to set (RFC 6121 section 2.3.1).
 func (r *roster) edit(want wanted) func(*book, contact) (plan, *stanza.Error) {
 	return func(b *book, now contact) (plan, *stanza.Error) {
-		next := contact{name: want.name, groups: groupsOf(want.groups), state: now.state | listed}
+		next := contact{name: strings.Clone(want.name), groups: groupsOf(want.groups), state: now.state | listed}
 		if err := r.room(b, want.jid, now, next); err != nil {
 			r.host.Metrics().Refused("roster")
 			return plan{}, err

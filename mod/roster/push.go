@@ -29,11 +29,11 @@ func appendItem(dst []byte, j jid.JID, c contact) []byte {
 	if c.state.has(approved) {
 		dst = append(dst, " approved='true'"...)
 	}
-	if c.groups == (groups{}) {
+	if c.groups == "" {
 		return append(dst, "/>"...)
 	}
 	dst = append(dst, '>')
-	for name := range strings.SplitSeq(c.groups.joined.Value(), groupEnd) {
+	for name := range strings.SplitSeq(string(c.groups), groupEnd) {
 		dst = append(dst, "<group>"...)
 		dst = xmltok.AppendEscaped(dst, name)
 		dst = append(dst, "</group>"...)

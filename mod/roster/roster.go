@@ -35,7 +35,7 @@ func (m *Module) Name() string { return "roster" }
 // Install registers everything on h.
 func (m *Module) Install(h *core.Host) {
 	r := &roster{
-		name: m.Name(), host: h, store: m.store, obs: m.obs,
+		host: h, store: m.store, obs: m.obs,
 		books: core.NewSlot[book](h), debts: core.NewSlot[debt](h),
 	}
 	h.Ports.Contacts = r
@@ -57,7 +57,6 @@ func (m *Module) Install(h *core.Host) {
 
 // roster is the module on one host.
 type roster struct {
-	name  string
 	host  *core.Host
 	store store.Rosters
 	obs   obs.Obs
@@ -82,8 +81,8 @@ func (r *roster) deleted(e *core.Event) {
 	if !ok {
 		return
 	}
-	for contact, c := range b.contacts {
-		r.part(e.Work, e.Account, contact, c.state)
+	for contact, kept := range b.contacts {
+		r.part(e.Work, e.Account, contact, kept.contact().state)
 	}
 	*b = book{writing: b.writing, busy: b.busy} // what is on its way is still told how it ended
 }

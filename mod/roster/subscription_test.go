@@ -1,9 +1,12 @@
 package roster
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"stonechat/config"
+	"stonechat/store"
 	"stonechat/xmpp/jid"
 )
 
@@ -26,7 +29,10 @@ func TestAskAndApprove(t *testing.T) {
 	a.expect("<presence", "type='subscribed'", "from='bob@example.org'", "to='alice@example.org'")
 	a.expect("<iq", "<item", "subscription='to'")
 	a.expect("<presence", "from='bob@example.org/b'")
-	a.none("ask='subscribe'")
+	a.none("<presence", "from='bob@example.org/b'")
+	if log := a.log(); strings.Index(log, "from='bob@example.org/b'") < strings.Index(log, "type='subscribed'") {
+		t.Errorf("presence came before the approval:\n%s", log)
+	}
 	b.none("<presence", "from='alice@example.org/a'") // not subscribed that way
 	v.sameAsDisk(alice)
 	v.sameAsDisk(bob)
@@ -173,25 +179,44 @@ func TestPreApprovalTakenBack(t *testing.T) {
 	b.expect("type='subscribe'")
 }
 
-// RFC 6121 section 3.1.3: who is subscribed already is told so, and nobody is asked.
+// RFC 6121 section 3.1.3: who is subscribed already is told so, and nobody is asked. Here alice has lost her roster, as by a backup.
 func TestAutoReply(t *testing.T) {
 	v := newWorld(t, "alice", "bob")
+	befriend(v.online(alice, "a"), v.online(bob, "b"), alice, bob)
+	v.stop()
+	acc, err := v.db.Accounts.Get(context.Background(), "example.org", "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ticket := v.db.Rosters.Change(acc.ID, store.RosterChange{Remove: jid.MustParse(bob)}); ticket.Wait(context.Background()) != nil {
+		t.Fatal("not changed")
+	}
+	v.start(func(*config.Config) {})
 	a, b := v.online(alice, "a"), v.online(bob, "b")
-	befriend(a, b, alice, bob)
-	a.presence("unsubscribe", bob)
-	a.expect("type='unavailable'")
-	b.expect("<item", "subscription='to'")
-	// The two sides disagree, as after a restored backup: only alice has forgotten.
-	b.presence("subscribed", alice) // pre-approval, since nobody has asked
-	b.expect("approved='true'")
 	a.presence("subscribe", bob)
-	a.expect("<presence", "type='subscribed'")
-	a.expect("<item", "subscription='both'")
-	a.presence("subscribe", bob)
-	a.quiet()
+	a.expect("<item", "ask='subscribe'")
+	a.expect("<presence", "type='subscribed'", "from='bob@example.org'")
+	a.expect("<item", "subscription='to'")
+	a.expect("<presence", "from='bob@example.org/b'")
 	b.none("type='subscribe'")
+	b.none("<item")
 	v.sameAsDisk(alice)
 	v.sameAsDisk(bob)
+}
+
+// An account that cannot be read is not one that does not exist: a refusal would end the request for good.
+func TestUnreadableAccount(t *testing.T) {
+	v := newWorld(t, "alice", "bob")
+	a := v.online(alice, "a")
+	v.disk.fail(true)
+	a.send("<presence type='subscribe' to='bob@example.org' id='s1'/>")
+	a.expect("<presence", "type='error'", "from='bob@example.org'", "id='s1'")
+	a.none("type='unsubscribed'")
+	v.disk.fail(false)
+	b := v.online(bob, "b")
+	a.presence("subscribe", bob)
+	b.expect("type='subscribe'")
+	v.sameAsDisk(alice)
 }
 
 func TestNobodyThere(t *testing.T) {
@@ -266,15 +291,4 @@ func TestPresenceReachesContactsUnchanged(t *testing.T) {
 	v.await(func() bool {
 		return strings.Contains(late.text(), "from='alice@example.org/a' id='p1'>"+inside+"</presence>")
 	}, late.text)
-}
-
-// Contacts is what core asks with every presence.
-func TestContactsPort(t *testing.T) {
-	v := newWorld(t, "alice", "bob")
-	a, b := v.online(alice, "a"), v.online(bob, "b")
-	if s := v.roster.Subscription(a.s.Account, jid.MustParse(bob)); s != 0 {
-		t.Errorf("stranger has subscription %d", s)
-	}
-	befriend(a, b, alice, bob)
-	v.sameAsDisk(alice)
 }
