@@ -15,13 +15,15 @@ import (
 
 // Config is one complete configuration. Default gives every option its default; Load reads a strict TOML file over them.
 type Config struct {
-	// Domains that are served, first the main one.
+	// Domains are the served domains, first the main one. There is no default: name one here, or start with --domain or --local.
 	Domains []string `toml:"domains"`
-	// Data is the folder of everything that is kept.
+	// Data is the folder of everything that is kept: database, own certificate, control socket. One server at a time may use it.
 	Data string `toml:"data"`
-	// Local marks a try-out on this machine: a throw-away certificate and loopback listeners only.
+	// Local is for a try-out on this machine: every listener must be on a loopback address. The flag --local sets it, and with it the domain
+	// localhost and loopback listeners.
 	Local bool `toml:"local"`
-	// RateLimits switches token buckets and connection limits per address. Off is for measurement only and is said loudly in the log.
+	// RateLimits switches the token buckets of each client and the limits of connections and handshakes per address. False is for measurement
+	// only and is said loudly in the log; the limits in all stay in force.
 	RateLimits bool    `toml:"rate_limits"`
 	TLS        TLS     `toml:"tls"`
 	Listen     Listen  `toml:"listen"`
@@ -34,27 +36,28 @@ type Config struct {
 	Log        Log     `toml:"log"`
 }
 
-// TLS names the certificate. Without files a self-signed one is made in the data folder.
+// TLS names the certificate. Without files a self-signed one is made in the data folder. Relative paths are relative to the file's folder.
 type TLS struct {
-	// Certificate is a PEM file with the certificate chain.
+	// Certificate is a PEM file with the certificate chain, the server's own first.
 	Certificate string `toml:"certificate"`
-	// Key is the PEM file of its private key.
+	// Key is the PEM file of its private key. Both files are named, or neither.
 	Key string `toml:"key"`
 }
 
 // Listen holds the addresses (host:port) of every listener; an empty list closes that door.
 type Listen struct {
-	// C2S takes clients by STARTTLS.
+	// C2S takes clients by STARTTLS, which is required.
 	C2S []string `toml:"c2s"`
 	// C2STLS takes clients by direct TLS (XEP-0368).
 	C2STLS []string `toml:"c2s_tls"`
-	// HTTP answers health and metrics.
+	// HTTP answers health and metrics: in the clear on loopback addresses, with TLS on all others.
 	HTTP []string `toml:"http"`
 }
 
 // Archive is the message history.
 type Archive struct {
-	// Default for accounts without a choice of their own: always, roster or never (XEP-0441).
+	// Default is what is kept for accounts that made no choice of their own (XEP-0441): always, roster (only what is exchanged with
+	// contacts) or never.
 	Default string `toml:"default"`
 }
 
@@ -62,11 +65,11 @@ type Archive struct {
 type Store struct {
 	// Synchronous is full, or off to prove that the power-cut judge can fail. Never set it to off for people.
 	Synchronous string `toml:"synchronous"`
-	// CacheKB is the page cache of each database connection in KiB.
+	// CacheKB is the page cache of the connection that writes, in KiB.
 	CacheKB int `toml:"cache_kb"`
 }
 
-// HTTP are options of the HTTP listener.
+// HTTP holds the options of the HTTP listener.
 type HTTP struct {
 	// Pprof serves profiles below /debug/pprof; allowed on loopback listeners only.
 	Pprof bool `toml:"pprof"`
@@ -74,69 +77,86 @@ type HTTP struct {
 
 // Limits are the bounds on what others can make us hold.
 type Limits struct {
-	// Connections at once, in all and from one address (IPv6: from one /64).
-	Connections          int `toml:"connections"`
+	// Connections is how many client connections may exist at once.
+	Connections int `toml:"connections"`
+	// ConnectionsPerSource is how many of them may come from one address (IPv6: from one /64).
 	ConnectionsPerSource int `toml:"connections_per_source"`
-	// Handshakes that run at once before log-in, in all and from one address.
-	Handshakes          int `toml:"handshakes"`
+	// Handshakes is how many connections may be on the way to a log-in at once.
+	Handshakes int `toml:"handshakes"`
+	// HandshakesPerSource is how many of them may come from one address (IPv6: from one /64).
 	HandshakesPerSource int `toml:"handshakes_per_source"`
 	// LoginTime is how long a connection may take until it is bound.
 	LoginTime Duration `toml:"login_time"`
 	// LoginFailures is how many wrong passwords one stream may try.
 	LoginFailures int `toml:"login_failures"`
-	// StanzaBytes is the largest stanza after log-in; StanzaBytesLogin before it.
-	StanzaBytes      int `toml:"stanza_bytes"`
+	// StanzaBytes is the size of the largest stanza after log-in, at least 10000.
+	StanzaBytes int `toml:"stanza_bytes"`
+	// StanzaBytesLogin is the size of the largest element before log-in, at least 4096.
 	StanzaBytesLogin int `toml:"stanza_bytes_login"`
-	// LoginBytes is all that a connection may send before it is logged in.
+	// LoginBytes is all that a connection may send before it is logged in, at least stanza_bytes_login.
 	LoginBytes int `toml:"login_bytes"`
-	// Depth, Attributes and Namespaces bound one element.
-	Depth      int `toml:"depth"`
+	// Depth is how deep elements may be nested.
+	Depth int `toml:"depth"`
+	// Attributes is how many attributes one element may have.
 	Attributes int `toml:"attributes"`
+	// Namespaces is how many namespaces one element may declare; four times as many may be in scope.
 	Namespaces int `toml:"namespaces"`
-	// BytesPerSecond and StanzasPerSecond fill each client's token buckets; the bursts are their sizes.
-	BytesPerSecond   int `toml:"bytes_per_second"`
-	BytesBurst       int `toml:"bytes_burst"`
+	// BytesPerSecond is how fast the bytes that a client may send come back to it; a client that sends faster is read slower.
+	BytesPerSecond int `toml:"bytes_per_second"`
+	// BytesBurst is how many bytes a client may send at once, at least stanza_bytes.
+	BytesBurst int `toml:"bytes_burst"`
+	// StanzasPerSecond is how fast the stanzas that a client may send come back to it.
 	StanzasPerSecond int `toml:"stanzas_per_second"`
-	StanzasBurst     int `toml:"stanzas_burst"`
-	// WindowStanzas and WindowBytes bound what one client may have in hand that is not settled yet.
+	// StanzasBurst is how many stanzas a client may send at once.
+	StanzasBurst int `toml:"stanzas_burst"`
+	// WindowStanzas is how many stanzas of one client may be in hand and not settled; then it is not read until some are.
 	WindowStanzas int `toml:"window_stanzas"`
-	WindowBytes   int `toml:"window_bytes"`
-	// OutboxBytes detaches a session whose client does not read; OutboxMerge is where presence is merged and typing dropped.
+	// WindowBytes is the same in bytes, at least stanza_bytes.
+	WindowBytes int `toml:"window_bytes"`
+	// OutboxBytes is how much may wait for one client, what it has not acknowledged included; with more the session is detached.
 	OutboxBytes int `toml:"outbox_bytes"`
+	// OutboxMerge is how many bytes may wait before presence is merged and typing notices are dropped.
 	OutboxMerge int `toml:"outbox_merge"`
 	// Stall is how long an outbox may stand without progress.
 	Stall Duration `toml:"stall"`
-	// Resume is how long a lost session can be resumed.
+	// Resume is how long a session without a connection can be resumed (XEP-0198).
 	Resume Duration `toml:"resume"`
-	// IdlePing is how long a silent client is left alone before it is pinged.
+	// IdlePing is how long a silent client is left alone before it is pinged; it has a minute to answer.
 	IdlePing Duration `toml:"idle_ping"`
-	// Sessions of one account at once.
+	// Sessions is how many sessions one account may have at once.
 	Sessions int `toml:"sessions"`
-	// RosterItems of one account.
+	// RosterItems is how many contacts one account may have.
 	RosterItems int `toml:"roster_items"`
 	// DirectedPresence is how many addresses one session may have sent directed presence to.
 	DirectedPresence int `toml:"directed_presence"`
-	// Shutdown is the time for an orderly end.
+	// Shutdown is how long an orderly end may take.
 	Shutdown Duration `toml:"shutdown"`
 }
 
 // Login says how people prove who they are.
 type Login struct {
-	// Plain offers SASL PLAIN (inside TLS only).
+	// Plain offers SASL PLAIN beside SCRAM, inside TLS only.
 	Plain bool `toml:"plain"`
-	// Iterations of the password hash for new passwords.
+	// Iterations is how often the hash of a new password is repeated, at least 4096.
 	Iterations int `toml:"iterations"`
 }
 
 // Contact are the addresses announced by XEP-0157, as URIs (mailto:, xmpp:, https:).
 type Contact struct {
-	Abuse    []string `toml:"abuse"`
-	Admin    []string `toml:"admin"`
+	// Abuse takes complaints about users of this server.
+	Abuse []string `toml:"abuse"`
+	// Admin reaches those who run the server.
+	Admin []string `toml:"admin"`
+	// Feedback takes opinions about the service.
 	Feedback []string `toml:"feedback"`
-	Sales    []string `toml:"sales"`
+	// Sales answers questions before a purchase.
+	Sales []string `toml:"sales"`
+	// Security takes reports of vulnerabilities.
 	Security []string `toml:"security"`
-	Status   []string `toml:"status"`
-	Support  []string `toml:"support"`
+	// Status tells whether the service is up.
+	Status []string `toml:"status"`
+	// Support helps users.
+	Support []string `toml:"support"`
 }
 
 // Log says what is logged and how.

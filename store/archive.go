@@ -39,6 +39,7 @@ type Entry struct {
 	Resource  string // the other party's resource, may be empty
 	Direction Direction
 	Offline   bool   // incoming and fit to be delivered later to a client that reads no archive (XEP-0160)
+	Hidden    bool   // in no archive: only Offline.After gives it, until SetDelivered passes it; implies Offline
 	Origin    uint64 // hash that recognises the same message sent again; zero: none
 	Stanza    []byte // standalone XML; the archive keeps the slice until the ticket is done
 }
@@ -50,6 +51,7 @@ type Row struct {
 	Peer      string
 	Resource  string
 	Direction Direction
+	Hidden    bool   // the owner's archive does not hold it; its ID is empty
 	Stanza    []byte // the caller's own
 }
 
@@ -109,9 +111,9 @@ type Archive interface {
 type Offline interface {
 	// Delivered returns the mark, zero at first.
 	Delivered(ctx context.Context, owner Owner) (Key, error)
-	// SetDelivered moves the mark. It never moves back.
+	// SetDelivered moves the mark and erases what is hidden up to it. It never moves back.
 	SetDelivered(owner Owner, key Key) Ticket
-	// After returns up to limit rows behind key that were appended with Entry.Offline, oldest first.
+	// After returns up to limit rows behind key that were appended with Entry.Offline or Entry.Hidden, oldest first.
 	After(ctx context.Context, owner Owner, key Key, limit int) ([]Row, error)
 }
 

@@ -53,7 +53,7 @@ func Settled(err error) Ticket {
 }
 
 // Done has f called once with the outcome: at once if it is known already, else later on a goroutine of the store, where f delays
-// everybody else's tickets. So f must be short and must not wait: it queues a turn.
+// everybody else's tickets. So f must be short and must not wait: it queues a turn. Several functions run in the order of the calls.
 func (t Ticket) Done(f func(err error)) {
 	if t.p == nil {
 		f(nil)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,33 +13,40 @@ var errTest = errors.New("test")
 
 func TestTicketDoneBeforeAndAfter(t *testing.T) {
 	for _, want := range []error{nil, errTest} {
-		for _, early := range []bool{true, false} {
-			p := new(Promise)
-			var got []error
-			f := func(err error) { got = append(got, err) }
-			if early {
-				p.Ticket().Done(f)
-				p.Ticket().Done(func(error) { t.Error("second callback ran") })
+		p := new(Promise)
+		var got []int
+		call := func(n int) func(error) {
+			return func(err error) {
+				if err != want {
+					t.Errorf("callback %d got %v, want %v", n, err, want)
+				}
+				got = append(got, n)
 			}
-			p.Settle(want)
-			p.Settle(errors.New("too late"))
-			if !early {
-				p.Ticket().Done(f)
-				p.Ticket().Done(func(error) { t.Error("second callback ran") })
-			}
-			if len(got) != 1 || got[0] != want {
-				t.Errorf("early %v: callback got %v, want %v", early, got, want)
-			}
-			if err := p.Ticket().Wait(context.Background()); err != want {
-				t.Errorf("Wait = %v, want %v", err, want)
-			}
+		}
+		for n := range 3 {
+			p.Ticket().Done(call(n))
+		}
+		if done, _ := p.Ticket().Outcome(); done || len(got) != 0 {
+			t.Errorf("open ticket: done %v, callbacks %v", done, got)
+		}
+		p.Settle(want)
+		p.Settle(errors.New("too late"))
+		p.Ticket().Done(call(3))
+		if !slices.Equal(got, []int{0, 1, 2, 3}) {
+			t.Errorf("callbacks ran as %v", got)
+		}
+		if done, err := p.Ticket().Outcome(); !done || err != want {
+			t.Errorf("Outcome = %v, %v; want %v", done, err, want)
+		}
+		if err := p.Ticket().Wait(context.Background()); err != want {
+			t.Errorf("Wait = %v, want %v", err, want)
 		}
 	}
 }
 
 func TestTicketSettled(t *testing.T) {
-	if err := (Ticket{}).Wait(context.Background()); err != nil {
-		t.Errorf("zero ticket: %v", err)
+	if done, err := (Ticket{}).Outcome(); !done || err != nil || (Ticket{}).Wait(context.Background()) != nil {
+		t.Errorf("zero ticket: %v, %v", done, err)
 	}
 	for _, want := range []error{nil, errTest} {
 		got := errors.New("never called")
@@ -73,7 +81,7 @@ func TestTicketRace(t *testing.T) {
 		}
 		wg.Go(func() { p.Settle(errTest) })
 		wg.Wait()
-		if ran.Load() != 1 {
+		if ran.Load() != 2 {
 			t.Fatalf("callbacks ran %d times", ran.Load())
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"stonechat/store"
@@ -99,12 +100,7 @@ func (a accounts) complete(n *store.NewAccount) error {
 		n.Created = a.db.options.Now()
 	}
 	n.Credentials = slices.Clone(n.Credentials)
-	slices.SortFunc(n.Credentials, func(x, y store.Credential) int {
-		if x.Mechanism < y.Mechanism {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(n.Credentials, func(x, y store.Credential) int { return strings.Compare(x.Mechanism, y.Mechanism) })
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -28,11 +29,25 @@ func (a archive) Append(e store.Entry) (store.Key, store.Ticket) {
 	if stanza == nil {
 		stanza = []byte{} // nil would be NULL
 	}
+	if e.Hidden {
+		return a.hide(e, stanza)
+	}
 	o := op{
 		row:  row{owner: e.Owner, peer: e.Peer, resource: e.Resource, flags: flags, origin: int64(e.Origin), stanza: stanza},
 		size: len(stanza) + len(e.Peer) + len(e.Resource),
 	}
 	return a.db.queue.put(o, true, nil)
+}
+
+// hide keeps a message outside the archive, with a place among its rows.
+func (a archive) hide(e store.Entry, stanza []byte) (store.Key, store.Ticket) {
+	return a.db.queue.put(op{size: len(stanza)}, true, func(o *op, key store.Key) {
+		o.run = func(w *writer) error {
+			_, err := w.change("INSERT INTO offline_rows (owner, key, peer, resource, stanza) VALUES ($1, $2, $3, $4, $5)",
+				int64(e.Owner), int64(key), e.Peer, e.Resource, stanza)
+			return err
+		}
+	})
 }
 
 // ID implements store.Archive.
@@ -136,6 +151,11 @@ func eachOf(ctx context.Context, s *sql.Stmt, f func(*sql.Rows) error, args ...a
 	if err != nil {
 		return err
 	}
+	return scanEach(rows, f)
+}
+
+// scanEach calls f with every row.
+func scanEach(rows *sql.Rows, f func(*sql.Rows) error) (err error) {
 	for rows.Next() {
 		if err = f(rows); err != nil {
 			break
@@ -185,15 +205,34 @@ func (o offline) SetDelivered(owner store.Owner, key store.Key) store.Ticket {
 		_, err := w.change(`INSERT INTO offline_marks (owner, delivered) VALUES ($1, $2)
 			ON CONFLICT (owner) DO UPDATE SET delivered = excluded.delivered WHERE excluded.delivered > offline_marks.delivered`,
 			int64(owner), int64(key))
+		if err == nil {
+			_, err = w.change("DELETE FROM offline_rows WHERE owner = $1 AND key <= $2", int64(owner), int64(key))
+		}
 		return err
 	})
 }
+
+const selectHidden = "SELECT key, peer, resource, stanza FROM offline_rows WHERE owner = $1 AND key > $2 ORDER BY key LIMIT $3"
 
 // After implements store.Offline.
 func (o offline) After(ctx context.Context, owner store.Owner, key store.Key, limit int) ([]store.Row, error) {
 	if limit < 1 || limit > store.MaxPage {
 		return nil, fmt.Errorf("limit %d: %w", limit, store.ErrInvalid)
 	}
-	rows, _, err := o.db.rows(ctx, &choice{owner: owner, lo: key, hi: maxKey, flags: flagOffline, limit: limit})
-	return rows, err
+	rows, whole, err := o.db.rows(ctx, &choice{owner: owner, lo: key, hi: maxKey, flags: flagOffline, limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	known := len(rows)
+	err = o.db.reads.each(ctx, selectHidden, func(r *sql.Rows) error {
+		h := store.Row{Direction: store.Incoming, Hidden: true}
+		err := r.Scan(&h.Key, &h.Peer, &h.Resource, &h.Stanza)
+		// Behind a page that its size has ended there may be more rows of the archive.
+		if whole && known < limit || known > 0 && h.Key < rows[known-1].Key {
+			rows = append(rows, h)
+		}
+		return err
+	}, int64(owner), int64(key), limit)
+	slices.SortFunc(rows, func(a, b store.Row) int { return cmp.Compare(a.Key, b.Key) })
+	return rows[:min(len(rows), limit)], err
 }

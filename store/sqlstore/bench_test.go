@@ -3,11 +3,14 @@ package sqlstore_test
 import (
 	"context"
 	"flag"
+	"fmt"
 	"testing"
 	"time"
 
+	"stonechat/store"
 	"stonechat/store/sqlstore"
 	"stonechat/store/storetest"
+	"stonechat/xmpp/jid"
 )
 
 var pageRows = flag.Int("archive-rows", 10_000, "rows of the archive that BenchmarkStore pages through; try 1000000")
@@ -25,4 +28,43 @@ func BenchmarkStore(b *testing.B) {
 			return db.Close()
 		}}
 	}, *pageRows)
+}
+
+// BenchmarkRoster loads rosters of 100 contacts.
+func BenchmarkRoster(b *testing.B) {
+	db, err := sqlstore.Open(context.Background(), b.TempDir(), sqlstore.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			b.Error(err)
+		}
+	}()
+	ctx := context.Background()
+	_, err = db.Accounts.Import(ctx, func(yield func(store.NewAccount) bool) {
+		for i := range 100 {
+			n := store.NewAccount{Domain: "example.org", Local: fmt.Sprint("user", i)}
+			for c := range 100 {
+				j, err := jid.New(fmt.Sprint("contact", c), "example.org", "")
+				if err != nil {
+					b.Fatal(err)
+				}
+				n.Contacts = append(n.Contacts, store.Contact{JID: j, Groups: []string{"Friends"}})
+			}
+			if !yield(n) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		r, err := db.Rosters.Load(ctx, store.Owner(1+i%100))
+		if err != nil || len(r.Contacts) != 100 {
+			b.Fatalf("%d contacts, %v", len(r.Contacts), err)
+		}
+	}
 }

@@ -125,6 +125,7 @@ var eraseRest = [...]string{
 	"DELETE FROM roster_gone WHERE owner = $1",
 	"DELETE FROM roster_pending WHERE owner = $1",
 	"DELETE FROM archive_prefs WHERE owner = $1",
+	"DELETE FROM offline_rows WHERE owner = $1",
 	"DELETE FROM offline_marks WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
@@ -169,7 +170,10 @@ func (db *DB) eraseChunk(ctx context.Context, p *pace, steps []string, args func
 			return nil
 		})
 	}).Wait(ctx)
-	return n, err
+	if err != nil {
+		return 0, err // n may still be written to when only the context ended
+	}
+	return n, nil
 }
 
 // flush waits until the orders hold everything that was appended before the call.

@@ -41,7 +41,7 @@ type Options struct {
 	ReaderCacheKiB int // the same for each reader; default 1 MiB
 	Readers        int // connections for reading; default 3
 	QueueBytes     int // what may wait for the disk; default 64 MiB
-	Tail           int // archive rows in memory before they enter the orders; default 8192
+	Tail           int // archive rows in memory before they enter the orders; default 16384
 }
 
 func (o Options) withDefaults() Options {
@@ -51,7 +51,7 @@ func (o Options) withDefaults() Options {
 	for _, d := range []struct {
 		field *int
 		value int
-	}{{&o.WriterCacheKiB, 8 << 10}, {&o.ReaderCacheKiB, 1 << 10}, {&o.Readers, 3}, {&o.QueueBytes, 64 << 20}, {&o.Tail, 8192}} {
+	}{{&o.WriterCacheKiB, 8 << 10}, {&o.ReaderCacheKiB, 1 << 10}, {&o.Readers, 3}, {&o.QueueBytes, 64 << 20}, {&o.Tail, 16384}} {
 		if *d.field <= 0 {
 			*d.field = d.value
 		}
@@ -200,14 +200,12 @@ func (db *DB) loadTail(w *writer) error {
 	if err := readTail(w, &db.tail); err != nil {
 		return err
 	}
-	last := db.tail.newest()
-	for _, query := range []string{"SELECT MAX(key) FROM archive", "SELECT MAX(version) FROM rosters", "SELECT MAX(delivered) FROM offline_marks"} {
-		n, _, err := w.number(query)
-		if err != nil {
-			return err
-		}
-		last = max(last, store.Key(n))
+	// The horizon stays when rows are erased, so no key is given twice; versions are dealt out with the keys.
+	version, _, err := w.number("SELECT MAX(version) FROM rosters")
+	if err != nil {
+		return err
 	}
+	last := max(db.tail.newest(), store.Key(version))
 	now := func() store.Key { return store.KeyAt(db.options.Now()) }
 	db.queue.limit, db.queue.now, db.queue.last, db.queue.wake = db.options.QueueBytes, now, last, make(chan struct{}, 1)
 	return nil
@@ -266,12 +264,16 @@ func openReads(dsn string, conns int) (*reads, error) {
 	return &reads{db: db, stmts: map[string]*sql.Stmt{}}, nil
 }
 
-// stmt returns the prepared statement for a query, which must be one of a fixed set.
-func (r *reads) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+// prepared returns the prepared statement for a query, or nil when it is not prepared yet.
+func (r *reads) prepared(query string) *sql.Stmt {
 	r.mu.Lock()
-	s, ok := r.stmts[query]
-	r.mu.Unlock()
-	if ok {
+	defer r.mu.Unlock()
+	return r.stmts[query]
+}
+
+// stmt returns the prepared statement for a query, which must be one of a fixed set. It may wait for a connection: see snapshot.
+func (r *reads) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := r.prepared(query); s != nil {
 		return s, nil
 	}
 	s, err := r.db.PrepareContext(ctx, query)

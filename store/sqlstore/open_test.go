@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"stonechat/store"
 )
@@ -181,5 +182,104 @@ func TestErasingResumes(t *testing.T) {
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestHalfOrderedTail: a process that dies while the tail enters the orders leaves some of it there; nothing is lost or seen twice.
+func TestHalfOrderedTail(t *testing.T) {
+	folder := t.TempDir()
+	ctx := context.Background()
+	const rows, owners = 3 * orderChunk, 5
+	db := reopened(t, nil, folder)
+	var last store.Ticket
+	for i := range rows {
+		_, last = db.Archive.Append(message(store.Owner(1+i%owners), 10))
+	}
+	if err := last.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var half ordering
+	err := db.queue.change(0, func(w *writer) error {
+		db.tail.mu.RLock()
+		half = newOrdering(db.tail.active)
+		db.tail.mu.RUnlock()
+		n, err := half.chunk(w, &db.inserts, 0)
+		if n != orderChunk {
+			t.Errorf("chunk of %d rows", n)
+		}
+		return err
+	}).Wait(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		db = reopened(t, db, folder)
+		for owner := store.Owner(1); owner <= owners; owner++ {
+			res, err := db.Archive.Page(ctx, owner, store.Query{})
+			if want := (rows + owners - int(owner)) / owners; err != nil || res.Count != want {
+				t.Errorf("owner %d: %d rows, want %d, %v", owner, res.Count, want, err)
+			}
+		}
+		if err := db.flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, db, "archive_by_peer"); n != rows {
+			t.Errorf("%d rows in the order", n)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reopened closes a store, if there is one, and opens the folder again.
+func reopened(t *testing.T, db *DB, folder string) *DB {
+	t.Helper()
+	if db != nil {
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := Open(context.Background(), folder, Options{Tail: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// Readers that hold a connection must not wait for another one: right after a start, when no statement is prepared, many read at once.
+func TestManyFirstReadersAtOnce(t *testing.T) {
+	folder := t.TempDir()
+	db, err := Open(t.Context(), folder, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Accounts.Create(t.Context(), store.NewAccount{Domain: "example.org", Local: "juliet"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if db, err = Open(t.Context(), folder, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		errs := make(chan error, 32)
+		for range cap(errs) {
+			go func() {
+				_, err := db.Accounts.Get(ctx, "example.org", "juliet")
+				errs <- err
+			}()
+		}
+		for range cap(errs) {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		cancel()
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

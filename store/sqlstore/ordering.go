@@ -8,7 +8,7 @@ import (
 
 const (
 	orderChunk  = 256 // rows that enter the orders with one commit, at least
-	orderInsert = 32  // rows of one statement
+	orderInsert = 64  // rows of one statement
 )
 
 // ordering moves a frozen segment into the orders, a chunk with each commit, sorted by owner. The horizon moves with the last chunk.

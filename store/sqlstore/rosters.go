@@ -15,6 +15,9 @@ import (
 // keptGone is how many removed contacts a roster remembers, for clients that ask what changed.
 const keptGone = 256
 
+// noGroups is how most contacts' groups are stored.
+const noGroups = "null"
+
 // rosters implements store.Rosters.
 type rosters struct{ db *DB }
 
@@ -27,29 +30,45 @@ const (
 
 // snapshot reads several statements as of one moment.
 type snapshot struct {
-	ctx context.Context
-	r   *reads
-	tx  *sql.Tx
+	ctx   context.Context
+	r     *reads
+	tx    *sql.Tx
+	fresh []string // statements that were not prepared yet
 }
 
+// snapshot calls f within one transaction. Preparing needs a connection of its own, and whoever holds one of the few must not wait for
+// another; so what is not prepared yet runs as it is and is prepared afterwards.
 func (r *reads) snapshot(ctx context.Context, f func(*snapshot) error) error {
 	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return err
 	}
-	err = f(&snapshot{ctx, r, tx})
+	s := snapshot{ctx: ctx, r: r, tx: tx}
+	err = f(&s)
 	if rollback := tx.Rollback(); err == nil && !errors.Is(rollback, sql.ErrTxDone) {
 		err = rollback
+	}
+	for _, query := range s.fresh {
+		if _, perr := r.stmt(ctx, query); err == nil {
+			err = perr
+		}
 	}
 	return err
 }
 
 func (s *snapshot) each(query string, f func(*sql.Rows) error, args ...any) error {
-	st, err := s.r.stmt(s.ctx, query)
+	var rows *sql.Rows
+	var err error
+	if st := s.r.prepared(query); st != nil {
+		rows, err = s.tx.StmtContext(s.ctx, st).QueryContext(s.ctx, args...)
+	} else {
+		s.fresh = append(s.fresh, query)
+		rows, err = s.tx.QueryContext(s.ctx, query, args...)
+	}
 	if err != nil {
 		return err
 	}
-	return eachOf(s.ctx, s.tx.StmtContext(s.ctx, st), f, args...)
+	return scanEach(rows, f)
 }
 
 // address reads a stored address. One that can be read no more (the rules of preparation may change with Unicode) is left out and
@@ -110,8 +129,10 @@ func (r rosters) contacts(s *snapshot, owner store.Owner, since store.Version) (
 		if err := rows.Scan(&text, &c.Name, &c.Subscription, &c.Ask, &c.Approved, &groups); err != nil {
 			return err
 		}
-		if err := json.Unmarshal([]byte(groups), &c.Groups); err != nil {
-			return err
+		if groups != noGroups {
+			if err := json.Unmarshal([]byte(groups), &c.Groups); err != nil {
+				return err
+			}
 		}
 		var ok bool
 		if c.JID, ok = r.db.address(text); ok {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"stonechat/store"
@@ -57,6 +58,8 @@ func (t *tail) add(rows []op) {
 	for i := range rows {
 		r := rows[i].row
 		r.stanza = nil
+		// The addresses may be cut out of a whole stanza, which should not stay in memory for them.
+		r.peer, r.resource = strings.Clone(r.peer), strings.Clone(r.resource)
 		prev, ok := s.head[r.owner]
 		if !ok {
 			prev = -1

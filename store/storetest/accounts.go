@@ -258,7 +258,7 @@ func testReopen(t *testing.T, f *fixture) {
 	must(t, err)
 	key, ticket := f.Archive.Append(store.Entry{Owner: a.ID, Peer: "bob@example.org", Stanza: []byte("<message/>")})
 	id := f.Archive.ID(a.ID, key)
-	_, roster := f.Rosters.Change(a.ID, store.RosterChange{Put: &store.Contact{JID: address(t, "bob@example.org")}})
+	version, roster := f.Rosters.Change(a.ID, store.RosterChange{Put: &store.Contact{JID: address(t, "bob@example.org")}})
 	must(t, f.Secrets.Put(f.ctx, "x", []byte("y")))
 	f.wait(t, ticket, roster)
 
@@ -268,14 +268,27 @@ func testReopen(t *testing.T, f *fixture) {
 	if found, err := f.Archive.Find(f.ctx, a.ID, id); err != nil || found != key {
 		t.Fatalf("old id: key %d, %v; want %d", found, err, key)
 	}
-	next, ticket := f.Archive.Append(store.Entry{Owner: a.ID, Peer: "bob@example.org", Stanza: []byte("<message/>")})
-	f.wait(t, ticket)
-	if next <= key {
-		t.Fatalf("key %d after %d", next, key)
+	key, version = f.later(t, a.ID, key, version)
+	if _, err := f.Archive.Expire(f.ctx, f.clock.Now().Add(24*time.Hour)); err != nil {
+		t.Fatal(err)
 	}
+	f.reopen(t)
+	f.later(t, a.ID, key, version)
 	if r, err := f.Rosters.Load(f.ctx, a.ID); err != nil || len(r.Contacts) != 1 {
 		t.Fatalf("roster %+v, %v", r, err)
 	}
+}
+
+// later: the next version and the next key are behind the given ones. It returns them.
+func (f *fixture) later(t testing.TB, owner store.Owner, key store.Key, version store.Version) (store.Key, store.Version) {
+	t.Helper()
+	v, roster := f.Rosters.Change(owner, store.RosterChange{Put: &store.Contact{JID: address(t, "bob@example.org")}})
+	k, row := f.Archive.Append(store.Entry{Owner: owner, Peer: "bob@example.org", Stanza: []byte("<message/>")})
+	f.wait(t, roster, row)
+	if k <= key || v <= version || k == store.Key(v) || v == store.Version(key) {
+		t.Fatalf("key %d after %d, version %d after %d", k, key, v, version)
+	}
+	return k, v
 }
 
 func testClosed(t *testing.T, f *fixture) {

@@ -1,18 +1,18 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"stonechat/store"
 )
 
-// Bench measures appends with 1, 16 and 256 producers who wait for their tickets, with 256 more rows on their way each (pipelined), and
-// pages of 50 in archives of rows rows.
+// Bench measures appends with 1, 16 and 256 producers who wait for their tickets ("x4": with four messages on their way each; "Spread":
+// over 10,000 owners with 20 peers each), and pages of 50 in an archive of rows rows.
 func Bench(b *testing.B, open Open, rows int) {
 	for _, load := range []struct {
 		name             string
@@ -26,14 +26,6 @@ func Bench(b *testing.B, open Open, rows int) {
 		})
 	}
 	b.Run(fmt.Sprintf("Page/rows=%d", rows), func(b *testing.B) { benchPage(b, open, rows) })
-}
-
-func cpuTime() time.Duration {
-	var r syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
-		return 0
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // benchAppend: every producer keeps depth messages on their way; a message is two rows, as a chat message between two local users is.
@@ -85,6 +77,7 @@ func benchAppend(b *testing.B, open Open, producers, depth, owners, peers int) {
 
 func benchPage(b *testing.B, open Open, rows int) {
 	f := newFixture(b, open)
+	f.ctx = context.Background() // filling may take minutes
 	var ids []string
 	var last store.Ticket
 	for i := range rows {

@@ -234,3 +234,30 @@ func TestStoreFails(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestNonceIsCompared sends a right proof over a message with another nonce.
+func TestNonceIsCompared(t *testing.T) {
+	for nonce, want := range map[string]bool{"abcserver": true, "abcserveR": false, "abc": false, "abcserver2": false} {
+		c := credential(t, SHA256, "pencil")
+		s := newServer(t, ScramSHA256, users{"user": c}, Options{})
+		s.draw = func() string { return "server" }
+		first, _, err := s.Next([]byte("n,,n=user,r=abc"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		salted, err := saltPassword(SHA256, "pencil", c.Salt, c.Iterations)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := SHA256.mac(salted, []byte("Client Key"))
+		without := "c=biws,r=" + nonce
+		proof := SHA256.mac(c.StoredKey, []byte("n=user,r=abc,"+string(first)+","+without))
+		for i := range proof {
+			proof[i] ^= key[i]
+		}
+		_, done, err := s.Next([]byte(without + ",p=" + encodeBase64(proof)))
+		if done != want || (err == nil) != want {
+			t.Errorf("nonce %s: %v, %v", nonce, done, err)
+		}
+	}
+}

@@ -12,7 +12,7 @@ import (
 var omemoMessage = `<message to='romeo@montague.example' type='chat' id='c2f1a0de-9e5b-4d0e-8a51-4c5e7e0f3c11'>` +
 	`<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='27183'>` +
 	strings.Repeat(`<key rid='1801439'>MwohBQ3c1w2c0f0m7l3wB7h8p1Y1Nn0pQe4Q2kq0lS0YEAAYACIwq1Zt5uV1m2o3p4q5r6s7t8u9v0wXyZaBcDeFgHiJkLmNoPqRsTuVwXyZ0123456</key>`, 5) +
-	`<iv>c3RvbmVjaGF0IQ==</iv></header><payload>` + strings.Repeat("QUJDREVGR0hJSktM", 3) + `</payload></encrypted>` +
+	`<iv>c3RvbmVjaGF0IQ==</iv></header><payload>` + strings.Repeat("QUJDREVGR0hJSktM", 6) + `QUJDREVG` + `</payload></encrypted>` +
 	`<origin-id xmlns='urn:xmpp:sid:0' id='c2f1a0de-9e5b-4d0e'/>` +
 	`<encryption xmlns='urn:xmpp:eme:0' name='OMEMO' namespace='eu.siacs.conversations.axolotl'/>` +
 	`<store xmlns='urn:xmpp:hints'/></message>`

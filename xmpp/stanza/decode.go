@@ -25,9 +25,11 @@ func Decode(sc *xmltok.Scanner, buf []byte) (*Stanza, error) {
 }
 
 // Parse makes a Stanza of a standalone text, for example from the archive.
-// Without a declaration the default namespace is jabber:client. The standard
-// limits of xmltok apply. The error is an *xmltok.Error.
-func Parse(text string) (*Stanza, error) { return ParseWith(xmltok.NewScanner(xmltok.Limits{}), text) }
+// Without a declaration the default namespace is jabber:client. The limits are
+// xmltok.TreeLimits. The error is an *xmltok.Error.
+func Parse(text string) (*Stanza, error) {
+	return ParseWith(xmltok.NewScanner(xmltok.TreeLimits), text)
+}
 
 // ParseWith is Parse with a scanner, its memory and limits, that can be used
 // for one text after another.
@@ -177,7 +179,9 @@ func (d *decoder) even(space string) error {
 	for i := range s.children.n {
 		r := s.children.at(i)
 		inner = append(inner, s.raw[at:r.outer.Start]...)
-		inner = e.child(inner, s.child(r))
+		if inner = e.child(inner, s.child(r)); len(inner) > xmltok.TreeLimits.Bytes {
+			return &xmltok.Error{Condition: xmltok.PolicyViolation, Text: "too many namespaces"}
+		}
 		at = r.outer.End
 	}
 	inner = append(inner, s.raw[at:s.inner.End]...)

@@ -52,6 +52,14 @@ func (s *Stanza) WithID(id string) *Stanza {
 	return c
 }
 
+// WithLang returns a copy with another xml:lang, for example the default of the
+// stream it came from (RFC 6120 section 8.1.5).
+func (s *Stanza) WithLang(lang string) *Stanza {
+	c := s.copy()
+	c.Lang = lang
+	return c
+}
+
 // Without returns a copy that lacks the direct children for which drop is true.
 // If there is none, it returns s itself.
 func (s *Stanza) Without(drop func(Child) bool) *Stanza {

@@ -59,10 +59,10 @@ func (e *evener) child(dst []byte, c Child) []byte {
 		uri := e.ourName(b.URI)
 		switch {
 		case bound(own, b.Prefix):
-		case b.Prefix != "":
-			dst = xmltok.AppendAttr(dst, "xmlns:"+b.Prefix, uri)
-		case uri != e.ours:
+		case b.Prefix == "" && uri != e.ours:
 			dst = xmltok.AppendAttr(dst, "xmlns", uri)
+		case b.Prefix != "" && e.mentioned(c.raw, b.Prefix):
+			dst = xmltok.AppendAttr(dst, "xmlns:"+b.Prefix, uri)
 		}
 	}
 	if int(c.inner.Start) == len(c.raw) {
@@ -70,6 +70,38 @@ func (e *evener) child(dst []byte, c Child) []byte {
 	}
 	dst = append(dst, '>')
 	return append(dst, c.raw[c.inner.Start:]...)
+}
+
+// mentioned says whether an element may use a prefix: in a name, or in text
+// that holds names. Declarations count too, so that it makes no difference
+// whether they have moved already.
+func (e *evener) mentioned(raw, prefix string) bool {
+	for i := range e.outside {
+		if mentions(e.outside[i].URI, prefix) {
+			return true
+		}
+	}
+	return mentions(raw, prefix)
+}
+
+// mentions says whether prefix stands in s with a colon behind it, not as the
+// end of a longer word.
+func mentions(s, prefix string) bool {
+	for at := 0; ; {
+		i := strings.Index(s[at:], prefix)
+		if i < 0 {
+			return false
+		}
+		i += at
+		at = i + len(prefix)
+		if at < len(s) && s[at] == ':' && (i == 0 || !inWord(s[i-1])) {
+			return true
+		}
+	}
+}
+
+func inWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80 || strings.IndexByte("-._:", c) >= 0
 }
 
 // declared returns the prefix that an attribute of that name declares.

@@ -84,8 +84,8 @@ func TestDecode(t *testing.T) {
 	if v, ok := s.Attr("to"); !ok || v != "romeo@montague.example" {
 		t.Error(v)
 	}
-	if len(chatMessage) != 457 {
-		t.Errorf("%d bytes", len(chatMessage))
+	if len(chatMessage) != 457 || len(omemoMessage) != 1222 {
+		t.Errorf("%d and %d bytes", len(chatMessage), len(omemoMessage))
 	}
 }
 
@@ -103,13 +103,13 @@ func TestEncode(t *testing.T) {
 		{serverOpen, `<message from='a@b' to='c@d'><body>x</body></message>`, `<message to='c@d' from='a@b'><body>x</body></message>`},
 		{serverOpen, `<message xmlns='jabber:server'><body>x</body><y xmlns='urn:y'/></message>`, `<message><body>x</body><y xmlns='urn:y'/></message>`},
 		{serverOpen, `<message><body xmlns="jabber:server">x</body></message>`, `<message><body xmlns='jabber:client'>x</body></message>`},
-		{serverOpen, `<s:message xmlns:s='jabber:server'><s:body a='b'/>t<c/></s:message>`, `<message xmlns:s='jabber:server'><s:body a='b' xmlns:s='jabber:client'/>t<c xmlns:s='jabber:client'/></message>`},
+		{serverOpen, `<s:message xmlns:s='jabber:server'><s:body a='b'/>t<c/></s:message>`, `<message xmlns:s='jabber:server'><s:body a='b' xmlns:s='jabber:client'/>t<c/></message>`},
 		// Declarations outside of the children move into them.
-		{serverOpen, `<message><x:y>1</x:y><body/></message>`, `<message><x:y xmlns:x='urn:x'>1</x:y><body xmlns:x='urn:x'/></message>`},
+		{serverOpen, `<message><x:y>1</x:y><body/></message>`, `<message><x:y xmlns:x='urn:x'>1</x:y><body/></message>`},
 		{serverOpen, `<message x:y='1'/>`, `<message x:y='1' xmlns:x='urn:x'/>`},
 		{clientOpen, `<message xmlns:p='u'><p:a><p:b/></p:a></message>`, `<message xmlns:p='u'><p:a xmlns:p='u'><p:b/></p:a></message>`},
 		{clientOpen, `<c:message xmlns:c='jabber:client' xmlns='urn:y'><z/><c:body xmlns='w'/></c:message>`,
-			`<message xmlns:c='jabber:client'><z xmlns='urn:y' xmlns:c='jabber:client'/><c:body xmlns='w' xmlns:c='jabber:client'/></message>`},
+			`<message xmlns:c='jabber:client'><z xmlns='urn:y'/><c:body xmlns='w' xmlns:c='jabber:client'/></message>`},
 		{prefixOpen, `<c:iq type='get'><c:q><r/></c:q></c:iq>`, `<iq type='get'><c:q xmlns='http://etherx.jabber.org/streams' xmlns:c='jabber:client'><r/></c:q></iq>`},
 		// No stanzas.
 		{clientOpen, `<r xmlns='urn:xmpp:sm:3' id='1' to='x'/>`, `<r xmlns='urn:xmpp:sm:3' id='1' to='x'/>`},
@@ -179,6 +179,7 @@ func TestDerive(t *testing.T) {
 			{s.WithTo(to), `<message to='c@d' id='1' type='chat'> <a xmlns='1'/>t<b/><c xmlns='3'>d</c></message>`},
 			{s.WithTo(to).Stamped(from).WithTo(jid.JID{}), `<message from='a@b' id='1' type='chat'> <a xmlns='1'/>t<b/><c xmlns='3'>d</c></message>`},
 			{s.WithType("other"), `<message id='1'> <a xmlns='1'/>t<b/><c xmlns='3'>d</c></message>`},
+			{s.WithLang("de"), `<message id='1' type='chat' xml:lang='de'> <a xmlns='1'/>t<b/><c xmlns='3'>d</c></message>`},
 			{s.WithID("2&"), `<message id='2&amp;' type='chat'> <a xmlns='1'/>t<b/><c xmlns='3'>d</c></message>`},
 			{grown, `<message id='1' type='chat'> <a xmlns='1'/>t<b/><c xmlns='3'>d</c><e xmlns='5'/><f/></message>`},
 			{without, `<message id='1' type='chat'> t<b/><f/></message>`},
@@ -304,7 +305,7 @@ func TestNew(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, bad := range []string{"", "x", "<message", "<message>", "<message/><message/>", "<message>\x00</message>", "<a:message/>",
-		strings.Repeat("<a>", 200) + strings.Repeat("</a>", 200), "<message>" + strings.Repeat("x", 300<<10) + "</message>"} {
+		strings.Repeat("<a>", 200) + strings.Repeat("</a>", 200), "<message>" + strings.Repeat("x", 5<<20) + "</message>"} {
 		_, err := Parse(bad)
 		if e := (*xmltok.Error)(nil); !errors.As(err, &e) {
 			t.Errorf("%.40q: %v", bad, err)
@@ -312,5 +313,23 @@ func TestParseRefuses(t *testing.T) {
 	}
 	if _, err := Decode(xmltok.NewScanner(xmltok.Limits{}), nil); err == nil {
 		t.Error("decoded nothing")
+	}
+}
+
+// TestMovedDeclarations: an element must not grow without bound when its
+// declarations move into its children.
+func TestMovedDeclarations(t *testing.T) {
+	uri := strings.Repeat("u", 1000)
+	in := "<message xmlns:p='" + uri + "'>" + strings.Repeat("<p:a/>", 5000) + "</message>"
+	sc := ready(t)
+	if _, ev, err := sc.Next([]byte(in)); ev != xmltok.Element || err != nil {
+		t.Fatal(ev, err)
+	}
+	_, err := Decode(sc, []byte(in))
+	if e := (*xmltok.Error)(nil); !errors.As(err, &e) || e.Condition != xmltok.PolicyViolation {
+		t.Errorf("got %v", err)
+	}
+	if s := decoded(t, clientOpen, strings.ReplaceAll(in, "<p:a/>", "<a/>")); s.Len() != 5000 || len(s.Inner()) != 5000*len("<a/>") {
+		t.Errorf("%d children, %d bytes", s.Len(), len(s.Inner()))
 	}
 }

@@ -273,9 +273,9 @@ func (n *negotiation) encrypt(features *stanza.Stanza) (*stanza.Stanza, error) {
 // authenticate does SASL (RFC 6120 section 6).
 func (n *negotiation) authenticate(features *stanza.Stanza) error {
 	login := sasl.Login{Username: n.l.JID.Local(), Password: n.l.Password}
-	if cs, ok := n.conn.TLS(); ok {
+	if n.conn.tls != nil {
 		login.AllowPlain = n.l.AllowPlain
-		login.Bindings = bindings(&cs)
+		login.Bindings = n.conn.Bindings(nil)
 	}
 	mechanisms, bindingTypes, err := offered(features)
 	if err != nil {
@@ -327,20 +327,6 @@ func (n *negotiation) saslStep(client *sasl.Client, st *stanza.Stanza) (done boo
 		return false, err
 	}
 	return true, fmt.Errorf("%w: %s", ErrNegotiation, st.Local)
-}
-
-// bindings lists what can be bound, the preferred first.
-func bindings(cs *tls.ConnectionState) []sasl.Binding {
-	var list []sasl.Binding
-	if b, ok := sasl.ExporterBinding(cs); ok {
-		list = append(list, b)
-	}
-	if len(cs.PeerCertificates) > 0 {
-		if b, ok := sasl.EndPointBinding(cs.PeerCertificates[0]); ok {
-			list = append(list, b)
-		}
-	}
-	return list
 }
 
 // begin resumes or binds (RFC 6120 section 7, XEP-0198 sections 3 and 5).

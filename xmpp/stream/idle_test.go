@@ -79,6 +79,7 @@ func echo(nc net.Conn, encrypted bool, cfg *tls.Config) {
 		c.Close()
 		return
 	}
+	c.SetLimits(AfterLogin())
 	// The one goroutine that stays begins here.
 	go c.Serve(func(st *stanza.Stanza, err error) bool {
 		if err == nil {
@@ -193,6 +194,9 @@ func idlePeer(t testing.TB, address string, encrypted bool) net.Conn {
 
 func TestIdleMemory(t *testing.T) {
 	for mode, bar := range map[string]int64{"plain": 4500, "tls": 10_500} {
+		if raceDetector {
+			bar += 2048
+		}
 		m := measureIdle(t, mode, 300)
 		t.Logf("%s: heap %d, stack %d, resident %d, freed %d bytes per connection", mode, m.heap, m.stack, m.asIs, m.free)
 		if m.heap+m.stack > bar {

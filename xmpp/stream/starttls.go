@@ -3,9 +3,11 @@ package stream
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"time"
 
 	"stonechat/xmpp/ns"
+	"stonechat/xmpp/sasl"
 )
 
 // proceed tells the initiating side to begin TLS (RFC 6120 section 5.4.2.3).
@@ -57,6 +59,30 @@ func (c *Conn) StartTLS(ctx context.Context, cfg *tls.Config) error {
 	c.tls, c.dry = conn, false
 	c.Restart()
 	return nil
+}
+
+// Bindings lists the channel bindings of the stream, the preferred first; none
+// in the clear. certificate is the one that the receiving side showed, for
+// tls-server-end-point (XEP-0440 section 4); nil leaves that type out there,
+// and means the peer's own on the initiating side.
+func (c *Conn) Bindings(certificate *x509.Certificate) []sasl.Binding {
+	if c.tls == nil {
+		return nil
+	}
+	cs := c.tls.ConnectionState()
+	if certificate == nil && c.initiating && len(cs.PeerCertificates) > 0 {
+		certificate = cs.PeerCertificates[0]
+	}
+	var list []sasl.Binding
+	if b, ok := sasl.ExporterBinding(&cs); ok {
+		list = append(list, b)
+	}
+	if certificate != nil {
+		if b, ok := sasl.EndPointBinding(certificate); ok {
+			list = append(list, b)
+		}
+	}
+	return list
 }
 
 func handshake(ctx context.Context, t *Transport, conn *tls.Conn) (*tls.Conn, error) {

@@ -86,10 +86,19 @@ func (t *Transport) Read(p []byte) (int, error) {
 	}
 	n := copy(p, t.in[t.r:t.w])
 	if t.r += n; t.r == t.w {
-		inPool.Put(t.in)
-		t.in, t.r, t.w = nil, 0, 0
+		t.discard()
 	}
 	return n, nil
+}
+
+// discard throws away what is in hand and returns how much that was.
+func (t *Transport) discard() int {
+	n := t.w - t.r
+	if t.in != nil {
+		inPool.Put(t.in)
+	}
+	t.in, t.r, t.w = nil, 0, 0
+	return n
 }
 
 // inHand returns the number of bytes that Read has ready.

@@ -114,10 +114,10 @@ func (c *Conn) Restart() {
 }
 
 // Fail sends a stream error and closes (RFC 6120 section 4.9.1.1). If no
-// header was sent yet, one goes out first, with from as the sender; zero is
-// allowed. It waits a short time for the peer to take the bytes, but not for
-// its answer. Any error that is no *stanza.StreamError closes the stream
-// without one: a line that is cut needs no words.
+// header was sent yet, h goes out first. It waits a short time for the peer to
+// read the error and close. Any error that is no *stanza.StreamError, and one
+// of the peer's, closes the stream without a word of our own. It belongs to
+// the reading goroutine.
 func (c *Conn) Fail(err error, h Header) error {
 	var e *stanza.StreamError
 	var peer *PeerError
@@ -125,9 +125,35 @@ func (c *Conn) Fail(err error, h Header) error {
 	if errors.As(err, &e) && !errors.As(err, &peer) {
 		b = e.Append(nil, false)
 	}
-	_ = c.end(b, h)
+	if c.end(b, h) == nil && b != nil {
+		c.linger()
+	}
 	_ = c.t.Flush(closeWait)
 	return c.shut()
+}
+
+// Bounds of linger.
+const (
+	lingerTime  = time.Second
+	lingerBytes = 256 << 10
+)
+
+// linger closes the writing half and throws away what still arrives: closing a
+// socket with unread bytes in it would take back what was sent last.
+func (c *Conn) linger() {
+	if c.tls != nil {
+		_ = c.tls.CloseWrite()
+	}
+	half, ok := c.t.nc.(interface{ CloseWrite() error })
+	if !ok || c.t.Flush(closeWait) != nil || half.CloseWrite() != nil {
+		return
+	}
+	if c.t.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	for n := c.t.discard(); n < lingerBytes && c.t.wait() == nil; {
+		n += c.t.discard()
+	}
 }
 
 // CloseStream sends the end tag and, if it is this side that closes first,

@@ -8,6 +8,12 @@ const xmlnsSpace = "http://www.w3.org/2000/xmlns/"
 // bind is one declaration in scope.
 type bind struct{ prefix, uri Span }
 
+// expanded is the expanded name of an attribute.
+type expanded struct {
+	space Namespace
+	local Span
+}
+
 // of returns the name as a string, without allocation for what nearly all headers hold.
 func (n Namespace) of(buf []byte) string {
 	if n.Len() == 0 {
@@ -33,7 +39,7 @@ func same(buf []byte, a, b Namespace) bool {
 func (m *Scratch) declare(s *Scanner, buf []byte) bool {
 	a := &m.attr
 	at := int(a.Name.Start)
-	if m.decls++; m.decls > s.limits.Namespaces {
+	if m.decls++; m.decls > s.limits.Namespaces || len(m.binds) >= scopes*s.limits.Namespaces {
 		_, ok := m.fail(PolicyViolation, "too many namespaces", at)
 		return ok
 	}
@@ -66,6 +72,18 @@ func mayBind(prefix, uri []byte) bool {
 	return len(prefix) == 0 || len(uri) > 0
 }
 
+// unbound fails for a prefix that nothing binds: on the header RFC 6120 section
+// 4.9.3.2 has a condition for it, behind it the XML is not well-formed in the
+// sense of section 4.9.3.13.
+func (m *Scratch) unbound(at uint32) bool {
+	condition := NotWellFormed
+	if m.phase == beforeHeader {
+		condition = BadNamespacePrefix
+	}
+	_, ok := m.fail(condition, "unbound prefix", int(at))
+	return ok
+}
+
 // resolveTag finds the namespace of the element whose start tag has just
 // ended, and checks its prefixes. The namespace is only needed, and only
 // looked up, for the element, its children and trees.
@@ -73,8 +91,7 @@ func (m *Scratch) resolveTag(s *Scanner, buf []byte) (space Namespace, ok bool) 
 	if m.prefix != 0 {
 		prefix := buf[m.name.Start:m.prefix]
 		if space, ok = m.resolve(s, buf, prefix); !ok || string(prefix) == "xmlns" {
-			m.fail(BadNamespacePrefix, "unbound prefix", int(m.name.Start))
-			return space, false
+			return space, m.unbound(m.name.Start)
 		}
 	} else if len(m.frames) < 2 || m.tree != nil {
 		space = m.defaultSpace(s)
@@ -128,6 +145,7 @@ func (m *Scratch) resolve(s *Scanner, buf, prefix []byte) (Namespace, bool) {
 // checkAttrs checks that the prefixes of attributes are bound, and that no two
 // attributes have one expanded name (Namespaces in XML section 6.3).
 func (m *Scratch) checkAttrs(s *Scanner, buf []byte) bool {
+	m.spaces = m.spaces[:0]
 	for j := range m.attrs {
 		a := &m.attrs[j]
 		if !a.Prefixed() || isDeclaration(buf, a) {
@@ -135,19 +153,15 @@ func (m *Scratch) checkAttrs(s *Scanner, buf []byte) bool {
 		}
 		space, ok := m.resolve(s, buf, a.prefix(buf))
 		if !ok {
-			_, ok := m.fail(BadNamespacePrefix, "unbound prefix", int(a.Name.Start))
-			return ok
+			return m.unbound(a.Name.Start)
 		}
-		for k := range j {
-			b := &m.attrs[k]
-			if !b.Prefixed() || string(b.Local.Bytes(buf)) != string(a.Local.Bytes(buf)) || isDeclaration(buf, b) {
-				continue
-			}
-			if other, _ := m.resolve(s, buf, b.prefix(buf)); same(buf, space, other) {
+		for _, b := range m.spaces {
+			if string(b.local.Bytes(buf)) == string(a.Local.Bytes(buf)) && same(buf, space, b.space) {
 				_, ok := m.fail(NotWellFormed, "duplicate attribute", int(a.Name.Start))
 				return ok
 			}
 		}
+		m.spaces = append(m.spaces, expanded{space, a.Local})
 	}
 	return true
 }

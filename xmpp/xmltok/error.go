@@ -4,7 +4,7 @@ package xmltok
 const (
 	// BadFormat: text between the top-level elements of a stream.
 	BadFormat = "bad-format"
-	// BadNamespacePrefix: a prefix that no declaration in scope binds.
+	// BadNamespacePrefix: a prefix of the stream header that nothing binds.
 	BadNamespacePrefix = "bad-namespace-prefix"
 	// InvalidNamespace: the stream header is not in the streams namespace.
 	InvalidNamespace = "invalid-namespace"

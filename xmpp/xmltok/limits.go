@@ -23,7 +23,8 @@ type Limits struct {
 	Depth int
 	// Attrs is the greatest number of attributes of one element, declarations included.
 	Attrs int
-	// Namespaces is the greatest number of declarations of one element.
+	// Namespaces is the greatest number of declarations of one element; four
+	// times as many may be in scope.
 	Namespaces int
 }
 
@@ -37,6 +38,7 @@ const (
 	maxName      = 1024 // bytes of one name
 	maxReference = 16   // bytes of one reference, from & to ;
 	maxDecl      = 256  // bytes of the XML declaration
+	scopes       = 4    // Limits.Namespaces times this may be in scope
 	maxInherited = 64   // prefixes of a stream header: the bits of Scratch.used
 )
 

@@ -142,8 +142,8 @@ func TestBadElements(t *testing.T) {
 		{`<:a/>`, nwf, 1}, {`<a:b:c/>`, nwf, 4}, {`<a:1/>`, nwf, 3}, {"<a\xc3\x97/>", nwf, 2}, {"<\xc2\xb7/>", nwf, 1},
 		{`<a b='1' b='2'/>`, nwf, 9}, {`<a xmlns:p='u' xmlns:q='u' p:b='1' q:b='2'/>`, nwf, 35},
 		{`<a xmlns:p='urn:x' p:b='1' x:b='2'/>`, nwf, 27},
-		{`<p:a/>`, BadNamespacePrefix, 1}, {`<a p:b='c'/>`, BadNamespacePrefix, 3}, {`<a><b xmlns:p='u'/><p:c/></a>`, BadNamespacePrefix, 20},
-		{`<xmlns:a/>`, BadNamespacePrefix, 1},
+		{`<p:a/>`, nwf, 1}, {`<a p:b='c'/>`, nwf, 3}, {`<a><b xmlns:p='u'/><p:c/></a>`, nwf, 20},
+		{`<xmlns:a/>`, nwf, 1},
 		{`<a xmlns:p=''/>`, nwf, 3}, {`<a xmlns:xml='u'/>`, nwf, 3}, {`<a xmlns:xmlns='u'/>`, nwf, 3},
 		{`<a xmlns='http://www.w3.org/XML/1998/namespace'/>`, nwf, 3}, {`<a xmlns:p='http://www.w3.org/2000/xmlns/'/>`, nwf, 3},
 		{`<a xmlns='u&amp;v'/>`, PolicyViolation, 3}, {`<a xmlns='u"'/>`, PolicyViolation, 3}, {`<a xmlns:p="u'"/>`, PolicyViolation, 3}, {"<a xmlns='u>\n'/>", PolicyViolation, 3},
@@ -206,6 +206,13 @@ func TestLimits(t *testing.T) {
 		steps := feedings(t, l, c.in)
 		if last := steps[len(steps)-1]; last.Condition != c.condition {
 			t.Errorf("%.200q: %q, want %q", c.in, last.Condition, c.condition)
+		}
+	}
+	deep := "<a xmlns:p='u' xmlns:q='u'>"
+	for n, condition := range map[int]string{4: "", 5: PolicyViolation} {
+		in := open + strings.Repeat(deep, n) + strings.Repeat("</a>", n)
+		if steps := feedings(t, Limits{Namespaces: 2}, in); steps[len(steps)-1].Condition != condition {
+			t.Errorf("%d declarations in scope: %q", 2*n, steps[len(steps)-1].Condition)
 		}
 	}
 	long := open + "<" + strings.Repeat("n", maxName+1) + "/>"
@@ -304,7 +311,7 @@ func TestDocument(t *testing.T) {
 	for _, c := range []struct{ in, condition string }{
 		{"<a/>", ""}, {" <a></a>\n", ""}, {"<?xml version='1.0'?><a/>", ""}, {"<a><p:b/></a>", ""},
 		{"", NotWellFormed}, {" ", NotWellFormed}, {"<a>", NotWellFormed}, {"<a/><b/>", NotWellFormed}, {"<a/>x", NotWellFormed},
-		{"x<a/>", NotWellFormed}, {"</a>", NotWellFormed}, {"<a/>\x00", NotWellFormed}, {"<a/><!-- -->", NotWellFormed}, {"<q:a/>", BadNamespacePrefix},
+		{"x<a/>", NotWellFormed}, {"</a>", NotWellFormed}, {"<a/>\x00", NotWellFormed}, {"<a/><!-- -->", NotWellFormed}, {"<q:a/>", NotWellFormed},
 		{"<a>" + strings.Repeat("x", 100) + "</a>", PolicyViolation}, {"<a/>" + strings.Repeat(" ", 100), PolicyViolation},
 	} {
 		s := NewScanner(Limits{Bytes: 100})

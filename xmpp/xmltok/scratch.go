@@ -34,6 +34,7 @@ type Scratch struct {
 	frames []frame
 	binds  []bind
 	attrs  []Attr // of the tag being read
+	spaces []expanded
 	tree   *builder
 	out    Outline
 

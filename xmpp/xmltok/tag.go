@@ -44,17 +44,16 @@ func (m *Scratch) markup(s *Scanner, buf []byte, i int) (int, bool) {
 
 // declaration handles "<!": nothing but a CDATA section inside an element is allowed.
 func (m *Scratch) declaration(buf []byte, i int) (int, bool) {
-	const open = "<![CDATA["
-	n := min(len(buf)-i, len(open))
-	if string(buf[i:i+n]) != open[:n] || len(m.frames) == 0 && n > 2 {
+	n := min(len(buf)-i, len(cdataOpen))
+	if string(buf[i:i+n]) != cdataOpen[:n] || len(m.frames) == 0 && n > 2 {
 		// RFC 6120 section 11.1: no comments, no document types.
 		return m.fail(RestrictedXML, "comment or declaration", i)
 	}
-	if n < len(open) {
+	if n < len(cdataOpen) {
 		return m.wait(atMarkup, i)
 	}
 	m.state = inCDATA
-	return i + len(open), true
+	return i + len(cdataOpen), true
 }
 
 // startTag scans a start tag. The states follow one another in the order in

@@ -143,8 +143,9 @@ func (a *NodeAttr) append(dst []byte, i int) []byte {
 	return AppendAttr(dst, prefix+":"+a.Local, a.Value)
 }
 
-// TreeLimits are those of Tree.
-var TreeLimits = Limits{Bytes: 4 << 20, Depth: 100, Attrs: 256, Namespaces: 64}
+// TreeLimits are those of Tree: enough for everything that DefaultLimits let in,
+// wrapped and with declarations moved.
+var TreeLimits = Limits{Bytes: 4 << 20, Depth: 128, Attrs: 512, Namespaces: 256}
 
 // Tree parses s, exactly one element, where inherited is the default namespace
 // around it. It enforces TreeLimits. The error is an *Error.

@@ -136,6 +136,11 @@ func valueChar(s string, i int) (rune, int) {
 	return -1, i + 1
 }
 
+const (
+	cdataOpen  = "<![CDATA["
+	cdataClose = "]]>"
+)
+
 // UnescapeText resolves references and CDATA sections in character data and
 // turns line ends into \n (XML 1.0 section 2.11). It allocates only if
 // something changes. What a Scanner would refuse stays as it is.
@@ -162,12 +167,13 @@ func UnescapeText(s string) string {
 				i = next
 				continue
 			}
-		case c == '<' && strings.HasPrefix(s[i:], "<![CDATA["):
-			i += len("<![CDATA[")
-			literal = i + strings.Index(s[i:], "]]>")
-			continue
+		case c == '<' && strings.HasPrefix(s[i:], cdataOpen):
+			if n := strings.Index(s[i:], cdataClose); n >= 0 {
+				i, literal = i+len(cdataOpen), i+n
+				continue
+			}
 		case literal > 0 && i == literal:
-			i, literal = i+len("]]>"), 0
+			i, literal = i+len(cdataClose), 0
 			continue
 		}
 		b = append(b, s[i])

@@ -104,6 +104,16 @@ CREATE TABLE archive_prefs (
   never_json  TEXT NOT NULL
 );
 
+-- Incoming messages that their owner wants in no archive, until somebody has got them.
+CREATE TABLE offline_rows (
+  owner    BIGINT NOT NULL,
+  key      BIGINT NOT NULL,
+  peer     TEXT NOT NULL,
+  resource TEXT NOT NULL,
+  stanza   {BLOB} NOT NULL,
+  PRIMARY KEY (owner, key)
+){CLUSTERED};
+
 CREATE TABLE offline_marks (
   owner     {KEY},
   delivered BIGINT NOT NULL

@@ -1,0 +1,61 @@
+// Package chaos judges what Stonechat promises about bad days: the process is
+// killed, the power goes, the disk is full or stands still, a client stops
+// reading, thousands connect and say nothing, and peers send what no standard
+// allows. Every judge runs a whole server as a process of its own and looks at
+// it only through XMPP, HTTP and /proc.
+//
+// # What is checked after an outage
+//
+// Users send numbered messages to each other with XEP-0198 and change their
+// contact lists; a [Ledger] notes what the server acknowledged and what each
+// receiver saw. After each outage the archives of all users are read
+// (XEP-0313) and compared with it: what was acknowledged is in the archives of
+// both sides exactly once, what anybody saw is there, the messages of one
+// sender are in the order of sending, and no acknowledged change of a contact
+// list has gone. Messages that were not acknowledged are sent again with the
+// same origin-id (XEP-0359), so a server that stores them twice is found as
+// well.
+//
+// # The power cut
+//
+// The server runs on the simulated disk of package disk: a file system in the
+// memory of the judge, mounted through FUSE, which knows of every byte and
+// every name whether it was synced. Cutting the power stops that disk between
+// two operations, kills the server, and draws one of the states in which a
+// real disk could be found. Weighed and left aside were:
+//
+//   - recording the system calls with ptrace or strace and building the folder
+//     from the record: needs no /dev/fuse, but the record of concurrent calls
+//     has no exact order, memory-mapped writes are not seen, and stopping at
+//     each call changes the timing of group commit by an order of magnitude;
+//   - a block device (loop, device mapper, network block device) under a real
+//     file system: tests one file system's habits instead of POSIX, needs root
+//     and kernel modules, and a file system's own journal commits every few
+//     seconds, which hides missing syncs.
+//
+// The FUSE layer is exact (one lock orders all operations), shows folder
+// entries as well as contents, and serves the judges of the full and of the
+// stalled disk too. What it cannot show: a disk that lies about its cache, and
+// the delays of a real one, unless set by hand. SQLite maps its -shm file into
+// memory; such pages reach the layer late or never, which is right, because
+// that file is rebuilt after a crash.
+//
+// That the harness can fail is part of the tests: package disk shows programs
+// that forget a sync being caught, and the judge itself must find losses with
+// the server's store.synchronous = "off".
+//
+// # How to run
+//
+// Every judge is a Go test; its defaults are small enough for daily use:
+//
+//	go test ./e2e/chaos                                  # all, small
+//	go test ./e2e/chaos -run Kill -cycles 100 -acked 50000 -timeout 1h -v
+//	go test ./e2e/chaos -run PowerCut -cycles 50 -timeout 1h -v
+//	go test ./e2e/chaos -run SlowReader -slow-bytes 1000000000 -timeout 1h -v
+//	go test ./e2e/chaos -run HalfOpen -connections 10000 -login-time 30s -v
+//	go test ./e2e/chaos -run Mutated -mutate 10m -seed 7 -timeout 20m -v
+//
+// The flag -server prosody runs the same judges against Prosody as Debian
+// packages it, which tells a fault of the judge from a fault of the server.
+// What the machine lacks (FUSE, Prosody) is said loudly as a skipped test.
+package chaos

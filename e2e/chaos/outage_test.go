@@ -1,0 +1,243 @@
+package chaos
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"stonechat/e2e/chaos/disk"
+	"stonechat/e2e/peers"
+)
+
+// outage ends a server under traffic and makes its data ready for the next
+// start. It returns a word for the table.
+type outage func(t *testing.T, s *peers.Server, rng *rand.Rand) string
+
+func kill(t *testing.T, s *peers.Server, _ *rand.Rand) string {
+	t.Helper()
+	if err := s.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	return "killed"
+}
+
+// settleTime bounds how long acknowledgements may be missing when nothing is
+// wrong any more.
+const settleTime = 30 * time.Second
+
+// plan is how much a run of outages has to show.
+type plan struct {
+	cycles    int
+	acked     int  // acknowledged messages in all cycles together, at least
+	untilLoss bool // end with the first loss
+}
+
+func flagPlan() plan { return plan{cycles: *cycles, acked: *acked} }
+
+// survive runs cycles of traffic and outage and returns what was found in all
+// of them, also in a last reading of everything. The caller decides whether
+// findings are errors; broken connections and messages that never settle are
+// errors here.
+func survive(t *testing.T, s *peers.Server, rng *rand.Rand, p plan, strike outage) *Findings {
+	t.Helper()
+	traffic := NewTraffic(s, *talkers, *rate, 0)
+	rows := newTable("cycle", "traffic", "sent", "acked", "rate/s", "resent", "seen live", "contacts", "end", "start", "lost", "double", "disorder")
+	defer func() { rows.print(t, "outages under traffic") }()
+	all := &Findings{}
+	for cycle := 1; cycle <= p.cycles; cycle++ {
+		before := traffic.Ledger.Totals()
+		if err := traffic.Connect(t.Context()); err != nil {
+			t.Fatalf("cycle %d: %v", cycle, err)
+		}
+		began := time.Now()
+		traffic.Send(t.Context())
+		untilStrike(t, traffic, p, before.Acked, rng)
+		for _, err := range traffic.Broken() {
+			t.Errorf("cycle %d: a connection ended before the outage: %v", cycle, err)
+		}
+		traffic.Expect()
+		lasted := time.Since(began)
+		how := strike(t, s, rng)
+		traffic.Drop()
+		took, found, err := recovered(t, s, traffic)
+		if err != nil {
+			rows.row(cycle, lasted, "", "", "", "", "", "", how, took, "unusable")
+			return &Findings{Unusable: 1, Examples: []string{err.Error()}}
+		}
+		now := traffic.Ledger.Totals()
+		rows.row(cycle, lasted, now.Sent-before.Sent, now.Acked-before.Acked,
+			int(float64(now.Sent-before.Sent)/lasted.Seconds()), now.Resent-before.Resent, now.Seen-before.Seen,
+			now.Contacts-before.Contacts, how, took, found.Lost(), found.Double, found.Disordered)
+		all = worse(all, found)
+		if p.untilLoss && found.Lost() > 0 {
+			return all
+		}
+	}
+	return worse(all, lastReading(t, traffic, p, rows))
+}
+
+// lastReading lets all messages settle and reads everything anew.
+func lastReading(t *testing.T, traffic *Traffic, p plan, rows *table) *Findings {
+	t.Helper()
+	if err := traffic.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, traffic)
+	traffic.Drop()
+	found, err := traffic.Verify(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := traffic.Ledger.Totals()
+	rows.row("all", "", sum.Sent, sum.Acked, "", sum.Resent, sum.Seen, sum.Contacts, "read anew", "", found.Lost(), found.Double, found.Disordered)
+	t.Logf("live: %d messages seen again after an outage, %d in the wrong order", sum.Twice, sum.Inverted)
+	if sum.Inverted > 0 {
+		t.Errorf("%d messages were seen live in the wrong order", sum.Inverted)
+	}
+	if sum.Refused > 0 {
+		t.Errorf("%d messages came back as errors: %v", sum.Refused, traffic.Ledger.Conditions())
+	}
+	if sum.Acked < p.acked {
+		t.Errorf("only %d messages were acknowledged: the run proves less than the %d asked for", sum.Acked, p.acked)
+	}
+	return found
+}
+
+// recovered starts the server after an outage and compares what it has kept.
+func recovered(t *testing.T, s *peers.Server, traffic *Traffic) (time.Duration, *Findings, error) {
+	t.Helper()
+	began := time.Now()
+	if err := s.Restart(t.Context()); err != nil {
+		return time.Since(began), nil, err
+	}
+	took := time.Since(began)
+	found, err := traffic.Verify(t.Context(), false)
+	return took, found, err
+}
+
+// untilStrike lets the traffic run for its share of the acknowledgements and
+// a random time more.
+func untilStrike(t *testing.T, traffic *Traffic, p plan, before int, rng *rand.Rand) {
+	t.Helper()
+	share := p.acked / p.cycles
+	limit := time.Now().Add(5*time.Second + 4*time.Duration(share)*time.Second/time.Duration(*rate))
+	for traffic.Ledger.Totals().Acked-before < share {
+		if time.Now().After(limit) {
+			t.Logf("the server acknowledges too slowly: %d of %d", traffic.Ledger.Totals().Acked-before, share)
+			break
+		}
+		pause(t, 10*time.Millisecond)
+	}
+	pause(t, time.Duration(rng.IntN(700))*time.Millisecond)
+}
+
+// worse returns the figures of the reading that found more.
+func worse(a, b *Findings) *Findings {
+	sum := func(f *Findings) int { return f.Lost() + f.Double + f.Disordered + f.Unknown }
+	if sum(b) >= sum(a) {
+		return b
+	}
+	return a
+}
+
+func report(t *testing.T, f *Findings) {
+	t.Helper()
+	if !f.Bad() {
+		return
+	}
+	t.Errorf("acknowledged and not in the archive: %d of senders, %d of receivers; seen and not in the archive: %d; contacts gone: %d; double: %d; out of order: %d; never sent: %d; unusable: %d",
+		f.LostSender, f.LostReceiver, f.LostSeen, f.Contacts, f.Double, f.Disordered, f.Unknown, f.Unusable)
+	for _, e := range f.Examples {
+		t.Log("  ", e)
+	}
+}
+
+// TestKill kills the process with SIGKILL at random moments.
+func TestKill(t *testing.T) {
+	rng := random(t)
+	s := newServer(t, *talkers, "")
+	report(t, survive(t, s, rng, flagPlan(), kill))
+}
+
+// cutDisk is a server's data folder on a simulated disk.
+type cutDisk struct {
+	disk   *disk.Disk
+	mount  *disk.Mounted
+	folder string
+}
+
+// newCutServer starts a server on a simulated disk. What the set-up wrote is
+// taken as kept.
+func newCutServer(t *testing.T, users int, options string) (*peers.Server, *cutDisk) {
+	t.Helper()
+	if err := disk.Lacking(); err != nil {
+		t.Skipf("THIS MACHINE LACKS: %v", err)
+	}
+	folder := t.TempDir()
+	c := &cutDisk{disk: disk.New(), folder: filepath.Join(folder, "data")}
+	if err := os.Mkdir(c.folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c.attach(t)
+	t.Cleanup(func() {
+		if err := c.mount.Unmount(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := startServer(t, folder, users, options)
+	c.disk.SyncAll()
+	return s, c
+}
+
+func (c *cutDisk) attach(t *testing.T) {
+	t.Helper()
+	mount, err := disk.Mount(c.disk, c.folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.mount = mount
+}
+
+// strike cuts the power and puts the disk that comes out of it in place.
+func (c *cutDisk) strike(t *testing.T, s *peers.Server, rng *rand.Rand) string {
+	t.Helper()
+	c.disk.CutPower()
+	// The process may wait for the disk: it is gone only after Release.
+	defer c.disk.Release()
+	killed := make(chan error, 1)
+	go func() { killed <- s.Kill() }()
+	pause(t, 20*time.Millisecond)
+	c.disk.Release()
+	if err := <-killed; err != nil {
+		t.Fatal(err)
+	}
+	if err := c.mount.Unmount(); err != nil {
+		t.Fatal(err)
+	}
+	after, loss := c.disk.AfterCut(rng)
+	c.disk = after
+	c.attach(t)
+	return "cut: " + loss.String()
+}
+
+// TestPowerCut cuts the power at random moments.
+func TestPowerCut(t *testing.T) {
+	rng := random(t)
+	s, c := newCutServer(t, *talkers, "")
+	report(t, survive(t, s, rng, flagPlan(), c.strike))
+}
+
+// TestPowerCutFindsLosses proves that the judge can fail: without syncs the
+// same server, traffic and disk must show losses. Any one cut may by chance
+// leave everything in place, so several are allowed.
+func TestPowerCutFindsLosses(t *testing.T) {
+	rng := random(t)
+	s, c := newCutServer(t, *talkers, "[store]\nsynchronous = \"off\"\n")
+	found := survive(t, s, rng, plan{cycles: 15, acked: 15 * 300, untilLoss: true}, c.strike)
+	if found.Lost() == 0 {
+		t.Fatal("15 power cuts without a single sync lost nothing: the judge is blind")
+	}
+	t.Logf("found, as it must be: %d losses, such as %q", found.Lost(), found.Examples[:1])
+}

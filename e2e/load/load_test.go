@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"stonechat/e2e/load/target"
+	"stonechat/e2e/load/wire"
+)
+
+func TestDigits(t *testing.T) {
+	b := make([]byte, 6)
+	for _, n := range []int64{0, 7, 123456} {
+		put(b, n)
+		if got := number(b); got != n || len(b) != 6 {
+			t.Errorf("put %d, read %d from %q", n, got, b)
+		}
+	}
+	put(b, 42)
+	if string(b) != "000042" {
+		t.Errorf("42 is written %q", b)
+	}
+}
+
+// Only messages of the running measurement count, and only at receivers.
+func TestReceiveCountsItsOwn(t *testing.T) {
+	c := &cell{bench: &bench{}, server: &target.Server{}}
+	tr := &traffic{cell: c, start: time.Now(), pairs: []*pair{c.newPair("u1")}, refused: make(chan error, 1)}
+	p := tr.pairs[0]
+	run := tr.begin(nil)
+	stamp := func(run int64) {
+		put(p.message[p.body:p.body+runDigits], run)
+		put(p.message[p.body+runDigits+1:p.body+runDigits+1+timeDigits], 5)
+	}
+	stamp(run)
+	if body := wire.Between(p.message, "<body>", "</body>"); len(body) != bodyLength {
+		t.Fatalf("the body has %d bytes", len(body))
+	}
+	tr.receive(1, p.message)
+	tr.receive(0, p.message)
+	tr.receive(1, []byte("<presence/>"))
+	tr.receive(1, []byte("<message><body>short</body></message>"))
+	stamp(run - 1)
+	tr.receive(1, p.message)
+	if got := tr.arrived.Load(); got != 1 {
+		t.Errorf("%d messages counted, want 1", got)
+	}
+	select {
+	case err := <-tr.refused:
+		t.Errorf("nothing came back, yet %v", err)
+	default:
+	}
+	tr.receive(0, []byte("<message type='error'><error/></message>"))
+	if err := <-tr.refused; err == nil {
+		t.Error("a message that came back is no error")
+	}
+	if all := tr.end(); len(all) != 1 || all[0] <= 0 {
+		t.Errorf("latencies %v", all)
+	}
+	stamp(run)
+	tr.receive(1, p.message)
+	if tr.arrived.Load() != 1 {
+		t.Error("a message counted after the end")
+	}
+}
+
+func TestWave(t *testing.T) {
+	w := newWave(2, 1)
+	w.arrive(0)
+	w.arrive(0)
+	w.count()
+	select {
+	case <-w.arrived:
+		t.Fatal("complete without the second receiver")
+	default:
+	}
+	w.arrive(1)
+	if err := w.wait(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := newWave(1, 0).wait(stopped, nil); err == nil {
+		t.Error("an incomplete wave ended well")
+	}
+	refused := make(chan error, 1)
+	refused <- errors.New("refused")
+	if err := newWave(1, 0).wait(t.Context(), refused); err == nil || err.Error() != "refused" {
+		t.Errorf("a refused wave ended with %v", err)
+	}
+}
+
+func TestStatistics(t *testing.T) {
+	if got := median([]float64{9, 1, 5}); got != 5 {
+		t.Errorf("median %v", got)
+	}
+	if got := median([]float64{4, 2}); got != 3 {
+		t.Errorf("median of two %v", got)
+	}
+	if !math.IsNaN(median(nil)) || !math.IsNaN(quantile(nil, 0.5)) {
+		t.Error("nothing measured is a number")
+	}
+	hundred := make([]int64, 100)
+	for i := range hundred {
+		hundred[99-i] = int64(i)
+	}
+	if p50, p99 := quantile(hundred, 0.5), quantile(hundred, 0.99); p50 != 50 || p99 != 99 {
+		t.Errorf("p50 %v, p99 %v", p50, p99)
+	}
+}
+
+func TestRow(t *testing.T) {
+	r := newResults()
+	for name, values := range map[string][]float64{"stonechat": {30, 20, 25}, "prosody": {400}, "ejabberd": {100}, "floor": {8}} {
+		for _, v := range values {
+			r.add("chat", name, v)
+		}
+	}
+	f := figure{id: "chat", title: "message", unit: "us", digits: 1, vsPeer: 0.25, vsBase: 3, bound: 30}
+	names := []string{"stonechat", "prosody", "ejabberd", "floor"}
+	want := "| message | us | 25.0 [20.0] | 400.0 | 100.0 | 8.0 | 0.25 | 3.12 | P <=0.25 met, F <=3 **missed**, <=30 met |\n"
+	if got := row(f, r, names); got != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
+	// More is better: the better peer is the higher one and the limit is a floor.
+	f = figure{id: "chat", title: "rate", unit: "msg/s", higher: true, wall: true, vsPeer: 0.05, bound: 30}
+	want = "| *rate* | msg/s | 25 [30] | 400 | 100 | 8 | 0.0625 | 3.12 | P >=0.05 met, >=30 **missed** |\n"
+	if got := row(f, r, names); got != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
+	if got := row(figure{id: "none"}, r, names); got != "" {
+		t.Errorf("a row for nothing: %s", got)
+	}
+	r.add("failing", "prosody", math.Inf(1))
+	if got := row(figure{id: "failing", title: "f", vsPeer: 1}, r, names); !strings.Contains(got, "does not hold") || !strings.Contains(got, "P <=1 |") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestDerive(t *testing.T) {
+	r := newResults()
+	for id, v := range map[string]float64{"newest-small": 2, "newest-large": 3, "idle-tls": 10, "idle-roster": 14, "star500-on": 10, "star1000-on": 12} {
+		r.add(id, "stonechat", v)
+	}
+	derive(r, []string{"stonechat", "prosody"})
+	for id, want := range map[string]float64{"newest-growth": 1.5, "star-growth": 1.2, "contact-memory": 0.2} {
+		if got := r.median(id, "stonechat"); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s = %v, want %v", id, got, want)
+		}
+		if len(r.of(id, "prosody")) != 0 {
+			t.Errorf("%s was derived from nothing", id)
+		}
+	}
+}
+
+// Every figure that a scenario records has a row, under an id of its own.
+func TestFiguresAreDistinct(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, f := range figures() {
+		if seen[f.id] || f.title == "" {
+			t.Errorf("figure %q appears twice or has no title", f.id)
+		}
+		seen[f.id] = true
+	}
+	for _, f := range figures() {
+		if f.floor != "" && !seen[f.floor] {
+			t.Errorf("%s is compared with the floor of %q, which is no figure", f.id, f.floor)
+		}
+	}
+}
+
+func TestChoose(t *testing.T) {
+	all := []scenario{{name: "chat"}, {name: "kept"}, {name: "kept-stream"}, {name: "star1000", long: true}}
+	for _, test := range []struct {
+		only  string
+		quick bool
+		want  string
+	}{
+		{"", false, "chat kept kept-stream star1000"},
+		{"", true, "chat kept kept-stream"},
+		{"kept", false, "kept"},
+		{"kept*,star1000", true, "kept kept-stream star1000"},
+	} {
+		got, err := choose(all, test.only, test.quick)
+		var names []string
+		for _, s := range got {
+			names = append(names, s.name)
+		}
+		if err != nil || strings.Join(names, " ") != test.want {
+			t.Errorf("choose %q: %q, %v; want %q", test.only, names, err, test.want)
+		}
+	}
+	if _, err := choose(all, "nothing", false); err == nil {
+		t.Error("an unknown scenario was chosen")
+	}
+}
+
+// The scenarios that the floor takes part in, whole, over TLS, with small
+// amounts: every one records its figures and loses no message.
+func TestFloorRun(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "floor-program")
+	if err := compile(t.Context(), program, "stonechat/e2e/floor"); err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(options{rounds: 1}, dir)
+	b.sizes = sizes{sessions: 20, rest: 40 * time.Millisecond, logins: 20, burst: 60 * time.Millisecond, offer: 100 * time.Millisecond, cycles: 1, sparse: 100}
+	if err := b.prepare(t.Context(), []string{"floor"}, target.Options{Dir: dir, Floor: program}); err != nil {
+		t.Fatal(err)
+	}
+	chosen, err := choose(scenarios(), "idle-tls,idle-plain,login,chat,stream,offered-500,star500,room,offline", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.run(t.Context(), chosen); err != nil {
+		t.Fatal(err)
+	}
+	if b.failed {
+		t.Fatalf("cells failed: %q", b.results.notes)
+	}
+	for _, id := range []string{"empty", "idle-tls", "idle-plain", "login", "chat", "chat-rate", "chat-p99", "stream", "stream-rate",
+		"offered-500", "offered-500-p50", "star500-on", "star500-off", "star500-off-last", "room", "room-last"} {
+		if v := b.results.median(id, "floor"); !(v > 0) {
+			t.Errorf("%s = %v", id, v)
+		}
+	}
+	text := report(b, chosen, time.Second)
+	for _, want := range []string{"| empty process, PSS | MB |", "| chat | ", "- offline, floor: skipped", "generator's own"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "floor", "cert.pem")); err != nil {
+		t.Error(err)
+	}
+}

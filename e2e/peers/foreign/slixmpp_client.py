@@ -1,0 +1,163 @@
+"""Drives slixmpp against a server: one scenario of several steps, each reported on a line of its own as "ok NAME" or "failed NAME: reason".
+
+The line "cut please" asks whoever started this program to cut the lines of the proxy.
+"""
+
+import asyncio
+import json
+import sys
+
+import slixmpp
+
+SETUP = json.loads(sys.argv[1])
+DOMAIN = SETUP["domain"]
+WAIT = 10
+
+
+class Client(slixmpp.ClientXMPP):
+    """A client that keeps everything it receives in queues."""
+
+    def __init__(self, user, resource, address, plugins=()):
+        super().__init__(f"{user}@{DOMAIN}/{resource}", SETUP["password"])
+        host, port = address.rsplit(":", 1)
+        self.address = (host, int(port))
+        self.ca_certs = SETUP["ca"]
+        self.auto_authorize = True
+        self.auto_subscribe = True
+        self.chats = asyncio.Queue()
+        self.copies = asyncio.Queue()
+        self.presences = asyncio.Queue()
+        self.started = asyncio.Event()
+        self.resumed = asyncio.Event()
+        for name in ("xep_0030", "xep_0092", "xep_0115", "xep_0199", "xep_0203", "xep_0297", "xep_0313", "xep_0280", *plugins):
+            self.register_plugin(name)
+        self.add_event_handler("session_start", self.on_start)
+        self.add_event_handler("session_resumed", lambda _: self.resumed.set())
+        self.add_event_handler("message", self.on_message)
+        self.add_event_handler("carbon_received", self.copies.put_nowait)
+        self.add_event_handler("carbon_sent", self.copies.put_nowait)
+        self.add_event_handler("presence_available", self.presences.put_nowait)
+
+    def on_message(self, message):
+        if message["type"] in ("chat", "normal") and message["body"]:
+            self.chats.put_nowait(message)
+
+    async def on_start(self, _):
+        await self.get_roster()
+        self.send_presence()
+        self.started.set()
+
+    async def online(self):
+        self.connect(self.address)
+        await asyncio.wait_for(self.started.wait(), WAIT)
+        return self
+
+    async def chat(self):
+        return await asyncio.wait_for(self.chats.get(), WAIT)
+
+    async def offline(self):
+        await asyncio.wait_for(self.disconnect(), WAIT)
+
+
+async def until(queue, fits):
+    """Returns the first item of the queue that fits."""
+    while True:
+        item = await asyncio.wait_for(queue.get(), WAIT)
+        if fits(item):
+            return item
+
+
+async def step(name, coroutine):
+    try:
+        result = await coroutine
+        print("ok", name, flush=True)
+        return result
+    except (Exception, asyncio.TimeoutError) as error:
+        print(f"failed {name}: {type(error).__name__} {error}", flush=True)
+        raise SystemExit(1) from error
+
+
+async def contacts(alice, bob):
+    alice.send_presence_subscription(pto=bob.boundjid.bare)
+    for one, other in ((alice, bob), (bob, alice)):
+        await until(one.presences, lambda p, other=other: p["from"].bare == other.boundjid.bare)
+    await asyncio.sleep(0.2)
+    for one, other in ((alice, bob), (bob, alice)):
+        await one.get_roster()
+        entry = one.client_roster[other.boundjid.bare]
+        assert entry["subscription"] == "both", entry["subscription"]
+
+
+async def messages(alice, bob):
+    alice.send_message(mto=bob.boundjid.bare, mbody="good morrow", mtype="chat")
+    assert (await bob.chat())["body"] == "good morrow"
+    bob.send_message(mto=alice.boundjid.full, mbody="and to you", mtype="chat")
+    assert (await alice.chat())["body"] == "and to you"
+
+
+async def carbons(alice, bob):
+    phone = await Client(SETUP["alice"], "phone", SETUP["address"]).online()
+    await phone["xep_0280"].enable()
+    bob.send_message(mto=alice.boundjid.full, mbody="a copy for the phone", mtype="chat")
+    copy = await asyncio.wait_for(phone.copies.get(), WAIT)
+    assert copy["carbon_received"]["body"] == "a copy for the phone", copy
+    alice.send_message(mto=bob.boundjid.bare, mbody="from the desk", mtype="chat")
+    copy = await asyncio.wait_for(phone.copies.get(), WAIT)
+    assert copy["carbon_sent"]["body"] == "from the desk", copy
+    await alice.chat()
+    await bob.chat()
+    await phone.offline()
+
+
+async def offline_message(alice, bob):
+    await bob.offline()
+    alice.send_message(mto=bob.boundjid.bare, mbody="read it later", mtype="chat")
+    await alice["xep_0199"].ping(DOMAIN)
+    again = await Client(SETUP["bob"], "again", SETUP["address"]).online()
+    message = await again.chat()
+    assert message["body"] == "read it later"
+    assert message["delay"]["stamp"] is not None
+    return again
+
+
+async def archive(alice):
+    bodies = []
+    async for item in alice["xep_0313"].iterate(with_jid=slixmpp.JID(f"{SETUP['bob']}@{DOMAIN}")):
+        bodies.append(item["mam_result"]["forwarded"]["stanza"]["body"])
+    expected = ["good morrow", "and to you", "a copy for the phone", "from the desk", "read it later"]
+    assert bodies == expected, bodies
+
+
+async def resumption(bob):
+    mobile = Client(SETUP["alice"], "mobile", SETUP["proxy"], ("xep_0198",))
+    await mobile.online()
+    await asyncio.sleep(0.5)
+    assert mobile["xep_0198"].sm_id, "no resumption was granted"
+    lost = asyncio.Event()
+    mobile.add_event_handler("disconnected", lambda _: lost.set())
+    print("cut please", flush=True)
+    await asyncio.wait_for(lost.wait(), WAIT)
+    bob.send_message(mto=mobile.boundjid.full, mbody="sent in the tunnel", mtype="chat")
+    await bob["xep_0199"].ping(DOMAIN)
+    mobile.connect(mobile.address)
+    await asyncio.wait_for(mobile.resumed.wait(), WAIT)
+    assert (await mobile.chat())["body"] == "sent in the tunnel"
+    mobile.send_message(mto=bob.boundjid.bare, mbody="out of the tunnel", mtype="chat")
+    assert (await until(bob.chats, lambda m: m["body"] == "out of the tunnel"))
+    await mobile.offline()
+
+
+async def main():
+    alice = await step("log-in", Client(SETUP["alice"], "desk", SETUP["address"]).online())
+    bob = await step("log-in of the other", Client(SETUP["bob"], "desk", SETUP["address"]).online())
+    await step("contacts", contacts(alice, bob))
+    await step("messages", messages(alice, bob))
+    await step("carbons", carbons(alice, bob))
+    bob = await step("offline message", offline_message(alice, bob))
+    await step("archive", archive(alice))
+    await step("resumption", resumption(bob))
+    await step("log-out", alice.offline())
+    await bob.offline()
+
+
+asyncio.get_event_loop().run_until_complete(main())

@@ -1,0 +1,162 @@
+package play
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+func (p *Performance) fenceID() string {
+	p.fence++
+	return fmt.Sprintf("fence-%d", p.fence)
+}
+
+// until keeps what comes for later until the fence has come.
+func (c *client) until(id string) error {
+	for !c.fences[id] {
+		e, mine, err := c.read()
+		if err != nil {
+			return fmt.Errorf("%s: waiting for %s: %w", c.role.Name, id, err)
+		}
+		if e.what == isEnd {
+			return fmt.Errorf("%s: the connection ended before %s", c.role.Name, id)
+		}
+		if !mine {
+			c.pending = append(c.pending, e)
+		}
+	}
+	return nil
+}
+
+// headline sends a message that is neither kept nor copied and that reaches any bound resource (RFC 6121 section 8.5.3.1).
+func (p *Performance) headline(from, to *client) error {
+	id := p.fenceID()
+	err := from.stanza(fmt.Sprintf("<message type='headline' to='%s' id='%s'><no-store xmlns='urn:xmpp:hints'/></message>", escape(to.full), id))
+	if err != nil {
+		return err
+	}
+	return to.until(id)
+}
+
+// breath is what a server may need to write to its disk what it then tells; rounds bounds how often we wait for it.
+const (
+	breath = 50 * time.Millisecond
+	rounds = 10
+)
+
+// quiet returns when everything that was on its way to c has come.
+func (p *Performance) quiet(c *client) error {
+	if err := p.round(c); err != nil {
+		return err
+	}
+	for range rounds {
+		before := len(c.pending)
+		time.Sleep(breath)
+		if err := p.round(c); err != nil || before == len(c.pending) {
+			return err
+		}
+	}
+	return nil
+}
+
+// round sends a fence through everything that is connected to c.
+func (p *Performance) round(c *client) error {
+	var live []*client
+	for _, other := range p.order {
+		if other.live() {
+			live = append(live, other)
+		}
+	}
+	if !slices.Contains(live, c) {
+		return fmt.Errorf("%s is not connected", c.role.Name)
+	}
+	for _, other := range live {
+		id := p.fenceID()
+		if err := other.stanza(fmt.Sprintf("<iq type='get' to='%s' id='%s'><ping xmlns='urn:xmpp:ping'/></iq>", p.stage.Domain, id)); err != nil {
+			return err
+		}
+		if err := other.until(id); err != nil {
+			return err
+		}
+		if err := p.headline(other, other); err != nil {
+			return err
+		}
+	}
+	for _, other := range live {
+		if other != c {
+			if err := p.headline(other, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// nothing sees that nothing has come that may not be passed over.
+func (p *Performance) nothing(c *client) error {
+	if err := p.quiet(c); err != nil {
+		return err
+	}
+	for len(c.pending) > 0 {
+		e := c.pending[0]
+		c.pending = c.pending[1:]
+		if e.what != isNode || !p.passed(c, e.node) {
+			return errors.New("expected nothing, got:\n    " + strings.ReplaceAll(e.String(), "\n", "\n    "))
+		}
+	}
+	return nil
+}
+
+// online logs a client in as people do, out of sight.
+func (p *Performance) online(c *client) error {
+	if err := c.advance(bound); err != nil {
+		return err
+	}
+	id := p.fenceID()
+	if err := c.stanza(fmt.Sprintf("<iq type='get' id='%s'><query xmlns='jabber:iq:roster'/></iq>", id)); err != nil {
+		return err
+	}
+	if err := c.until(id); err != nil {
+		return err
+	}
+	if err := c.stanza("<presence/>"); err != nil {
+		return err
+	}
+	if err := p.discard(c, ""); err != nil {
+		return err
+	}
+	c.pending = nil
+	return nil
+}
+
+// offline logs a client off, out of sight.
+func (p *Performance) offline(c *client) error {
+	if err := c.stanza("<presence type='unavailable'/>"); err != nil {
+		return err
+	}
+	if err := p.discard(c, "unavailable"); err != nil {
+		return err
+	}
+	if err := c.write("</stream:stream>"); err != nil {
+		return err
+	}
+	return p.end(c, false)
+}
+
+// discard passes over presence of c at everybody.
+func (p *Performance) discard(c *client, kind string) error {
+	for _, other := range p.order {
+		if !other.live() {
+			continue
+		}
+		if err := p.quiet(other); err != nil {
+			return err
+		}
+		other.pending = slices.DeleteFunc(other.pending, func(e event) bool {
+			return e.what == isNode && e.node.is(nsClient, "presence") && e.node.get("from") == c.full && e.node.get("type") == kind
+		})
+	}
+	return nil
+}

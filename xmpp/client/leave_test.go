@@ -1,0 +1,135 @@
+package client
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"stonechat/xmpp/stanza"
+)
+
+// pending tells how many stanzas the client has not acknowledged.
+func pending(f *fakeServer, id string) (n int) {
+	s := f.session(id)
+	f.locked(func() { n = len(s.unacked) })
+	return n
+}
+
+func TestLeaveCountsTheStanzaInHandAndNothingBehindIt(t *testing.T) {
+	f := newFake(t)
+	var c *Client
+	var seen []string
+	ready := make(chan struct{})
+	cfg := f.config()
+	cfg.Handle = func(st *stanza.Stanza) {
+		<-ready
+		seen = append(seen, st.ID)
+		if st.ID == "m2" {
+			c.Leave()
+		}
+	}
+	c = f.dial(cfg)
+	s := f.session("sm-1")
+	f.locked(func() {
+		for i := range 6 {
+			s.send(fmt.Sprintf("<message from='romeo@example.net' id='m%d'><body>b</body></message>", i))
+		}
+	})
+	close(ready)
+	<-c.Done()
+	if want := []string{"m0", "m1", "m2"}; !slices.Equal(seen, want) {
+		t.Errorf("handled %v, want %v", seen, want)
+	}
+	waitFor(t, f, func() bool { return len(s.unacked) <= 3 })
+	if n := pending(f, "sm-1"); n != 3 {
+		t.Errorf("%d stanzas left to the server, want the 3 that were not handled", n)
+	}
+	if c.Err() != ErrClosed {
+		t.Errorf("ended with %v", c.Err())
+	}
+}
+
+func TestCloseCountsWhatIsInHand(t *testing.T) {
+	f := newFake(t)
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	cfg := f.config()
+	cfg.Handle = func(*stanza.Stanza) {
+		inside <- struct{}{}
+		<-goOn
+	}
+	c := f.dial(cfg)
+	s := f.session("sm-1")
+	f.locked(func() {
+		s.send("<message from='romeo@example.net' id='a'><body>b</body></message>")
+		s.send("<message from='romeo@example.net' id='b'><body>b</body></message>")
+	})
+	<-inside
+	closed := make(chan error)
+	go func() { closed <- c.Close(deadline(t)) }()
+	// Close has begun when the client says so.
+	for c.Err() != ErrClosed {
+	}
+	close(goOn)
+	if err := <-closed; err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, f, func() bool { return len(s.unacked) <= 1 })
+	if n := pending(f, "sm-1"); n != 1 {
+		t.Errorf("%d stanzas left to the server, want 1", n)
+	}
+}
+
+func TestCloseLeavesToTheServerWhatNobodyTook(t *testing.T) {
+	f := newFake(t)
+	cfg := f.config()
+	cfg.Queue = 1
+	c := f.dial(cfg)
+	s := f.session("sm-1")
+	f.locked(func() {
+		for i := range 4 {
+			s.send(fmt.Sprintf("<message from='romeo@example.net' id='m%d'><body>b</body></message>", i))
+		}
+	})
+	for len(c.Incoming()) == 0 {
+	}
+	if err := c.Close(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	taken := 0
+	for range c.Incoming() {
+		taken++
+	}
+	waitFor(t, f, func() bool { return len(s.unacked) <= 4-taken })
+	if n := pending(f, "sm-1"); n != 4-taken {
+		t.Errorf("%d taken and %d left to the server, of 4", taken, n)
+	}
+}
+
+func TestLast(t *testing.T) {
+	for _, test := range []struct{ total, want, first, got, queries int }{
+		{total: 600, want: 3, first: 597, got: 3, queries: 1},
+		{total: 600, want: 300, first: 300, got: 300, queries: 2},
+		{total: 7, want: 300, first: 0, got: 7, queries: 1},
+		{total: 7, want: 0, queries: 0},
+	} {
+		f := newFake(t)
+		var queries []string
+		f.handle = fakeArchive(t, test.total, &queries)
+		c := f.dial(f.config())
+		items, err := c.Last(deadline(t), Query{}, test.want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids, want []string
+		for i, it := range items {
+			ids = append(ids, it.ID)
+			want = append(want, fmt.Sprint(test.first+i))
+		}
+		if len(ids) != test.got || !slices.Equal(ids, want) {
+			t.Errorf("last %d of %d: %d results: %v", test.want, test.total, len(ids), ids)
+		}
+		if len(queries) != test.queries {
+			t.Errorf("last %d of %d: %d requests, want %d", test.want, test.total, len(queries), test.queries)
+		}
+	}
+}
