@@ -44,8 +44,8 @@ type turn struct {
 	gate   *gate
 	call   func(w *Work, a *Account)
 	to     jid.JID
+	asker  jid.JID // of a probe
 	why    Lost
-	probe  bool
 }
 
 // Role of the account now. Safe from any goroutine.
@@ -76,7 +76,7 @@ func (a *Account) handle(w *Work, t *turn) {
 func (a *Account) panicked(w *Work, t *turn, r any) {
 	a.Host.metrics.panics.Inc()
 	a.Host.logPanic(a.JID, t.st, r)
-	if t.from.s != nil && t.st != nil {
+	if t.from.known() && t.st != nil {
 		t.from.settle(w)
 		if t.st.Kind != stanza.Presence {
 			a.replyError(w, t.st, stanza.NewError(stanza.InternalServerError, ""))
@@ -95,7 +95,7 @@ func (a *Account) receive(w *Work, t *turn) {
 		s.win.drop(size(st))
 		return // the client will say it again on its new connection, or is gone
 	}
-	t.from = origin{s, s.win.begin(size(st))}
+	t.from = origin{s: s, n: s.win.begin(size(st))}
 	if st.ToErr != nil {
 		a.replyError(w, st, stanza.NewError(stanza.JIDMalformed, ""))
 		t.from.settle(w)
@@ -137,10 +137,12 @@ func (a *Account) receiveMessage(w *Work, t *turn) {
 		before = e.tickets[0]
 	}
 	if len(e.tickets) > 0 || a.line.holds(st.From) {
-		t.from.more()
 		entry := &lineEntry{sent: true, arrival: arrival{st: st, s: t.s, from: t.from, kept: e.Kept, key: e.Key}}
 		tickets := e.tickets
-		a.Host.Router.route(w, st, t.from, before)
+		if _, entry.route = a.Host.Router.elsewhere(st.To); !entry.route {
+			t.from.more()
+			a.Host.Router.route(w, st, t.from, before)
+		}
 		a.stand(w, entry, tickets)
 		return
 	}
@@ -187,6 +189,7 @@ func (a *Account) deliver(w *Work, t *turn) {
 		return
 	}
 	e := w.begin(a, st, nil)
+	e.Absent = out == fallback
 	switch a.Host.Hooks.Receiving.run(e) {
 	case Drop:
 		if e.Err != nil {
@@ -220,9 +223,9 @@ func (a *Account) show(w *Work, x arrival) {
 	}
 	a.Host.Hooks.Received.run(e)
 	for _, s := range e.Targets {
-		s.sendTo(w, x.st, x.st.To, x.kept != "")
+		s.out.push(w, item{st: x.st, to: x.st.To, size: size(x.st), kept: x.kept, key: x.key})
 	}
-	if out != deliver && a.Host.Hooks.Fallback.run(e) != Done && out != ignore && x.kept == "" {
+	if out != deliver && a.Host.Hooks.Fallback.run(e) != Done && out != ignore && x.key == 0 {
 		a.replyError(w, x.st, stanza.NewError(stanza.ServiceUnavailable, ""))
 	}
 	x.from.settle(w)
@@ -277,12 +280,13 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 	st := t.st
 	asks := st.Type == stanza.Get || st.Type == stanza.Set
 	if st.To.IsFull() {
-		if s := a.session(st.To); s != nil {
-			s.Send(w, st) // RFC 6121 section 8.5.3.1
-		} else if asks {
-			a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, "")) // RFC 6121 section 8.5.3.2.3
+		x := arrival{st: st, from: t.from}
+		if a.line.holds(st.From) {
+			// RFC 6120 section 10.1: nothing between two entities overtakes.
+			a.stand(w, &lineEntry{arrival: x}, nil)
+			return
 		}
-		t.from.settle(w)
+		a.pass(w, x)
 		return
 	}
 	if !asks {
@@ -295,6 +299,16 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 		return
 	}
 	a.answerIQ(w, st, nil, ToContact, t.from)
+}
+
+// pass gives an IQ to the session that it is for.
+func (a *Account) pass(w *Work, x arrival) {
+	if s := a.session(x.st.To); s != nil {
+		s.Send(w, x.st) // RFC 6121 section 8.5.3.1
+	} else if x.st.Type == stanza.Get || x.st.Type == stanza.Set {
+		a.replyError(w, x.st, stanza.NewError(stanza.ServiceUnavailable, "")) // RFC 6121 section 8.5.3.2.3
+	}
+	x.from.settle(w)
 }
 
 // touch notes since when nobody is there.
@@ -319,6 +333,10 @@ func ask[T any](ctx context.Context, h *Host, w *Work, account jid.JID, f func(*
 	type answer struct {
 		v   T
 		err error
+	}
+	if _, far := h.Router.elsewhere(account); far {
+		var zero T
+		return zero, ErrElsewhere
 	}
 	done := make(chan answer, 1)
 	h.accounts.take(w, account, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {

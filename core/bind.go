@@ -31,13 +31,18 @@ type Binding struct {
 	Address  netip.AddrPort
 	// Namespace is written on every stanza, for sinks whose frames stand alone; empty for streams.
 	Namespace string
-	// First is sent before anything else, such as the result of the bind request; it is given the full address.
+	// First is sent before anything else, such as the result of the bind request; it is given the full address. It may be called for a
+	// resource that is not bound after all.
 	First func(full jid.JID) string
 }
 
 // Bind makes a session (RFC 6120 section 7). A session that holds the resource already is ended with conflict, since its client may be
-// gone without our knowing. Only a door may call it.
+// gone without our knowing. Another node may own the account; then ErrUnreachable may come back, too. Only a door may call it.
 func (h *Host) Bind(ctx context.Context, w *Work, b Binding) (*Session, error) {
+	if node, far := h.Router.elsewhere(b.Account); far {
+		w.Run()
+		return h.Router.nodes.bind(ctx, node, h, b)
+	}
 	return ask(ctx, h, w, b.Account, func(w *Work, a *Account) (*Session, error) {
 		return a.bind(w, b)
 	})
@@ -100,7 +105,11 @@ const (
 
 // Request sends an IQ from the host to the session and has done called with the result or error; never, when the client does not answer.
 // done follows the rules of a turn of the session's account.
+// At a door whose account another node owns done must be nil.
 func (s *Session) Request(w *Work, payload string, done func(w *Work, answer *stanza.Stanza)) error {
+	if s.far != nil {
+		return s.far.request(payload, done != nil)
+	}
 	h := s.Account.Host
 	r := &h.requests
 	r.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"stonechat/core"
@@ -35,134 +36,145 @@ var ids = regexp.MustCompile(`id=.([a-z]+-\d+).`)
 
 // Eight senders to one user: the archive and the client see the same order, and each sender's own order holds.
 func TestArchiveOrderIsDeliveryOrder(t *testing.T) {
-	const senders, each = 8, 500
-	names := []string{"romeo"}
-	for i := range senders {
-		names = append(names, "s"+string(rune('a'+i)))
-	}
-	x := build(t, names, keeping)
-	romeo := x.online("romeo", "orchard")
-	var wait sync.WaitGroup
-	for _, n := range names[1:] {
-		c := x.bind(n, "x")
-		wait.Go(func() {
-			for i := range each {
-				c.say(fmt.Sprintf("<message to='romeo@example.org' type='chat' id='%s-%d'><body>b</body></message>", n, i))
-				if err := c.session.Room(t.Context()); err != nil {
-					t.Error(err)
+	everyHouse(t, func(t *testing.T, build builder) {
+		const senders, each = 8, 500
+		names := []string{"romeo"}
+		for i := range senders {
+			names = append(names, "s"+string(rune('a'+i)))
+		}
+		x := build(t, names, keeping)
+		romeo := x.online("romeo", "orchard")
+		var wait sync.WaitGroup
+		for _, n := range names[1:] {
+			c := x.bind(n, "x")
+			wait.Go(func() {
+				for i := range each {
+					c.say(fmt.Sprintf("<message to='romeo@example.org' type='chat' id='%s-%d'><body>b</body></message>", n, i))
+					if err := c.session.Room(t.Context()); err != nil {
+						t.Error(err)
+					}
 				}
+			})
+		}
+		wait.Wait()
+		last := make(map[string]int)
+		var live []string
+		for len(live) < senders*each {
+			<-romeo.grew
+			live = live[:0]
+			for _, m := range ids.FindAllStringSubmatch(romeo.text(), -1) {
+				live = append(live, m[1])
 			}
-		})
-	}
-	wait.Wait()
-	last := make(map[string]int)
-	var live []string
-	for len(live) < senders*each {
-		<-romeo.grew
-		live = live[:0]
-		for _, m := range ids.FindAllStringSubmatch(romeo.text(), -1) {
-			live = append(live, m[1])
 		}
-	}
-	for _, id := range live {
-		n, number, _ := strings.Cut(id, "-")
-		if fmt.Sprint(last[n]) != number {
-			t.Fatalf("%s came where %s-%d was due", id, n, last[n])
+		for _, id := range live {
+			n, number, _ := strings.Cut(id, "-")
+			if fmt.Sprint(last[n]) != number {
+				t.Fatalf("%s came where %s-%d was due", id, n, last[n])
+			}
+			last[n]++
 		}
-		last[n]++
-	}
-	owner, err := x.db.Accounts.Get(t.Context(), domain.Domain(), "romeo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var kept []string
-	for after := ""; len(kept) < len(live); {
-		page, err := x.db.Archive.Page(t.Context(), owner.ID, store.Query{Max: store.MaxPage, After: after})
-		if err != nil || len(page.Rows) == 0 {
-			t.Fatalf("page: %d rows, %v", len(page.Rows), err)
+		owner, err := x.db.Accounts.Get(t.Context(), domain.Domain(), "romeo")
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, r := range page.Rows {
-			kept = append(kept, ids.FindStringSubmatch(string(r.Stanza))[1])
+		var kept []string
+		for after := ""; len(kept) < len(live); {
+			page, err := x.db.Archive.Page(t.Context(), owner.ID, store.Query{Max: store.MaxPage, After: after})
+			if err != nil || len(page.Rows) == 0 {
+				t.Fatalf("page: %d rows, %v", len(page.Rows), err)
+			}
+			for _, r := range page.Rows {
+				kept = append(kept, ids.FindStringSubmatch(string(r.Stanza))[1])
+			}
+			after = page.Rows[len(page.Rows)-1].ID
 		}
-		after = page.Rows[len(page.Rows)-1].ID
-	}
-	for i := range live {
-		if live[i] != kept[i] {
-			t.Fatalf("position %d: delivered %s, kept %s", i, live[i], kept[i])
+		for i := range live {
+			if live[i] != kept[i] {
+				t.Fatalf("position %d: delivered %s, kept %s", i, live[i], kept[i])
+			}
 		}
-	}
+	})
 }
 
 // What is kept is shown only when its ticket is done, and what the same sender says meanwhile does not overtake it; others do.
 func TestKeptStanzasStandInTheLine(t *testing.T) {
-	var disk store.Promise
-	x := build(t, []string{"juliet", "romeo", "nurse"}, func(h *core.Host, _ *sqlstore.DB) {
-		h.Hooks.Receiving.Add("keep", func(e *core.Event) core.Verdict {
-			if e.Stanza.ID == "kept" {
-				e.Wait(disk.Ticket())
-			}
-			return core.Next
+	everyHouse(t, func(t *testing.T, build builder) {
+		var disk store.Promise
+		x := build(t, []string{"juliet", "romeo", "nurse"}, func(h *core.Host, _ *sqlstore.DB) {
+			h.Hooks.Receiving.Add("keep", func(e *core.Event) core.Verdict {
+				if e.Stanza.ID == "kept" {
+					e.Wait(disk.Ticket())
+				}
+				return core.Next
+			})
 		})
+		romeo, juliet, nurse := x.online("romeo", "r"), x.online("juliet", "j"), x.online("nurse", "n")
+		romeo.wait("nurse@example.org/n")
+		juliet.say("<message to='romeo@example.org' type='chat' id='kept'/>", "<message to='romeo@example.org' type='chat' id='behind'/>")
+		nurse.say("<message to='romeo@example.org' type='chat' id='other'/>")
+		romeo.wait("id='other'")
+		if got := romeo.text(); strings.Contains(got, "id='kept'") || strings.Contains(got, "id='behind'") {
+			t.Fatalf("shown before it was durable: %s", got)
+		}
+		if n := juliet.owned().Handled(); n != 1 { // her presence
+			t.Errorf("handled %d stanzas", n)
+		}
+		disk.Settle(nil)
+		romeo.wait("id='behind'")
+		if got := romeo.text(); strings.Index(got, "id='kept'") > strings.Index(got, "id='behind'") {
+			t.Errorf("overtaken: %s", got)
+		}
+		juliet.fence()
+		if n := juliet.owned().Handled(); n != 4 {
+			t.Errorf("handled %d stanzas of 4", n)
+		}
+		if n := juliet.session.Handled(); n != 4 {
+			t.Errorf("her door knows of %d stanzas of 4", n)
+		}
 	})
-	romeo, juliet, nurse := x.online("romeo", "r"), x.online("juliet", "j"), x.online("nurse", "n")
-	romeo.wait("nurse@example.org/n")
-	juliet.say("<message to='romeo@example.org' type='chat' id='kept'/>", "<message to='romeo@example.org' type='chat' id='behind'/>")
-	nurse.say("<message to='romeo@example.org' type='chat' id='other'/>")
-	romeo.wait("id='other'")
-	if got := romeo.text(); strings.Contains(got, "id='kept'") || strings.Contains(got, "id='behind'") {
-		t.Fatalf("shown before it was durable: %s", got)
-	}
-	if juliet.session.Handled() != 1 { // her presence
-		t.Errorf("handled %d stanzas", juliet.session.Handled())
-	}
-	disk.Settle(nil)
-	romeo.wait("id='behind'")
-	if got := romeo.text(); strings.Index(got, "id='kept'") > strings.Index(got, "id='behind'") {
-		t.Errorf("overtaken: %s", got)
-	}
-	juliet.fence()
-	if juliet.session.Handled() != 4 {
-		t.Errorf("handled %d stanzas of 4", juliet.session.Handled())
-	}
 }
 
 // A disk that is full: the sender gets an error, nobody gets the message.
 func TestFailedTicket(t *testing.T) {
-	x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, _ *sqlstore.DB) {
-		h.Hooks.Sending.Add("keep", func(e *core.Event) core.Verdict {
-			e.Wait(store.Settled(store.ErrFull))
-			return core.Next
+	everyHouse(t, func(t *testing.T, build builder) {
+		x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, _ *sqlstore.DB) {
+			h.Hooks.Sending.Add("keep", func(e *core.Event) core.Verdict {
+				e.Wait(store.Settled(store.ErrFull))
+				return core.Next
+			})
 		})
+		romeo, juliet := x.online("romeo", "r"), x.online("juliet", "j")
+		juliet.say("<message to='romeo@example.org' type='chat' id='lost'><body>b</body></message>")
+		juliet.wait("resource-constraint")
+		romeo.fence()
+		if strings.Contains(romeo.text(), "id='lost'") {
+			t.Error("a message that could not be kept was delivered")
+		}
+		if n := strings.Count(juliet.text(), "resource-constraint"); n != 1 {
+			t.Errorf("%d errors", n)
+		}
 	})
-	romeo, juliet := x.online("romeo", "r"), x.online("juliet", "j")
-	juliet.say("<message to='romeo@example.org' type='chat' id='lost'><body>b</body></message>")
-	juliet.wait("resource-constraint")
-	romeo.fence()
-	if strings.Contains(romeo.text(), "id='lost'") {
-		t.Error("a message that could not be kept was delivered")
-	}
-	if n := strings.Count(juliet.text(), "resource-constraint"); n != 1 {
-		t.Errorf("%d errors", n)
-	}
 }
 
 // A hook that panics hurts one stanza.
 func TestPanicCostsOneStanza(t *testing.T) {
-	x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, _ *sqlstore.DB) {
-		h.Hooks.Receiving.Add("bad", func(e *core.Event) core.Verdict {
-			if e.Stanza.ID == "bad" && e.Stanza.Type == stanza.Chat {
-				panic("a mistake")
-			}
-			return core.Next
+	everyHouse(t, func(t *testing.T, build builder) {
+		x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, _ *sqlstore.DB) {
+			h.Hooks.Receiving.Add("bad", func(e *core.Event) core.Verdict {
+				if e.Stanza.ID == "bad" && e.Stanza.Type == stanza.Chat {
+					panic("a mistake")
+				}
+				return core.Next
+			})
 		})
+		romeo, juliet := x.online("romeo", "r"), x.online("juliet", "j")
+		juliet.say("<message to='romeo@example.org' type='chat' id='bad'/>", "<message to='romeo@example.org' type='chat' id='good'/>")
+		romeo.wait("id='good'")
+		juliet.wait("internal-server-error")
+		if strings.Contains(romeo.text(), "id='bad'") {
+			t.Error("delivered")
+		}
 	})
-	romeo, juliet := x.online("romeo", "r"), x.online("juliet", "j")
-	juliet.say("<message to='romeo@example.org' type='chat' id='bad'/>", "<message to='romeo@example.org' type='chat' id='good'/>")
-	romeo.wait("id='good'")
-	juliet.wait("internal-server-error")
-	if strings.Contains(romeo.text(), "id='bad'") {
-		t.Error("delivered")
-	}
 }
 
 // The whole way of a one-to-one message allocates little.
@@ -170,7 +182,7 @@ func TestAllocationsPerMessage(t *testing.T) {
 	x := build(t, []string{"juliet", "romeo"}, nil)
 	romeo, juliet := x.online("romeo", "r"), x.online("juliet", "j")
 	sink := &counter{}
-	s, err := x.host.Bind(t.Context(), juliet.work, core.Binding{
+	s, err := x.rooms[0].host.Bind(t.Context(), juliet.work, core.Binding{
 		Account: romeo.session.Account.JID, Resource: "counted", Sink: sink, First: func(jid.JID) string { return "" },
 	})
 	if err != nil {
@@ -203,23 +215,45 @@ func (*counter) Close(*stanza.StreamError)    {}
 
 // Presence goes to contacts in memory only: a contact that is not costs no read of the store.
 func TestAbsentContactsCostNoRead(t *testing.T) {
-	names := []string{"juliet"}
-	for i := range 200 {
-		names = append(names, fmt.Sprintf("c%d", i))
-	}
-	loads := 0
-	x := build(t, names, func(h *core.Host, _ *sqlstore.DB) {
-		h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account) error]{
-			Module: "count", Do: func(context.Context, *core.Account) error { loads++; return nil },
+	everyHouse(t, func(t *testing.T, build builder) {
+		names := []string{"juliet"}
+		for i := range 200 {
+			names = append(names, fmt.Sprintf("c%d", i))
+		}
+		var loads atomic.Int32
+		x := build(t, names, func(h *core.Host, _ *sqlstore.DB) {
+			h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account) error]{
+				Module: "count", Do: func(context.Context, *core.Account) error { loads.Add(1); return nil },
+			})
 		})
+		c0 := x.online("c0", "x")
+		juliet := x.online("juliet", "j")
+		c0.wait("from='juliet@example.org/j'")
+		juliet.wait("from='c0@example.org/x'")
+		juliet.say("<presence type='unavailable'/>")
+		c0.wait("type='unavailable'")
+		if n := loads.Load(); n != 2 {
+			t.Errorf("%d accounts were read, 2 are online", n)
+		}
 	})
-	c0 := x.online("c0", "x")
-	juliet := x.online("juliet", "j")
-	c0.wait("from='juliet@example.org/j'")
-	juliet.wait("from='c0@example.org/x'")
-	juliet.say("<presence type='unavailable'/>")
-	c0.wait("type='unavailable'")
-	if loads != 2 {
-		t.Errorf("%d accounts were read, 2 are online", loads)
+}
+
+// RFC 6120 section 10.1: between two entities nothing overtakes, whatever kind it is of, although only messages wait for the disk.
+func TestNothingOvertakesBetweenTwo(t *testing.T) {
+	x := build(t, []string{"juliet", "romeo"}, keeping)
+	romeo, juliet := x.online("romeo", "r"), x.online("juliet", "j")
+	romeo.wait("from='juliet@example.org/j'")
+	for i := range 50 {
+		juliet.say(
+			fmt.Sprintf("<message to='romeo@example.org/r' type='chat' id='m-%d'/>", 3*i),
+			fmt.Sprintf("<iq to='romeo@example.org/r' type='get' id='m-%d'><q xmlns='urn:q'/></iq>", 3*i+1),
+			fmt.Sprintf("<presence to='romeo@example.org/r' id='m-%d'/>", 3*i+2),
+		)
+	}
+	romeo.wait("id='m-149'")
+	for i, m := range ids.FindAllStringSubmatch(romeo.text(), -1) {
+		if want := fmt.Sprintf("m-%d", i); m[1] != want {
+			t.Fatalf("%s came where %s was due", m[1], want)
+		}
 	}
 }

@@ -28,6 +28,7 @@ type Event struct {
 	Targets []*Session     // Received: who gets it, perhaps nobody
 	Err     *stanza.Error  // with Drop: the answer to the sender
 	Outside bool           // the sender is not an account of this host
+	Absent  bool           // Receiving: nobody would get it now
 
 	// Kept is the archive's public id of the owner's copy, Key its place in the archive; zero when the owner keeps none.
 	Kept string

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"stonechat/cluster"
 	"stonechat/config"
 	"stonechat/obs"
 	"stonechat/store"
@@ -74,6 +75,9 @@ type Parts struct {
 	Metrics  *Metrics
 	Accounts store.Accounts
 	Now      func() time.Time // nil: time.Now
+	// Cluster are the other nodes; nil: there are none. It is given with the first host of a router, and every host is added to the router
+	// before the first one is started, since frames may come from then on.
+	Cluster cluster.Cluster
 }
 
 // NewHost adds a host for domain to the router. Modules are installed next, then Start is called.
@@ -88,6 +92,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.accounts = newOwners(h)
 	p.Router.hosts[domain.Domain()] = h
+	p.Router.join(p.Cluster, p.Pool)
 	return h
 }
 
@@ -105,6 +110,9 @@ func (h *Host) Start() error {
 		return errors.New("core: no module offers log-in, or contacts")
 	}
 	h.wait.Go(func() { h.accounts.sweep(h.ctx) })
+	if h.Router.nodes != nil {
+		h.Router.nodes.open(h)
+	}
 	return nil
 }
 
@@ -116,14 +124,19 @@ func (h *Host) Pool() *Pool { return h.pool }
 
 func (h *Host) now() time.Time { return h.Now() }
 
-// Do has f called in a turn of the account, which is loaded first. It does not wait.
-func (h *Host) Do(account jid.JID, f func(w *Work, a *Account)) {
+// Do has f called in a turn of the account, which is loaded first. It does not wait. It fails with ErrElsewhere, and does nothing, when
+// another node owns the account: functions do not travel.
+func (h *Host) Do(account jid.JID, f func(w *Work, a *Account)) error {
+	if _, far := h.Router.elsewhere(account); far {
+		return ErrElsewhere
+	}
 	h.pool.Do(func(w *Work) {
 		h.accounts.take(w, account, turn{op: (*Account).invoke, call: f})
 	})
+	return nil
 }
 
-// Ask has f called in a turn of the account and waits for it. Only a door may call it.
+// Ask has f called in a turn of the account and waits for it. It fails with ErrElsewhere as Do does. Only a door may call it.
 func (h *Host) Ask(ctx context.Context, account jid.JID, f func(w *Work, a *Account) error) error {
 	_, err := ask(ctx, h, NewWork(h.pool), account, func(w *Work, a *Account) (struct{}, error) {
 		return struct{}{}, f(w, a)
@@ -131,22 +144,22 @@ func (h *Host) Ask(ctx context.Context, account jid.JID, f func(w *Work, a *Acco
 	return err
 }
 
-// EachLoaded has f called in a turn of every account in memory. It does not wait.
+// EachLoaded has f called in a turn of every account in this node's memory. It does not wait.
 func (h *Host) EachLoaded(f func(w *Work, a *Account)) {
 	h.accounts.each(func(a *Account) {
 		a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: f})
 	})
 }
 
-// Loaded are the addresses of all accounts in memory.
+// Loaded are the addresses of all accounts in this node's memory.
 func (h *Host) Loaded() []jid.JID {
 	var out []jid.JID
 	h.accounts.each(func(a *Account) { out = append(out, a.JID) })
 	return out
 }
 
-// DeleteAccount ends the sessions of an account that is about to be deleted from the store, tells modules, and forgets it. Only a door may
-// call it.
+// DeleteAccount ends the sessions of an account that is about to be deleted from the store, tells modules, and forgets it. It fails with
+// ErrElsewhere as Do does. Only a door may call it.
 func (h *Host) DeleteAccount(ctx context.Context, account jid.JID) error {
 	return h.Ask(ctx, account, func(w *Work, a *Account) error {
 		a.EndSessions(w, nil)
@@ -208,6 +221,9 @@ func (h *Host) answerFor(a *Account, w *Work, st *stanza.Stanza, s *Session, fro
 // End closes every session, tells contacts and waits for what is in hand. It is called after the doors were closed.
 func (h *Host) End(ctx context.Context) error {
 	done := make(chan struct{})
+	if h.Router.nodes != nil {
+		h.Router.nodes.release(h)
+	}
 	var left sync.WaitGroup
 	h.accounts.each(func(a *Account) {
 		left.Add(1)

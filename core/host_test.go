@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"stonechat/cluster"
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/obs"
@@ -18,12 +19,29 @@ import (
 	"stonechat/xmpp/stanza"
 )
 
-// house is one host with a real store, and the smallest modules that core needs.
+// house is one domain with a real store, and the smallest modules that core needs: on one node, or on several that share the store.
 type house struct {
-	t    *testing.T
-	host *core.Host
-	pool *core.Pool
-	db   *sqlstore.DB
+	t      *testing.T
+	rooms  []*room
+	links  *cluster.Memory // nil with one node
+	config *config.Config
+	db     *sqlstore.DB
+}
+
+// room is one node of a house.
+type room struct {
+	host    *core.Host
+	pool    *core.Pool
+	cluster cluster.Cluster
+}
+
+// builder opens a house with these accounts; more installs further hooks and rows on each of its nodes.
+type builder func(t *testing.T, names []string, more func(h *core.Host, db *sqlstore.DB)) *house
+
+// everyHouse runs a test on one node, and on two where every socket sits on the node that does not own its session.
+func everyHouse(t *testing.T, f func(t *testing.T, build builder)) {
+	t.Run("one node", func(t *testing.T) { f(t, build) })
+	t.Run("two nodes", func(t *testing.T) { f(t, buildTwo) })
 }
 
 var domain = jid.MustParse("example.org")
@@ -51,8 +69,20 @@ func (nobody) Credential(context.Context, jid.JID, sasl.Hash) (sasl.Credential, 
 }
 func (nobody) Secret() []byte { return nil }
 
-// build opens a house with these accounts; more installs further hooks and rows.
+// build is the builder for one node.
 func build(t *testing.T, names []string, more func(h *core.Host, db *sqlstore.DB)) *house {
+	t.Helper()
+	return open(t, nil, []cluster.Cluster{nil}, names, more)
+}
+
+// buildTwo is the builder for two nodes.
+func buildTwo(t *testing.T, names []string, more func(h *core.Host, db *sqlstore.DB)) *house {
+	t.Helper()
+	m := cluster.NewMemory(cluster.MemoryOptions{}, "north", "south")
+	return open(t, m, []cluster.Cluster{m.Member("north"), m.Member("south")}, names, more)
+}
+
+func open(t *testing.T, m *cluster.Memory, members []cluster.Cluster, names []string, more func(h *core.Host, db *sqlstore.DB)) *house {
 	t.Helper()
 	db, err := sqlstore.Open(t.Context(), t.TempDir(), sqlstore.Options{})
 	if err != nil {
@@ -63,30 +93,66 @@ func build(t *testing.T, names []string, more func(h *core.Host, db *sqlstore.DB
 		if _, err := db.Accounts.Create(t.Context(), store.NewAccount{Domain: domain.Domain(), Local: n}); err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, jid.MustParse(n+"@"+domain.Domain()))
+		all = append(all, address(n))
 	}
 	cfg := config.Default()
-	o := obs.Discard()
-	x := &house{t: t, pool: core.NewPool(), db: db}
-	x.host = core.NewHost(domain, core.Parts{
-		Config: &cfg, Obs: o, Router: core.NewRouter(), Pool: x.pool, Metrics: core.NewMetrics(o), Accounts: db.Accounts,
-	})
-	x.host.Ports.Contacts, x.host.Ports.Authenticator = all, nobody{}
-	if more != nil {
-		more(x.host, db)
-	}
-	if err := x.host.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		x.host.Close()
-		x.pool.Close()
-		if err := db.Close(); err != nil {
-			t.Error(err)
+	x := &house{t: t, db: db, config: &cfg, links: m}
+	for _, c := range members {
+		o := obs.Discard()
+		r := &room{pool: core.NewPool(), cluster: c}
+		r.host = core.NewHost(domain, core.Parts{
+			Config: &cfg, Obs: o, Router: core.NewRouter(), Pool: r.pool, Metrics: core.NewMetrics(o), Accounts: db.Accounts, Cluster: c,
+		})
+		r.host.Ports.Contacts, r.host.Ports.Authenticator = all, nobody{}
+		if more != nil {
+			more(r.host, db)
 		}
-	})
+		if err := r.host.Start(); err != nil {
+			t.Fatal(err)
+		}
+		x.rooms = append(x.rooms, r)
+	}
+	t.Cleanup(x.close)
 	return x
 }
+
+func (x *house) close() {
+	if x.links != nil {
+		x.links.Close()
+	}
+	for _, r := range x.rooms {
+		r.host.Close()
+		r.pool.Close()
+	}
+	if err := x.db.Close(); err != nil {
+		x.t.Error(err)
+	}
+}
+
+// owner is the node that owns the account of that name.
+func (x *house) owner(name string) *room {
+	if x.links != nil {
+		node, _ := x.rooms[0].cluster.Owner(address(name))
+		for _, r := range x.rooms {
+			if r.cluster.Self() == node {
+				return r
+			}
+		}
+	}
+	return x.rooms[0]
+}
+
+// door is where the sockets of that name sit: never at the owner, if there is another node.
+func (x *house) door(name string) *room {
+	for _, r := range x.rooms {
+		if r != x.owner(name) {
+			return r
+		}
+	}
+	return x.rooms[0]
+}
+
+func address(name string) jid.JID { return jid.MustParse(name + "@" + domain.Domain()) }
 
 // client is a sink that records what a session is sent, and the door of that session.
 type client struct {
@@ -117,6 +183,10 @@ func (c *client) Close(reason *stanza.StreamError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed, c.ended = reason, true
+	select {
+	case c.grew <- struct{}{}:
+	default:
+	}
 }
 
 func (c *client) text() string {
@@ -128,9 +198,14 @@ func (c *client) text() string {
 // bind makes a session of name/resource.
 func (x *house) bind(name, resource string) *client {
 	x.t.Helper()
-	c := &client{x: x, work: core.NewWork(x.pool), grew: make(chan struct{}, 1)}
-	s, err := x.host.Bind(x.t.Context(), c.work, core.Binding{
-		Account: jid.MustParse(name + "@example.org"), Resource: resource, Sink: c, First: func(jid.JID) string { return "" },
+	return x.bindAt(x.door(name), name, resource)
+}
+
+func (x *house) bindAt(r *room, name, resource string) *client {
+	x.t.Helper()
+	c := &client{x: x, work: core.NewWork(r.pool), grew: make(chan struct{}, 1)}
+	s, err := r.host.Bind(x.t.Context(), c.work, core.Binding{
+		Account: address(name), Resource: resource, Sink: c, First: func(jid.JID) string { return "" },
 	})
 	if err != nil {
 		x.t.Fatal(err)
@@ -163,6 +238,43 @@ func (c *client) say(xml ...string) {
 		}
 	}
 	c.work.Run()
+}
+
+// owned is the session as its owner has it.
+func (c *client) owned() *core.Session {
+	c.x.t.Helper()
+	var found *core.Session
+	err := c.x.owner(c.session.JID.Local()).host.Ask(c.x.t.Context(), c.session.JID.Bare(), func(_ *core.Work, a *core.Account) error {
+		for _, s := range a.Sessions() {
+			if s.JID == c.session.JID {
+				found = s
+			}
+		}
+		return nil
+	})
+	if err != nil || found == nil {
+		c.x.t.Fatalf("%s has no session: %v", c.session.JID, err)
+	}
+	return found
+}
+
+// waitClosed returns the reason for which the connection was closed.
+func (c *client) waitClosed() *stanza.StreamError {
+	c.x.t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		c.mu.Lock()
+		ended, reason := c.ended, c.closed
+		c.mu.Unlock()
+		if ended {
+			return reason
+		}
+		select {
+		case <-c.grew:
+		case <-deadline:
+			c.x.t.Fatalf("%s: not closed\ngot: %s", c.session.JID, c.text())
+		}
+	}
 }
 
 // wait returns when the client has got everything of want.

@@ -16,15 +16,17 @@ type line struct {
 
 type lineEntry struct {
 	arrival
-	sent bool // the owner's own sending: show means Hooks.Sent
-	done bool
-	err  error
-	next *lineEntry
+	sent  bool // the owner's own sending: show means Hooks.Sent
+	route bool // it leaves for another node when it is shown, since no other node can wait for our ticket
+	done  bool
+	err   error
+	next  *lineEntry
 }
 
 // arrival is a stanza on its way to be shown, with what its owner's archive knows of it.
 type arrival struct {
 	st     *stanza.Stanza
+	to     jid.JID  // presence: whom it is for
 	s      *Session // the sender's session where it is one of the owner's own
 	from   origin
 	before store.Ticket // the sender's own promise
@@ -85,10 +87,18 @@ func (a *Account) release(w *Work) {
 		case e.err != nil:
 			a.undeliverable(w, e)
 		case e.sent:
+			if e.route {
+				e.from.more()
+				a.Host.Router.route(w, e.st, e.from, store.Ticket{})
+			}
 			ev := w.begin(a, e.st, e.s)
 			ev.Kept, ev.Key = e.kept, e.key
 			a.Host.Hooks.Sent.run(ev)
 			e.from.settle(w)
+		case e.st.Kind == stanza.IQ:
+			a.pass(w, e.arrival)
+		case e.st.Kind == stanza.Presence:
+			a.see(w, e.arrival)
 		default:
 			a.show(w, e.arrival)
 		}

@@ -1,10 +1,12 @@
 package core
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
@@ -35,7 +37,9 @@ type item struct {
 	raw  string
 	src  Source
 	size int
-	kept bool // durable elsewhere: not given to anybody else when the session ends
+	kept string // the archive's id, when the owner keeps it
+	key  store.Key
+	once bool // of no use to anybody else when the session ends
 	from bool // raw is <enabled/>: counting begins behind it
 }
 
@@ -60,6 +64,7 @@ type Outbox struct {
 	dirty    bool // some Work will flush
 	flushing bool
 	blocked  bool // the sink wants no more until Writable
+	woken    bool // Writable was called during a write, whose answer is older then
 	full     bool
 }
 
@@ -156,6 +161,7 @@ func (o *Outbox) flush() {
 			break
 		}
 		sink := o.sink
+		o.woken = false
 		o.mu.Unlock()
 		ready, err := sink.Write(*buf)
 		buffers.giveBack(buf)
@@ -163,7 +169,7 @@ func (o *Outbox) flush() {
 		if err != nil || o.sink != sink {
 			break // the door hears of it too and detaches the session
 		}
-		if !ready {
+		if !ready && !o.woken {
 			o.blocked = true
 			break
 		}
@@ -187,7 +193,7 @@ func (o *Outbox) fill(b []byte) []byte {
 				n++
 				continue
 			}
-			b = o.encode(b, item{st: st, to: st.To, kept: true})
+			b = o.encode(b, item{st: st, to: st.To, once: true})
 			continue
 		}
 		o.bytes -= it.size
@@ -297,7 +303,7 @@ func (o *Outbox) acknowledged(w *Work, h uint32) bool {
 func (o *Outbox) writable(w *Work) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.blocked = false
+	o.blocked, o.woken = false, true
 	if len(o.queue) > 0 || o.tell {
 		o.mark(w)
 	}
@@ -336,11 +342,16 @@ func (o *Outbox) attach(w *Work, sink Sink, greeting string) {
 	o.mark(w)
 }
 
-// remains empties the outbox and returns what the client has not acknowledged and may never have seen.
-func (o *Outbox) remains() []item {
+// remains empties the outbox and returns what the client has not acknowledged and may never have seen. A client that has closed its stream
+// in good order has read what was sent, as far as that is kept anyway.
+func (o *Outbox) remains(orderly bool) []item {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	all := append(o.unacked, o.queue...)
+	all := o.unacked
+	if orderly {
+		all = slices.DeleteFunc(all, func(it item) bool { return it.kept != "" })
+	}
+	all = append(all, o.queue...)
 	o.unacked, o.queue, o.bytes, o.heldback = nil, nil, 0, 0
 	o.full = true // nothing more is taken
 	if o.timer != nil {

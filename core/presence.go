@@ -113,9 +113,9 @@ func (a *Account) fanOut(w *Work, s *Session, st *stanza.Stanza, first bool) {
 			x.st = st
 		}
 		if first && sub&SubscribedTo != 0 {
-			x.probe, x.s = true, s
+			x.asker = s.JID
 		}
-		if x.st != nil || x.probe {
+		if x.st != nil || !x.asker.IsZero() {
 			a.Host.Router.bringPresence(w, contact, x)
 		}
 	})
@@ -178,7 +178,7 @@ func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
 	}
 	x := turn{op: (*Account).deliverPresence, st: st, to: st.To}
 	if st.Type == stanza.Probe {
-		x = turn{op: (*Account).deliverPresence, to: st.To, probe: true, s: s}
+		x = turn{op: (*Account).deliverPresence, to: st.To, asker: s.JID}
 	}
 	a.Host.Router.bringPresence(w, st.To.Bare(), x)
 }
@@ -190,18 +190,27 @@ func (a *Account) deliverPresence(w *Work, t *turn) {
 		a.deliverSubscription(w, t)
 		return
 	}
-	if st != nil {
-		for _, s := range a.sessions {
-			// RFC 6121 sections 8.5.2.1.2 and 8.5.3.1: a bare address means all available resources.
-			if (t.to.IsBare() && s.available) || s.JID == t.to {
-				s.sendTo(w, st, t.to, true)
-			}
-		}
+	switch x := (arrival{st: st, to: t.to}); {
+	case st == nil:
+	case a.line.holds(st.From):
+		a.stand(w, &lineEntry{arrival: x}, nil) // RFC 6120 section 10.1: it does not overtake
+	default:
+		a.see(w, x)
 	}
-	if t.probe {
-		a.answerProbe(w, t.s)
+	if !t.asker.IsZero() {
+		a.answerProbe(w, t.asker)
 	}
 	t.from.settle(w)
+}
+
+// see shows presence to the sessions of this moment.
+func (a *Account) see(w *Work, x arrival) {
+	for _, s := range a.sessions {
+		// RFC 6121 sections 8.5.2.1.2 and 8.5.3.1: a bare address means all available resources.
+		if (x.to.IsBare() && s.available) || s.JID == x.to {
+			s.sendTo(w, x.st, x.to, true)
+		}
+	}
 }
 
 func (a *Account) deliverSubscription(w *Work, t *turn) {
@@ -214,16 +223,16 @@ func (a *Account) deliverSubscription(w *Work, t *turn) {
 }
 
 // answerProbe is RFC 6121 section 4.3.2: the presence of every available session for whoever may see it, silence for anybody else.
-func (a *Account) answerProbe(w *Work, asker *Session) {
-	asked := asker.JID.Bare()
-	if asked != a.JID && a.Host.Ports.Contacts.Subscription(a, asked)&SubscribedFrom == 0 {
-		return
+func (a *Account) answerProbe(w *Work, asker jid.JID) {
+	if bare := asker.Bare(); bare == a.JID || a.Host.Ports.Contacts.Subscription(a, bare)&SubscribedFrom != 0 {
+		a.ShowPresence(w, asker)
 	}
-	for _, s := range a.sessions {
-		if s.available {
-			a.Host.Router.bringPresence(w, asked, turn{op: (*Account).deliverPresence, st: s.presence, to: asker.JID})
-		}
-	}
+}
+
+// FetchPresence has a contact show its presence to every available session of the account, if it may be seen (RFC 6121 section 4.3).
+// Only in a turn of a.
+func (a *Account) FetchPresence(w *Work, contact jid.JID) {
+	a.Host.Router.bringPresence(w, contact.Bare(), turn{op: (*Account).deliverPresence, to: contact.Bare(), asker: a.JID})
 }
 
 // ShowPresence sends the presence of every available session to one address: it was just allowed to see it. Only in a turn of a.

@@ -113,8 +113,12 @@ const settleTime = 2 * time.Second
 
 // Resume attaches sink to a session that account has lost or still holds, after the client's log-in (XEP-0198 section 5).
 // handled is the client's count: everything after it is sent again, behind <resumed/>. A *stanza.StreamError means that the count is
-// impossible. Only a door may call it.
+// impossible. Another node may own the account; then ErrUnreachable may come back, too. Only a door may call it.
 func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, handled uint32, sink Sink) (*Session, error) {
+	if node, far := h.Router.elsewhere(account); far {
+		w.Run()
+		return h.Router.nodes.resume(ctx, node, h, account, id, handled, sink)
+	}
 	s, err := ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) { return a.resumable(id) })
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"stonechat/cluster"
 	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
@@ -9,6 +10,7 @@ import (
 // Router finds the owner of an address. All hosts of a server share one; hosts are added before the first door opens.
 type Router struct {
 	hosts map[string]*Host
+	nodes *nodes // nil: there is no other node
 }
 
 // NewRouter returns a router that knows no host yet.
@@ -23,6 +25,7 @@ func (r *Router) Route(w *Work, st *stanza.Stanza) { r.route(w, st, origin{}, st
 // route brings st to its owner. before is the sender's own promise, which the receiver's line waits for too.
 func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Ticket) {
 	h := r.hosts[st.To.Domain()]
+	node, far := r.elsewhere(st.To)
 	switch {
 	case h == nil:
 		r.bounce(w, st, stanza.NewError(stanza.RemoteServerNotFound, "this server does not talk to other servers"))
@@ -30,6 +33,10 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 		if st.Kind == stanza.Message || st.Type == stanza.Subscribe {
 			r.bounce(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
 		}
+	case far && st.Kind == stanza.Presence && !isSubscription(st.Type):
+		r.nodes.bring(node, turn{st: st, to: st.To})
+	case far:
+		r.nodes.deliver(w, node, st, from)
 	case st.Kind == stanza.IQ:
 		from.more()
 		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliverIQ, st: st, from: from})
@@ -44,9 +51,22 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 
 // bringPresence brings a presence turn to the owner of a bare address, if that is in memory: otherwise nobody there is online.
 func (r *Router) bringPresence(w *Work, bare jid.JID, x turn) {
+	if node, far := r.elsewhere(bare); far {
+		r.nodes.bring(node, x)
+		return
+	}
 	if h := r.hosts[bare.Domain()]; h != nil && !bare.IsDomain() {
 		h.accounts.takeIfLoaded(w, bare, x)
 	}
+}
+
+// elsewhere is the node that owns a local address, if that is another one.
+func (r *Router) elsewhere(to jid.JID) (cluster.Node, bool) {
+	if r.nodes == nil || to.IsDomain() || r.hosts[to.Domain()] == nil {
+		return "", false
+	}
+	node, _ := r.nodes.cluster.Owner(to.Bare())
+	return node, node != r.nodes.cluster.Self()
 }
 
 // bounce answers a stanza that cannot go further with an error, which goes back by the same way.

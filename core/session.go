@@ -39,6 +39,7 @@ const (
 )
 
 // Session is the owner's handle on one bound resource. Its unexported fields belong to the turns of its Account.
+// What Bind and Resume return for an account of another node serves a door alone: its Account has nothing but Host and JID.
 type Session struct {
 	holder
 	JID     jid.JID
@@ -47,6 +48,7 @@ type Session struct {
 	Address netip.AddrPort
 	Since   time.Time
 
+	far   *far   // the owner is another node: this is only the door's end, and nothing below but win is used
 	xmlns string // written on every stanza, for sinks whose frames stand alone
 	out   Outbox
 	win   window
@@ -66,6 +68,10 @@ type Session struct {
 // Receive brings one stanza of the client: it is stamped and becomes a turn of the sender's account. The returned error ends the stream.
 func (s *Session) Receive(w *Work, sink Sink, st *stanza.Stanza) *stanza.StreamError {
 	if st.Kind == stanza.Nonza {
+		if s.far != nil {
+			s.far.receive(st)
+			return nil
+		}
 		s.Account.turns.Take(w, turn{op: (*Account).receiveNonza, st: st, s: s, sink: sink})
 		return nil
 	}
@@ -79,6 +85,10 @@ func (s *Session) Receive(w *Work, sink Sink, st *stanza.Stanza) *stanza.StreamE
 	}
 	st.Stamp(from)
 	s.win.take(size(st))
+	if s.far != nil {
+		s.far.receive(st)
+		return nil
+	}
 	s.Account.turns.Take(w, turn{op: (*Account).receive, st: st, s: s, sink: sink})
 	return nil
 }
@@ -86,7 +96,7 @@ func (s *Session) Receive(w *Work, sink Sink, st *stanza.Stanza) *stanza.StreamE
 // Room waits until what the client has sent is settled far enough that it may send more. Only a door may call it, after Work.Run.
 func (s *Session) Room(ctx context.Context) error {
 	limits := &s.Account.Host.Config.Limits
-	for {
+	for !s.far.over() {
 		full := s.win.room(limits.WindowStanzas, limits.WindowBytes)
 		if full == nil {
 			return nil
@@ -97,13 +107,15 @@ func (s *Session) Room(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	return nil // nothing more comes from the owner; the connection is being closed
 }
 
 // Send queues st for the client as it is addressed.
 func (s *Session) Send(w *Work, st *stanza.Stanza) { s.sendTo(w, st, st.To, false) }
 
-func (s *Session) sendTo(w *Work, st *stanza.Stanza, to jid.JID, kept bool) {
-	s.out.push(w, item{st: st, to: to, size: size(st), kept: kept})
+// sendTo queues st with another address. once: it is of no use to anybody else when the session ends before its client has it.
+func (s *Session) sendTo(w *Work, st *stanza.Stanza, to jid.JID, once bool) {
+	s.out.push(w, item{st: st, to: to, size: size(st), once: once})
 }
 
 func (s *Session) sendRaw(w *Work, raw string) { s.out.push(w, item{raw: raw, size: len(raw)}) }
@@ -111,10 +123,20 @@ func (s *Session) sendRaw(w *Work, raw string) { s.out.push(w, item{raw: raw, si
 func (s *Session) sendSource(w *Work, src Source) { s.out.push(w, item{src: src}) }
 
 // Writable tells that the sink takes more again.
-func (s *Session) Writable(w *Work) { s.out.writable(w) }
+func (s *Session) Writable(w *Work) {
+	if s.far != nil {
+		s.far.writable()
+		return
+	}
+	s.out.writable(w)
+}
 
 // Lose tells that the connection is gone. A session with resumption waits detached; any other ends. Only the connection that is attached is heard.
 func (s *Session) Lose(w *Work, sink Sink, why Lost) {
+	if s.far != nil {
+		s.far.lose(why)
+		return
+	}
 	s.Account.turns.Take(w, turn{op: (*Account).lost, s: s, sink: sink, why: why})
 }
 
@@ -179,6 +201,10 @@ func (a *Account) lost(w *Work, t *turn) {
 
 // Fail ends the session because its client broke the protocol; the client is told why.
 func (s *Session) Fail(w *Work, sink Sink, why *stanza.StreamError) {
+	if s.far != nil {
+		s.far.fail(why)
+		return
+	}
 	s.Account.turns.Take(w, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
 		if s.state != closed && s.sink == sink {
 			a.fail(w, s, why)
@@ -215,7 +241,7 @@ func (a *Account) end(w *Work, s *Session, why Lost) {
 		}
 	}
 	a.Host.metrics.sessions.Add(-1)
-	left := s.out.remains()
+	left := s.out.remains(why == LostClosed)
 	a.leave(w, s)
 	e := w.begin(a, nil, s)
 	a.Host.Hooks.Closed.run(e)
@@ -223,13 +249,19 @@ func (a *Account) end(w *Work, s *Session, why Lost) {
 	a.touch()
 }
 
-// redeliver gives messages that a session never acknowledged and nobody keeps to the other sessions or to Fallback, with the time of their arrival.
+// redeliver gives messages that a session never acknowledged to the other sessions or to Fallback. What is kept only goes to Fallback:
+// everybody else had it from the start, or finds it in the archive.
 func (a *Account) redeliver(w *Work, left []item) {
 	for _, it := range left {
-		if it.st == nil || it.kept || it.st.Kind != stanza.Message || it.st.Type == stanza.TypeError {
-			continue
+		switch {
+		case it.st == nil || it.once || it.st.Kind != stanza.Message || it.st.Type == stanza.TypeError:
+		case it.key != 0:
+			e := w.begin(a, it.st, nil)
+			e.Kept, e.Key = it.kept, it.key
+			a.Host.Hooks.Fallback.run(e)
+		default:
+			a.show(w, arrival{st: it.st.WithTo(a.JID).Seal()})
 		}
-		a.show(w, arrival{st: it.st.WithTo(a.JID).Seal()})
 	}
 }
 
@@ -255,4 +287,5 @@ func (a *Account) EndSessions(w *Work, f func(*Session) bool) int {
 }
 
 // Handled is how many of the client's stanzas are settled, counted from the last <enable/> or else from the start (XEP-0198 section 4).
+// At a door whose account another node owns: of those that came through this door.
 func (s *Session) Handled() uint32 { return s.win.handled() }

@@ -17,6 +17,8 @@ type window struct {
 	bytes   int           // of everything queued or open
 	waiting chan struct{} // closed when room is made; nil when no door waits
 	asked   bool          // the client was told a smaller count than it has sent: tell it when the rest is settled
+	door    *socket       // the connection where it sits at another node, which is told what is settled
+	doorAt  uint32        // the last stanza before that connection
 }
 
 type openStanza struct {
@@ -24,11 +26,16 @@ type openStanza struct {
 	size    uint32
 }
 
-// origin names the stanza from which something follows. The zero origin is the server itself.
+// origin names the stanza from which something follows: one of a session, or one that another node has delivered. The zero origin is the
+// server itself.
 type origin struct {
-	s *Session
-	n uint32
+	s   *Session
+	n   uint32
+	far *delivery
 }
+
+// known tells whether somebody waits for the origin to be settled.
+func (o origin) known() bool { return o.s != nil || o.far != nil }
 
 // take counts what a door has brought and no turn has seen yet.
 func (v *window) take(size int) {
@@ -58,6 +65,7 @@ func (v *window) drop(size int) {
 // more adds a pending part to a stanza that has one already.
 func (o origin) more() {
 	if o.s == nil {
+		o.far.more()
 		return
 	}
 	v := &o.s.win
@@ -71,6 +79,7 @@ func (o origin) more() {
 // settle ends one pending part.
 func (o origin) settle(w *Work) {
 	if o.s == nil {
+		o.far.settle()
 		return
 	}
 	v := &o.s.win
@@ -78,26 +87,13 @@ func (o origin) settle(w *Work) {
 	if i := o.n - v.settled - 1; i < uint32(len(v.open)) && v.open[i].pending > 0 {
 		v.open[i].pending--
 	}
-	n := 0
-	for n < len(v.open) && v.open[n].pending == 0 {
-		v.bytes -= int(v.open[n].size)
-		n++
-	}
-	var wake chan struct{}
+	wake, settled := v.advance()
 	tell, handled := false, uint32(0)
-	if n > 0 {
-		v.settled += uint32(n)
-		v.open = v.open[n:]
-		if len(v.open) == 0 {
-			v.open = v.open[:0]
-			if cap(v.open) > 8 {
-				v.open = nil
-			}
-			tell, v.asked = v.asked, false
-			handled = v.settled - v.base
-		}
-		wake, v.waiting = v.waiting, nil
+	if settled && len(v.open) == 0 {
+		tell, v.asked = v.asked, false
+		handled = v.settled - v.base
 	}
+	door, count := v.door, v.settled-v.doorAt
 	v.mu.Unlock()
 	if wake != nil {
 		close(wake)
@@ -105,6 +101,55 @@ func (o origin) settle(w *Work) {
 	if tell {
 		o.s.out.acknowledge(w, handled)
 	}
+	if settled && door != nil {
+		door.settled(count)
+	}
+}
+
+// advance counts the stanzas from the front that have nothing pending. The lock is held; a channel that is returned is to be closed
+// without it.
+func (v *window) advance() (wake chan struct{}, settled bool) {
+	n := 0
+	for n < len(v.open) && v.open[n].pending == 0 {
+		v.bytes -= int(v.open[n].size)
+		n++
+	}
+	if n == 0 {
+		return nil, false
+	}
+	v.settled += uint32(n)
+	v.open = v.open[n:]
+	if len(v.open) == 0 {
+		v.open = v.open[:0]
+		if cap(v.open) > 8 {
+			v.open = nil
+		}
+	}
+	wake, v.waiting = v.waiting, nil
+	return wake, true
+}
+
+// settleTo takes the count of the node that owns the session: everything up to n is settled there.
+func (v *window) settleTo(n uint32) {
+	v.mu.Lock()
+	for i := range v.open {
+		if int32(n-v.settled)-int32(i) <= 0 {
+			break
+		}
+		v.open[i].pending = 0
+	}
+	wake, _ := v.advance()
+	v.mu.Unlock()
+	if wake != nil {
+		close(wake)
+	}
+}
+
+// heardAt has a connection at another node told what of its stanzas is settled; nil: nobody.
+func (v *window) heardAt(door *socket) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.door, v.doorAt = door, v.settled+uint32(len(v.open))
 }
 
 // room returns nil when the client may send more, else a channel that is closed when that may have changed.
@@ -141,8 +186,23 @@ func (v *window) restart() {
 // actor is who sent st.
 func (o origin) actor(st *stanza.Stanza) Actor {
 	a := Actor{JID: st.From}
-	if o.s != nil {
+	switch {
+	case o.s != nil:
 		a.Role = o.s.Account.Role()
+	case o.far != nil:
+		a.Role = o.far.role
 	}
 	return a
+}
+
+// abandon forgets everything and lets a door go that waits for room.
+func (v *window) abandon() {
+	v.mu.Lock()
+	v.open, v.queued, v.bytes = nil, 0, 0
+	wake := v.waiting
+	v.waiting = nil
+	v.mu.Unlock()
+	if wake != nil {
+		close(wake)
+	}
 }

@@ -18,7 +18,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		roster.New(s.db.Rosters, s.obs),
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),
-		info.New(s.cfg.Contact, Version),
 		c,
+		info.New(s.cfg.Contact, Version),
 	}, c
 }

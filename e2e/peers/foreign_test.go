@@ -192,6 +192,14 @@ func (x *terminal) line(format string, args ...any) {
 	x.tmux("send-keys", "Enter")
 }
 
+// command types a command to a program that takes the slash as a key of its own, and whatever comes at once with it as a paste.
+func (x *terminal) command(format string, args ...any) {
+	x.t.Helper()
+	x.tmux("send-keys", "-l", "/")
+	time.Sleep(300 * time.Millisecond)
+	x.line(format, args...)
+}
+
 // sees waits until the screen shows something.
 func (x *terminal) sees(pattern string) {
 	x.t.Helper()

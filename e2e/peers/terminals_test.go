@@ -182,8 +182,9 @@ func unprivileged(t *testing.T, home string, command ...string) []string {
 func poezio(t *testing.T, s *peers.Server) {
 	alice := startPoezio(t, s, "alice", t.TempDir())
 	bob := startPoezio(t, s, "bob", t.TempDir())
-	alice.line("/message bob@%s good morrow", s.Domain)
-	bob.line("/next")
+	alice.command("message bob@%s good morrow", s.Domain)
+	alice.sees("> good morrow")
+	bob.command("next")
 	bob.sees("good morrow")
 	bob.line("and to you")
 	alice.sees("and to you")

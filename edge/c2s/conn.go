@@ -25,7 +25,7 @@ const pingPatience = time.Minute
 // turnsAtOnce is how many stanzas of one burst become turns before they are worked.
 const turnsAtOnce = 32
 
-// conn is one client connection. Its read goroutine runs serve; the sink methods Write and Close may be called by anybody.
+// conn is one client connection. Its reading goroutine owns everything but what mu guards; the sink methods Write and Close may be called by anybody.
 type conn struct {
 	door   *Door
 	number uint64
@@ -35,9 +35,12 @@ type conn struct {
 	stream  *stream.Conn
 	host    *core.Host
 	session *core.Session
-	account jid.JID // proven by SASL
-	shaking bool    // counts as a handshake
-	failed  int     // wrong passwords
+	account jid.JID    // proven by SASL
+	shaking bool       // counts as a handshake
+	failed  int        // wrong passwords
+	work    *core.Work // while a burst is read
+	held    int        // turns brought and not worked yet
+	pinged  bool       // the client was silent and is asked for a sign of life
 	stanzas bucket
 	bytes   bucket
 
@@ -47,29 +50,43 @@ type conn struct {
 	closed  chan struct{} // closed when Close has done its work
 }
 
-// serve is the life of the connection.
+// serve takes the connection as far as a session, on a goroutine whose deep stack does not stay. What stays is a fresh one.
 func (c *conn) serve(nc net.Conn, direct bool) {
-	defer c.door.forget(c)
 	c.mu.Lock()
 	c.nc = nc
 	c.mu.Unlock()
-	defer func() {
-		if r := recover(); r != nil {
-			c.door.hosts.Panics()
-			c.door.obs.Log.Error("panic in a connection", obs.Conn, c.number, obs.Err, r)
-			c.sever()
-		}
-	}()
-	deadline := time.Now().Add(c.door.config.Limits.LoginTime.D())
-	ctx, cancel := context.WithDeadline(c.door.ctx, deadline)
-	defer cancel()
-	if err := c.open(ctx, nc, direct, deadline); err != nil {
-		c.refuse(err)
+	if !c.begin(nc, direct) {
+		c.door.forget(c)
 		return
 	}
+	go func() {
+		defer c.door.forget(c)
+		c.stream.Serve(c.receive)
+	}()
+}
+
+// begin tells whether there is a session; otherwise the connection is closed.
+func (c *conn) begin(nc net.Conn, direct bool) (bound bool) {
+	defer c.guard()
+	ctx, cancel := context.WithTimeout(c.door.ctx, c.door.config.Limits.LoginTime.D())
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	if err := c.open(ctx, nc, direct, deadline); err != nil {
+		c.refuse(err)
+		return false
+	}
 	c.settleIn()
-	cancel()
-	c.readLoop()
+	c.stream.SetReadTimeout(c.door.config.Limits.IdlePing.D())
+	return true
+}
+
+// guard keeps a mistake on one connection from ending the process.
+func (c *conn) guard() {
+	if r := recover(); r != nil {
+		c.door.hosts.Panics()
+		c.door.obs.Log.Error("panic in a connection", obs.Conn, c.number, obs.Err, r)
+		c.sever()
+	}
 }
 
 // open takes the connection as far as a bound or resumed session.
@@ -116,51 +133,54 @@ func (c *conn) settleIn() {
 	}
 }
 
-// readLoop brings stanza by stanza to the owner, as long as the client is within its rates and its window.
-func (c *conn) readLoop() {
-	c.stream.SetReadTimeout(c.door.config.Limits.IdlePing.D())
-	w := c.door.work()
-	held := 0
-	pinged := false
-	for {
-		if held > 0 && (held >= turnsAtOnce || !c.stream.Buffered()) {
-			held = 0
-			w.Run()
-			if err := c.pace(); err != nil {
-				c.lose(w, err)
-				return
-			}
-		}
-		if held == 0 && w != nil && !c.stream.Buffered() {
-			c.door.works.Put(w)
-			w = nil
-		}
-		st, err := c.stream.Read()
-		if w == nil {
-			w = c.door.work()
-		}
-		if errors.Is(err, os.ErrDeadlineExceeded) && !pinged && c.door.ctx.Err() == nil {
-			pinged = true
-			c.ping(w)
-			continue
-		}
-		if err != nil {
-			w.Run()
-			c.lose(w, err)
-			return
-		}
-		if pinged {
-			pinged = false
-			c.stream.SetReadTimeout(c.door.config.Limits.IdlePing.D())
-		}
-		if fail := c.session.Receive(w, c, st); fail != nil {
-			w.Run()
-			c.lose(w, fail)
-			return
-		}
-		c.count(st)
-		held++
+// receive brings one stanza to the owner, as long as the client is within its rates and its window. Stanzas that arrive together become
+// turns together. It returns false when nothing more is to be read.
+func (c *conn) receive(st *stanza.Stanza, err error) (more bool) {
+	defer c.guard()
+	if c.work == nil {
+		c.work = c.door.work()
 	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.pinged && c.door.ctx.Err() == nil:
+		c.pinged = true
+		c.ping(c.work)
+		c.rest()
+		return true
+	case err != nil:
+		c.work.Run()
+		c.lose(c.work, err)
+		return false
+	case c.pinged:
+		c.pinged = false
+		c.stream.SetReadTimeout(c.door.config.Limits.IdlePing.D())
+	}
+	if fail := c.session.Receive(c.work, c, st); fail != nil {
+		c.work.Run()
+		c.lose(c.work, fail)
+		return false
+	}
+	c.count(st)
+	c.held++
+	buffered := c.stream.Buffered()
+	if buffered && c.held < turnsAtOnce {
+		return true
+	}
+	c.held = 0
+	c.work.Run()
+	if err := c.pace(); err != nil {
+		c.lose(c.work, err)
+		return false
+	}
+	if !buffered {
+		c.rest()
+	}
+	return true
+}
+
+// rest gives back what an idle connection need not hold.
+func (c *conn) rest() {
+	c.door.works.Put(c.work)
+	c.work = nil
 }
 
 // ping asks a silent client for a sign of life (XEP-0199).

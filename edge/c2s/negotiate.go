@@ -2,7 +2,6 @@ package c2s
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"strconv"
 	"strings"
@@ -109,19 +108,9 @@ func notYet(st *stanza.Stanza) error {
 	return &stanza.StreamError{Condition: stanza.StreamNotAuthorized}
 }
 
-func (c *conn) mechanisms() []string {
-	return sasl.Offer([]sasl.Hash{sasl.SHA1, sasl.SHA256}, false, c.door.config.Login.Plain)
-}
-
 func (c *conn) saslFeatures() string {
-	var b strings.Builder
-	b.WriteString("<mechanisms xmlns='" + ns.SASL + "'>")
-	for _, m := range c.mechanisms() {
-		b.WriteString("<mechanism>" + m + "</mechanism>")
-	}
-	b.WriteString("</mechanisms>")
-	b.WriteString(c.limitsFeature(c.door.config.Limits.StanzaBytesLogin))
-	return b.String()
+	offer := sasl.Offer([]sasl.Hash{sasl.SHA1, sasl.SHA256}, false, c.door.config.Login.Plain)
+	return stream.Mechanisms(offer, nil) + c.limitsFeature(c.door.config.Limits.StanzaBytesLogin)
 }
 
 // login is one SASL exchange (RFC 6120 section 6.4). A failed one returns nil until there were too many.
@@ -134,78 +123,28 @@ func (c *conn) login(ctx context.Context) error {
 		return notYet(st)
 	}
 	mechanism, _ := st.Attr("mechanism")
-	x, err := sasl.NewServer(mechanism, c.lookup(ctx), sasl.Options{
-		Secret: c.host.Ports.Authenticator.Secret(), Iterations: c.door.config.Login.Iterations, AllowPlain: c.door.config.Login.Plain,
-		Authorize: c.authorize,
+	x, err := c.stream.AnswerSASL(st, func(mechanism string) (*sasl.Server, error) {
+		return sasl.NewServer(mechanism, c.lookup(ctx), sasl.Options{
+			Secret: c.host.Ports.Authenticator.Secret(), Iterations: c.door.config.Login.Iterations, AllowPlain: c.door.config.Login.Plain,
+			Authorize: c.authorize,
+		})
 	})
-	if err != nil {
-		return c.loginFailed(mechanism, "", err)
+	user := ""
+	if x != nil {
+		user = x.Username()
 	}
-	response, err := initialResponse(st)
-	for {
-		if err != nil {
-			return c.loginFailed(mechanism, x.Username(), err)
-		}
-		var out []byte
-		var done bool
-		if out, done, err = x.Next(response); err != nil {
-			continue
-		}
-		if done {
-			return c.loggedIn(x, out)
-		}
-		if response, err = c.challenge(out); err != nil && !isSASL(err) {
-			return err
-		}
-	}
-}
-
-func isSASL(err error) bool {
-	var e *sasl.Error
-	return errors.As(err, &e)
-}
-
-// challenge sends one challenge and reads the response.
-func (c *conn) challenge(out []byte) ([]byte, error) {
-	err := c.stream.SendXML("<challenge xmlns='" + ns.SASL + "'>" + base64.StdEncoding.EncodeToString(out) + "</challenge>")
-	if err != nil {
-		return nil, err
-	}
-	st, err := c.stream.Read()
+	var refused *sasl.Error
 	switch {
+	case errors.As(err, &refused):
+		return c.loginFailed(mechanism, user, refused)
 	case err != nil:
-		return nil, err
-	case st.Space == ns.SASL && st.Local == "abort":
-		return nil, &sasl.Error{Condition: sasl.Aborted} // RFC 6120 section 6.5.1
-	case st.Space != ns.SASL || st.Local != "response":
-		return nil, notYet(st)
+		return err
 	}
-	return decode(text(st))
-}
-
-// initialResponse: none is nil, "=" is an empty one (RFC 6120 section 6.4.2).
-func initialResponse(st *stanza.Stanza) ([]byte, error) {
-	switch t := text(st); t {
-	case "":
-		return nil, nil
-	case "=":
-		return []byte{}, nil
-	default:
-		return decode(t)
+	if c.account, err = c.accountOf(user); err != nil {
+		return &stanza.StreamError{Condition: stanza.StreamInternalServerError}
 	}
-}
-
-func text(st *stanza.Stanza) string { return xmltok.Unescape(st.Inner()) }
-
-func decode(t string) ([]byte, error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(t)
-	if err != nil {
-		return nil, &sasl.Error{Condition: sasl.IncorrectEncoding}
-	}
-	if b == nil {
-		b = []byte{}
-	}
-	return b, nil
+	c.report(c.account, mechanism, true)
+	return nil
 }
 
 func (c *conn) lookup(ctx context.Context) sasl.Lookup {
@@ -233,34 +172,16 @@ func (c *conn) authorize(user, authzid string) bool {
 	return err == nil && wanted == account
 }
 
-func (c *conn) loggedIn(x *sasl.Server, out []byte) error {
-	account, err := c.accountOf(x.Username())
-	if err != nil {
-		return c.loginFailed(x.Mechanism().Name, x.Username(), &sasl.Error{Condition: sasl.NotAuthorized})
-	}
-	c.account = account
-	c.report(account, x.Mechanism().Name, true)
-	success := "<success xmlns='" + ns.SASL + "'/>"
-	if out != nil {
-		success = "<success xmlns='" + ns.SASL + "'>" + base64.StdEncoding.EncodeToString(out) + "</success>"
-	}
-	return c.stream.SendXML(success)
-}
-
-// loginFailed tells the client, and ends the stream after too many (RFC 6120 section 6.4.5).
-func (c *conn) loginFailed(mechanism, user string, err error) error {
-	var e *sasl.Error
-	if !errors.As(err, &e) {
-		return err
-	}
+// loginFailed counts a failure that the client was told of, and ends the stream after too many (RFC 6120 section 6.4.5).
+func (c *conn) loginFailed(mechanism, user string, e *sasl.Error) error {
 	if e.Condition == sasl.TemporaryAuthFailure {
 		c.door.obs.Log.Error("log-in not possible", obs.Conn, c.number, obs.Err, e.Unwrap())
 	}
-	account, _ := c.accountOf(user)
-	c.report(account, mechanism, false)
-	if err := c.stream.SendXML("<failure xmlns='" + ns.SASL + "'><" + string(e.Condition) + "/></failure>"); err != nil {
-		return err
+	account, err := c.accountOf(user)
+	if err != nil {
+		account = jid.JID{} // not even a name
 	}
+	c.report(account, mechanism, false)
 	if c.failed++; c.failed >= c.door.config.Limits.LoginFailures {
 		c.door.hosts.Refused("login_failures")
 		return &stanza.StreamError{Condition: stanza.StreamPolicyViolation, Text: "too many failed log-ins"}

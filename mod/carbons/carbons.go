@@ -102,6 +102,10 @@ func wrap(e *core.Event, wrapper string) string {
 
 // eligible is XEP-0280 section 6.1, all of its rules.
 func eligible(st *stanza.Stanza, received bool) bool {
+	// XEP-0334 section 4.3: no copies of what is addressed to one device.
+	if st.To.IsFull() && st.Has(ns.Hints, "no-copy") {
+		return false
+	}
 	if st.Kind != stanza.Message || st.Has(ns.Carbons, "private") || st.Has(ns.Carbons, "sent") || st.Has(ns.Carbons, "received") {
 		return false
 	}

@@ -1,7 +1,8 @@
 // Package info answers what the server and its accounts are and offer: discovery (XEP-0030 2.5.0), contact addresses (XEP-0157 1.1.1),
 // ping (XEP-0199), software version (XEP-0092), time (XEP-0202) and the obsolete session request (RFC 3921 section 3).
 //
-// Hooks: none. Left out: discovery of items below accounts.
+// Hooks: none. It stands last in the list of modules, since it announces what the others have registered. Caps: XEP-0115 1.6.0.
+// Left out: discovery of items below accounts.
 package info
 
 import (
@@ -9,6 +10,7 @@ import (
 
 	"stonechat/config"
 	"stonechat/core"
+	"stonechat/obs"
 	"stonechat/xmpp/disco"
 	"stonechat/xmpp/form"
 	"stonechat/xmpp/forward"
@@ -21,10 +23,13 @@ import (
 type Module struct {
 	contact config.Contact
 	version string
+	node    string // of the host's caps
 }
 
 // New takes the contact addresses and the version of the program.
-func New(contact config.Contact, version string) *Module { return &Module{contact, version} }
+func New(contact config.Contact, version string) *Module {
+	return &Module{contact: contact, version: version}
+}
 
 // Name of the module.
 func (m *Module) Name() string { return "info" }
@@ -50,6 +55,23 @@ func (m *Module) Install(h *core.Host) {
 	features := []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping}
 	h.Disco.HostFeatures = append(h.Disco.HostFeatures, append(features, ns.Version, ns.Time)...)
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, features...)
+	m.caps(h)
+}
+
+// capsNode names the program in caps.
+const capsNode = "https://stonechat.org"
+
+// caps announces the host's own features with its stream (XEP-0115 section 6.3). Every other module has said its features before.
+func (m *Module) caps(h *core.Host) {
+	i := m.host(h)
+	ver, err := i.Ver("sha-1")
+	if err != nil {
+		h.Obs.Log.Error("caps of the server", obs.Err, err)
+		return
+	}
+	c := disco.Caps{Hash: "sha-1", Node: capsNode, Ver: ver}
+	m.node = c.QueryNode()
+	h.Disco.StreamFeatures = append(h.Disco.StreamFeatures, string(c.AppendXML(nil)))
 }
 
 func empty(context.Context, *core.Event) (core.Answer, error) { return core.Answer{}, nil }
@@ -63,25 +85,38 @@ func noNode(e *core.Event) error {
 	return nil
 }
 
-func (m *Module) hostInfo(_ context.Context, e *core.Event) (core.Answer, error) {
-	i := disco.Info{
+// host is what the host says of itself.
+func (m *Module) host(h *core.Host) *disco.Info {
+	return &disco.Info{
 		Identities: []disco.Identity{{Category: "server", Type: "im", Name: "Stonechat"}},
-		Features:   e.Host.Disco.HostFeatures,
+		Features:   h.Disco.HostFeatures, Forms: []*form.Form{m.addresses(h)},
 	}
-	if f := m.addresses(); f != nil {
-		i.Forms = []*form.Form{f}
+}
+
+// hostInfo answers without a node, or with that of the caps (XEP-0115 section 6.2).
+func (m *Module) hostInfo(_ context.Context, e *core.Event) (core.Answer, error) {
+	i := m.host(e.Host)
+	if p, _ := e.Stanza.Payload(); m.node != "" {
+		if node, _ := p.Attr("node"); node == m.node {
+			i.Node = node
+			return core.Answer{Payload: string(i.AppendXML(nil))}, nil
+		}
 	}
 	return core.Answer{Payload: string(i.AppendXML(nil))}, noNode(e)
 }
 
-// addresses is the form of XEP-0157, or nil when none are configured.
-func (m *Module) addresses() *form.Form {
+// addresses is the form of XEP-0157. Who configures nothing is reached at the abuse address of RFC 2142.
+func (m *Module) addresses(h *core.Host) *form.Form {
+	abuse := m.contact.Abuse
+	if len(abuse) == 0 {
+		abuse = []string{"mailto:abuse@" + h.Domain.Domain()}
+	}
 	var fields []form.Field
 	for _, a := range []struct {
 		name string
 		uris []string
 	}{
-		{"abuse-addresses", m.contact.Abuse},
+		{"abuse-addresses", abuse},
 		{"admin-addresses", m.contact.Admin},
 		{"feedback-addresses", m.contact.Feedback},
 		{"sales-addresses", m.contact.Sales},
@@ -92,9 +127,6 @@ func (m *Module) addresses() *form.Form {
 		if len(a.uris) > 0 {
 			fields = append(fields, form.Field{Var: a.name, Type: form.ListMulti, Values: a.uris})
 		}
-	}
-	if len(fields) == 0 {
-		return nil
 	}
 	return form.New(form.Result, ns.ServerInfo, fields...)
 }

@@ -134,6 +134,7 @@ type Client struct {
 	resumption stream.Resumption
 	inHand     bool // the reader is at a stanza that does not count yet
 	leaving    bool // say goodbye when it does
+	refused    bool // the one in hand shall not count
 	left       bool // said; nothing counts any more
 
 	seq     uint64
@@ -299,14 +300,15 @@ func (c *Client) Close(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Leave ends the session like Close, as of the stanza in hand, which still
-// counts as arrived; nothing behind it is handled or counted, so that the server
-// keeps it for the next session. It is for the functions in Config that get a
-// stanza, and does not wait; see Done. Elsewhere it does nothing.
-func (c *Client) Leave() {
+// Leave ends the session like Close, as of the stanza in hand, of which took
+// says whether it still counts as arrived. Nothing behind it is handled or
+// counted, so that the server keeps it for the next session. Leave is for the
+// functions in Config that get a stanza, and does not wait; see Done. Elsewhere
+// it does nothing.
+func (c *Client) Leave(took bool) {
 	c.mu.Lock()
-	if c.state == online && c.inHand {
-		c.state, c.err, c.leaving = closing, ErrClosed, true
+	if c.inHand && (c.state == online || c.state == closing) {
+		c.state, c.err, c.leaving, c.refused = closing, ErrClosed, true, !took
 	}
 	c.mu.Unlock()
 }

@@ -15,7 +15,12 @@ func pending(f *fakeServer, id string) (n int) {
 	return n
 }
 
-func TestLeaveCountsTheStanzaInHandAndNothingBehindIt(t *testing.T) {
+func TestLeaveCountsNothingBehindTheStanzaInHand(t *testing.T) {
+	t.Run("took", func(t *testing.T) { leave(t, true, 3) })
+	t.Run("refused", func(t *testing.T) { leave(t, false, 4) })
+}
+
+func leave(t *testing.T, took bool, left int) {
 	f := newFake(t)
 	var c *Client
 	var seen []string
@@ -25,7 +30,7 @@ func TestLeaveCountsTheStanzaInHandAndNothingBehindIt(t *testing.T) {
 		<-ready
 		seen = append(seen, st.ID)
 		if st.ID == "m2" {
-			c.Leave()
+			c.Leave(took)
 		}
 	}
 	c = f.dial(cfg)
@@ -40,9 +45,9 @@ func TestLeaveCountsTheStanzaInHandAndNothingBehindIt(t *testing.T) {
 	if want := []string{"m0", "m1", "m2"}; !slices.Equal(seen, want) {
 		t.Errorf("handled %v, want %v", seen, want)
 	}
-	waitFor(t, f, func() bool { return len(s.unacked) <= 3 })
-	if n := pending(f, "sm-1"); n != 3 {
-		t.Errorf("%d stanzas left to the server, want the 3 that were not handled", n)
+	waitFor(t, f, func() bool { return len(s.unacked) <= left })
+	if n := pending(f, "sm-1"); n != left {
+		t.Errorf("%d stanzas left to the server, want the %d that were not taken", n, left)
 	}
 	if c.Err() != ErrClosed {
 		t.Errorf("ended with %v", c.Err())
@@ -67,8 +72,7 @@ func TestCloseCountsWhatIsInHand(t *testing.T) {
 	closed := make(chan error)
 	go func() { closed <- c.Close(deadline(t)) }()
 	// Close has begun when the client says so.
-	for c.Err() != ErrClosed {
-	}
+	waitFor(t, f, func() bool { return c.Err() == ErrClosed })
 	close(goOn)
 	if err := <-closed; err != nil {
 		t.Fatal(err)
@@ -90,8 +94,7 @@ func TestCloseLeavesToTheServerWhatNobodyTook(t *testing.T) {
 			s.send(fmt.Sprintf("<message from='romeo@example.net' id='m%d'><body>b</body></message>", i))
 		}
 	})
-	for len(c.Incoming()) == 0 {
-	}
+	waitFor(t, f, func() bool { return len(c.Incoming()) > 0 })
 	if err := c.Close(deadline(t)); err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func (c *Client) take(st *stanza.Stanza) {
 	c.mu.Unlock()
 	counts := c.dispatch(st)
 	c.mu.Lock()
-	if counts {
+	if counts && !c.refused {
 		c.handled++
 	}
 	c.inHand = false

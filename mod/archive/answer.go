@@ -1,0 +1,129 @@
+package archive
+
+import (
+	"context"
+	"errors"
+
+	"stonechat/core"
+	"stonechat/obs"
+	"stonechat/store"
+	"stonechat/xmpp/forward"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/rsm"
+	"stonechat/xmpp/stanza"
+	"stonechat/xmpp/xmltok"
+)
+
+// query answers with a page: its messages first, then the result (XEP-0313 section 4). It runs outside turns.
+func (x *archive) query(ctx context.Context, e *core.Event) (core.Answer, error) {
+	payload, _ := e.Stanza.Payload()
+	tree, err := payload.Tree()
+	if err != nil {
+		return core.Answer{}, bad("")
+	}
+	q, err := parseQuery(tree, e.Account.JID)
+	if err != nil {
+		return core.Answer{}, err
+	}
+	res, err := x.Archive.Page(ctx, e.Account.ID, q.Query)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		// XEP-0313 sections 4.1.3 and 4.3.2: a row that is named is not there (any more).
+		return core.Answer{}, stanza.NewError(stanza.ItemNotFound, "")
+	case errors.Is(err, store.ErrInvalid):
+		return core.Answer{}, bad("")
+	case err != nil:
+		return core.Answer{}, err
+	}
+	e.After(func(e *core.Event) {
+		if e.Session != nil {
+			x.visits.Of(e.Session).aware = true
+		}
+	})
+	ans := core.Answer{Payload: fin(&q, &res)}
+	if len(res.Rows) > 0 {
+		ans.Before = x.results(&q, res.Rows, e.Account.JID, e.Stanza.From)
+	}
+	return ans, nil
+}
+
+// results are the messages of a page, made one by one as the client reads.
+func (x *archive) results(q *asked, rows []store.Row, own, to jid.JID) core.Source {
+	return func() (*stanza.Stanza, bool) {
+		if len(rows) == 0 {
+			return nil, false
+		}
+		r := rows[0]
+		rows[0] = store.Row{}
+		rows = rows[1:]
+		st, err := result(q, &r, own, to)
+		if err != nil {
+			// XEP-0313 section 3.2: the place of a message may be given without it. What cannot be read stops nobody.
+			x.obs.Log.Error("archived message cannot be read", obs.JID, own.String(), "id", r.ID)
+			r.Stanza = nil
+			if st, err = result(q, &r, own, to); err != nil {
+				return nil, false
+			}
+		}
+		return st, true
+	}
+}
+
+// result is XEP-0313 section 4.2.
+func result(q *asked, r *store.Row, own, to jid.JID) (*stanza.Stanza, error) {
+	b := make([]byte, 0, len(r.Stanza)+512)
+	b = append(b, "<result xmlns='"+ns.Archive+"'"...)
+	if q.hasID {
+		b = xmltok.AppendAttr(b, "queryid", q.id)
+	}
+	b = append(xmltok.AppendAttr(b, "id", r.ID), '>')
+	b = forward.Append(b, forward.Delay{Stamp: r.Key.Time()}, r.Stanza)
+	st, err := stanza.New(stanza.Head{Kind: stanza.Message, From: own, To: to}, string(append(b, "</result>"...)))
+	if err != nil {
+		return nil, err
+	}
+	return st.Seal(), nil
+}
+
+// fin ends a page (XEP-0313 section 4.3). The set is there even when the page is empty, and names its oldest row first even when flipped.
+func fin(q *asked, res *store.Result) string {
+	b := []byte("<fin xmlns='" + ns.Archive + "'")
+	if res.Complete {
+		b = append(b, " complete='true'"...)
+	}
+	b = append(b, '>') // stable, which need not be said
+	var set rsm.Result
+	if n := len(res.Rows); n > 0 {
+		set.First, set.Last = res.Rows[0].ID, res.Rows[n-1].ID
+		if q.Flip {
+			set.First, set.Last = set.Last, set.First
+		}
+		set.HasIndex = q.After == "" && q.Before == nil
+	}
+	switch {
+	case q.Max == 0:
+		set.Count, set.HasCount = res.Count, true
+	case res.Complete && q.whole:
+		set.Count, set.HasCount = len(res.Rows), true
+		set.HasIndex = len(res.Rows) > 0
+	}
+	return string(append(set.AppendXML(b), "</fin>"...))
+}
+
+// metadata tells where the archive begins and ends (XEP-0313 section 5). It runs outside turns.
+func (x *archive) metadata(ctx context.Context, e *core.Event) (core.Answer, error) {
+	bounds, err := x.Archive.Bounds(ctx, e.Account.ID)
+	if err != nil {
+		return core.Answer{}, err
+	}
+	if bounds.FirstID == "" {
+		return core.Answer{Payload: "<metadata xmlns='" + ns.Archive + "'/>"}, nil
+	}
+	b := []byte("<metadata xmlns='" + ns.Archive + "'><start")
+	b = xmltok.AppendAttr(b, "id", bounds.FirstID)
+	b = append(xmltok.AppendAttr(b, "timestamp", forward.FormatStamp(bounds.First)), "/><end"...)
+	b = xmltok.AppendAttr(b, "id", bounds.LastID)
+	b = append(xmltok.AppendAttr(b, "timestamp", forward.FormatStamp(bounds.Last)), "/></metadata>"...)
+	return core.Answer{Payload: string(b)}, nil
+}

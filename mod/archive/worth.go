@@ -1,0 +1,76 @@
+package archive
+
+import (
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+)
+
+// worth tells whether a message is to be kept at all, by what it is and what its sender hints.
+func worth(st *stanza.Stanza) bool {
+	// XEP-0334 section 4.1: not in an archive, but until it is delivered.
+	return waits(st) && !st.Has(ns.Hints, "no-permanent-store")
+}
+
+// waits tells whether a message is to be kept until its addressee is there (XEP-0160 section 3).
+func waits(st *stanza.Stanza) bool {
+	// XEP-0313 section 6.1.1: normal and chat. XEP-0334 section 5: hints in errors mean nothing.
+	if st.Type != stanza.Chat && st.Type != stanza.Normal {
+		return false
+	}
+	// XEP-0334 section 4.2: neither in an archive nor for later.
+	if st.Has(ns.Hints, "no-store") {
+		return false
+	}
+	content := false
+	for c := range st.Children() {
+		switch {
+		case c.Space == ns.Archive && c.Local == "result", c.Space == ns.Carbons && (c.Local == "sent" || c.Local == "received"):
+			return false // a copy of what its own archive keeps
+		case c.Space == ns.Hints && c.Local == "store": // XEP-0334 section 4.4
+			content = true
+		case counts(c):
+			content = true
+		}
+	}
+	return content
+}
+
+// counts: payloads for which a message is kept although it may have no body.
+func counts(c stanza.Child) bool {
+	switch c.Space {
+	case ns.Client:
+		return c.Local == "body" || c.Local == "subject"
+	case ns.Receipts:
+		return c.Local == "received"
+	case ns.Markers:
+		return c.Local != "markable"
+	case ns.Reactions, ns.Retract, ns.JingleMessage, ns.CallInvites, ns.OMEMO, ns.OMEMOLegacy, ns.OpenPGP, ns.OpenPGPLegacy, ns.EME,
+		ns.Conference, ns.FileSharing:
+		return true
+	case ns.Correct:
+		return c.Local == "replace"
+	case ns.OOB:
+		return c.Local == "x"
+	case ns.MUCUser:
+		return invites(c)
+	}
+	return false
+}
+
+// invites: an invitation by a room, or the answer to one (XEP-0045 section 7.8.2).
+func invites(c stanza.Child) bool {
+	tree, err := c.Tree()
+	return err == nil && (tree.Child(ns.MUCUser, "invite") != nil || tree.Child(ns.MUCUser, "decline") != nil)
+}
+
+// fleeting: a message that nobody misses who is not there, such as a typing notice (XEP-0160 section 3).
+func fleeting(st *stanza.Stanza) bool {
+	for c := range st.Children() {
+		switch {
+		case c.Space == ns.ChatStates, c.Space == ns.Hints, c.Space == ns.StanzaID, c.Space == ns.Client && c.Local == "thread":
+		default:
+			return false
+		}
+	}
+	return st.Has(ns.ChatStates, "")
+}
