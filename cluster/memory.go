@@ -143,11 +143,13 @@ func (l *link) run(from Node, receive func(Node, Frame)) {
 			return
 		}
 		s := l.queue[0]
+		if wait := time.Until(s.due); wait > 0 {
+			l.mu.Unlock()
+			time.Sleep(wait)
+			continue // unless it was lost meanwhile
+		}
 		l.queue = l.queue[1:]
 		l.mu.Unlock()
-		if wait := time.Until(s.due); wait > 0 {
-			time.Sleep(wait)
-		}
 		if f, err := Decode(s.frame); err == nil {
 			receive(from, f)
 		}

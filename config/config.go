@@ -143,7 +143,7 @@ type Login struct {
 
 // Contact are the addresses announced by XEP-0157, as URIs (mailto:, xmpp:, https:).
 type Contact struct {
-	// Abuse takes complaints about users of this server.
+	// Abuse takes complaints about users of this server. When it is empty, mailto:abuse@ the domain is announced (RFC 2142).
 	Abuse []string `toml:"abuse"`
 	// Admin reaches those who run the server.
 	Admin []string `toml:"admin"`

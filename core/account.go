@@ -268,6 +268,10 @@ func (a *Account) receiveIQ(w *Work, t *turn) {
 			return
 		}
 		a.Host.answered(w, st)
+	case a.line.leads(st.To.Bare()):
+		// RFC 6120 section 10.1: it must not overtake; on this node it waits in the addressee's line.
+		a.stand(w, &lineEntry{route: true, arrival: arrival{st: st, from: t.from}}, nil)
+		return
 	default:
 		a.Host.Router.route(w, st, t.from, store.Ticket{})
 		return

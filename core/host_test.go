@@ -78,7 +78,13 @@ func build(t *testing.T, names []string, more func(h *core.Host, db *sqlstore.DB
 // buildTwo is the builder for two nodes.
 func buildTwo(t *testing.T, names []string, more func(h *core.Host, db *sqlstore.DB)) *house {
 	t.Helper()
-	m := cluster.NewMemory(cluster.MemoryOptions{}, "north", "south")
+	return buildLinked(t, cluster.MemoryOptions{}, names, more)
+}
+
+// buildLinked is buildTwo with links of a certain kind.
+func buildLinked(t *testing.T, o cluster.MemoryOptions, names []string, more func(h *core.Host, db *sqlstore.DB)) *house {
+	t.Helper()
+	m := cluster.NewMemory(o, "north", "south")
 	return open(t, m, []cluster.Cluster{m.Member("north"), m.Member("south")}, names, more)
 }
 

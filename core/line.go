@@ -17,7 +17,7 @@ type line struct {
 type lineEntry struct {
 	arrival
 	sent  bool // the owner's own sending: show means Hooks.Sent
-	route bool // it leaves for another node when it is shown, since no other node can wait for our ticket
+	route bool // it leaves for another node at release, since no other node can wait for our ticket
 	done  bool
 	err   error
 	next  *lineEntry
@@ -49,6 +49,24 @@ func (l *line) push(e *lineEntry) {
 
 // holds tells whether something of this sender stands in the line.
 func (l *line) holds(sender jid.JID) bool { return l.head != nil && l.senders[sender.Bare()] > 0 }
+
+// leads tells whether something in the line is on its way to this address on another node.
+func (l *line) leads(bare jid.JID) bool {
+	for e := l.head; e != nil; e = e.next {
+		if e.route && e.dest().Bare() == bare {
+			return true
+		}
+	}
+	return false
+}
+
+// dest is whom an entry is for.
+func (e *lineEntry) dest() jid.JID {
+	if e.st.Kind == stanza.Presence {
+		return e.to
+	}
+	return e.st.To
+}
 
 // ready takes the first entry out if its tickets are done.
 func (l *line) ready() *lineEntry {
@@ -86,6 +104,10 @@ func (a *Account) release(w *Work) {
 			e.from.settle(w)
 		case e.err != nil:
 			a.undeliverable(w, e)
+		case e.route && e.st.Kind == stanza.IQ:
+			a.Host.Router.route(w, e.st, e.from, store.Ticket{})
+		case e.route && e.st.Kind == stanza.Presence:
+			a.Host.Router.bringPresence(w, e.to.Bare(), turn{op: (*Account).deliverPresence, st: e.st, to: e.to})
 		case e.sent:
 			if e.route {
 				e.from.more()

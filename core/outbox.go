@@ -30,12 +30,13 @@ type Sink interface {
 // Source is pulled as the client reads, so that a long answer needs no memory in the outbox. It must not wait.
 type Source func() (st *stanza.Stanza, ok bool)
 
-// item is one thing to send: a stanza with its address, raw XML that is not counted, or a source.
+// item is one thing to send: a stanza with its address, raw XML that is not counted, a source, or what follows when all before it is written.
 type item struct {
 	st   *stanza.Stanza
 	to   jid.JID
 	raw  string
 	src  Source
+	then func(*Work)
 	size int
 	kept string // the archive's id, when the owner keeps it
 	key  store.Key
@@ -61,7 +62,8 @@ type Outbox struct {
 	timer    *time.Timer
 	tell     bool // the next flush shall carry an <a/> with this count
 	handled  uint32
-	dirty    bool // some Work will flush
+	then     []func(*Work) // due when the bytes in hand are written
+	dirty    bool          // some Work will flush
 	flushing bool
 	blocked  bool // the sink wants no more until Writable
 	woken    bool // Writable was called during a write, whose answer is older then
@@ -156,15 +158,23 @@ func (o *Outbox) flush() {
 	for {
 		buf := buffers.buffer()
 		*buf = o.fill((*buf)[:0])
-		if len(*buf) == 0 {
+		then := o.then
+		o.then = nil
+		if len(*buf) == 0 && then == nil {
 			buffers.giveBack(buf)
 			break
 		}
 		sink := o.sink
 		o.woken = false
 		o.mu.Unlock()
-		ready, err := sink.Write(*buf)
+		ready, err := true, error(nil)
+		if len(*buf) > 0 {
+			ready, err = sink.Write(*buf)
+		}
 		buffers.giveBack(buf)
+		for _, f := range then {
+			buffers.Do(f)
+		}
 		o.mu.Lock()
 		if err != nil || o.sink != sink {
 			break // the door hears of it too and detaches the session
@@ -187,6 +197,11 @@ func (o *Outbox) fill(b []byte) []byte {
 	n := 0
 	for n < len(o.queue) && len(b) < writeSize {
 		it := &o.queue[n]
+		if it.then != nil {
+			o.then = append(o.then, it.then)
+			n++
+			continue
+		}
 		if it.src != nil {
 			st, ok := it.src()
 			if !ok {

@@ -116,7 +116,7 @@ func (a *Account) fanOut(w *Work, s *Session, st *stanza.Stanza, first bool) {
 			x.asker = s.JID
 		}
 		if x.st != nil || !x.asker.IsZero() {
-			a.Host.Router.bringPresence(w, contact, x)
+			a.bring(w, contact, x)
 		}
 	})
 }
@@ -152,7 +152,7 @@ func (a *Account) unavailable(w *Work, s *Session, st *stanza.Stanza) {
 	}
 	// RFC 6121 section 4.6.3: whoever got directed presence is told too.
 	for to := range s.directed {
-		a.Host.Router.bringPresence(w, to.Bare(), turn{op: (*Account).deliverPresence, st: st, to: to})
+		a.bring(w, to.Bare(), turn{op: (*Account).deliverPresence, st: st, to: to})
 	}
 	s.directed = nil
 	if was {
@@ -180,7 +180,19 @@ func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
 	if st.Type == stanza.Probe {
 		x = turn{op: (*Account).deliverPresence, to: st.To, asker: s.JID}
 	}
-	a.Host.Router.bringPresence(w, st.To.Bare(), x)
+	a.bring(w, st.To.Bare(), x)
+}
+
+// bring brings presence, or a probe, to the owner of a bare address. Presence waits in the line where a message of ours to the same address
+// on another node does (RFC 6120 section 10.1); on this node it waits in the addressee's line.
+func (a *Account) bring(w *Work, bare jid.JID, x turn) {
+	if x.st != nil && a.line.leads(bare) {
+		a.stand(w, &lineEntry{route: true, arrival: arrival{st: x.st, to: x.to}}, nil)
+		x.st = nil
+	}
+	if x.st != nil || !x.asker.IsZero() {
+		a.Host.Router.bringPresence(w, bare, x)
+	}
 }
 
 // deliverPresence is the turn of presence, a subscription or a probe for the account.
@@ -232,14 +244,14 @@ func (a *Account) answerProbe(w *Work, asker jid.JID) {
 // FetchPresence has a contact show its presence to every available session of the account, if it may be seen (RFC 6121 section 4.3).
 // Only in a turn of a.
 func (a *Account) FetchPresence(w *Work, contact jid.JID) {
-	a.Host.Router.bringPresence(w, contact.Bare(), turn{op: (*Account).deliverPresence, to: contact.Bare(), asker: a.JID})
+	a.bring(w, contact.Bare(), turn{op: (*Account).deliverPresence, to: contact.Bare(), asker: a.JID})
 }
 
 // ShowPresence sends the presence of every available session to one address: it was just allowed to see it. Only in a turn of a.
 func (a *Account) ShowPresence(w *Work, to jid.JID) {
 	for _, s := range a.sessions {
 		if s.available {
-			a.Host.Router.bringPresence(w, to.Bare(), turn{op: (*Account).deliverPresence, st: s.presence, to: to})
+			a.bring(w, to.Bare(), turn{op: (*Account).deliverPresence, st: s.presence, to: to})
 		}
 	}
 }
@@ -252,7 +264,7 @@ func (a *Account) HidePresence(w *Work, to jid.JID) {
 		}
 		st, err := stanza.New(stanza.Head{Kind: stanza.Presence, Type: stanza.Unavailable, From: s.JID}, "")
 		if err == nil {
-			a.Host.Router.bringPresence(w, to.Bare(), turn{op: (*Account).deliverPresence, st: st.Seal(), to: to})
+			a.bring(w, to.Bare(), turn{op: (*Account).deliverPresence, st: st.Seal(), to: to})
 		}
 	}
 }

@@ -122,6 +122,10 @@ func (s *Session) sendRaw(w *Work, raw string) { s.out.push(w, item{raw: raw, si
 
 func (s *Session) sendSource(w *Work, src Source) { s.out.push(w, item{src: src}) }
 
+// Then has f called when everything that was queued before has been written, so that a long answer can be given in pages as the client
+// reads them; never, when the session ends before. f follows the rules of a turn of no owner.
+func (s *Session) Then(w *Work, f func(*Work)) { s.out.push(w, item{then: f}) }
+
 // Writable tells that the sink takes more again.
 func (s *Session) Writable(w *Work) {
 	if s.far != nil {
@@ -191,7 +195,8 @@ func (a *Account) lost(w *Work, t *turn) {
 		return
 	}
 	a.cut(s, closing(t.why))
-	resumable := s.resume != nil && (t.why == LostLine || t.why == LostFull)
+	// A full outbox has dropped something: the session cannot go on without a gap, and its client finds the rest in the archive.
+	resumable := s.resume != nil && t.why == LostLine
 	if !resumable || s.state == detached {
 		a.end(w, s, t.why) // a detached session ends when its queue is full: what is kept waits in the archive
 		return

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
 // Fixed keys of log records. A record never carries a message body or a secret.
@@ -38,7 +39,9 @@ func New(w io.Writer, level, format string) (Obs, error) {
 	if format == "json" {
 		h = slog.NewJSONHandler(w, opts)
 	}
-	return Obs{Log: slog.New(h), Metrics: prometheus.NewRegistry()}, nil
+	o := Obs{Log: slog.New(h), Metrics: prometheus.NewRegistry()}
+	o.Metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return o, nil
 }
 
 // Discard returns an Obs whose records go nowhere, for tests and tools.

@@ -44,6 +44,9 @@ type Server struct {
 	clients  *c2s.Door
 	web      *web.Door
 
+	// Ready is closed when clients may come.
+	Ready chan struct{}
+
 	listeners []net.Listener
 	serving   sync.WaitGroup
 	failed    chan error
@@ -57,7 +60,7 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: &cfg, obs: o, router: core.NewRouter(), failed: make(chan error, 8)}
+	s := &Server{cfg: &cfg, obs: o, router: core.NewRouter(), failed: make(chan error, 8), Ready: make(chan struct{})}
 	if err := s.openStore(ctx); err != nil {
 		return nil, err
 	}
@@ -159,6 +162,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		s.serving.Go(func() { trim(ctx) })
 		s.web.SetReady(true)
+		close(s.Ready)
 		s.obs.Log.Info("ready", "domains", s.cfg.Domains, "version", Version)
 		select {
 		case <-ctx.Done():

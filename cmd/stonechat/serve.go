@@ -43,16 +43,27 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	go func() {
+		select {
+		case <-s.Ready:
+			c.welcome(ctx, s, &cfg)
+		case <-ctx.Done():
+		}
+	}()
+	return s.Run(ctx)
+}
+
+// welcome tells what to type next where there is no account yet.
+func (c *serveCmd) welcome(ctx context.Context, s *server.Server, cfg *config.Config) {
 	invites, err := s.Invites(ctx)
 	if err != nil {
-		return err
+		fmt.Fprintln(os.Stderr, "no invite:", err)
 	}
 	for domain, token := range invites {
 		fmt.Printf("\nWelcome. %s has no account yet. Make the first administrator, in another terminal:\n\n"+
 			"    stonechat ctl --data %s join --domain %s %s YOUR-NAME\n\nthen talk: stonechat chat YOUR-NAME@%s%s, or use any XMPP client.\n\n",
 			domain, cfg.Data, domain, token, domain, map[bool]string{true: " --local"}[cfg.Local])
 	}
-	return s.Run(ctx)
 }
 
 // config joins defaults, file and flags.

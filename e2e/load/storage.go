@@ -117,6 +117,10 @@ func paging(ctx context.Context, c *cell) (err error) {
 			return fmt.Errorf("filling the archives: %w", err)
 		}
 		c.bench.filled[c.server.Name] = true
+		// What a server puts in order behind the fill is part of storing, not of paging.
+		if _, err := c.rested(ctx, c.bench.sizes.rest/2); err != nil {
+			return err
+		}
 	}
 	large, err := c.online(ctx, target.Name("a", 0), wire.DirectTLS, false)
 	if err != nil {

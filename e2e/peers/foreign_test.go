@@ -192,28 +192,31 @@ func (x *terminal) line(format string, args ...any) {
 	x.tmux("send-keys", "Enter")
 }
 
-// command types a command to a program that takes the slash as a key of its own, and whatever comes at once with it as a paste.
+// command types a command to Poezio, whose list of contacts takes the slash as a key of its own, and whatever comes at once with it as a paste.
 func (x *terminal) command(format string, args ...any) {
 	x.t.Helper()
 	x.tmux("send-keys", "-l", "/")
-	time.Sleep(300 * time.Millisecond)
+	x.until("still waits for a slash", func(screen string) bool { return !strings.Contains(screen, "Enter commands with") })
 	x.line(format, args...)
 }
 
 // sees waits until the screen shows something.
 func (x *terminal) sees(pattern string) {
 	x.t.Helper()
-	want := regexp.MustCompile(pattern)
-	deadline := time.Now().Add(15 * time.Second)
+	x.until(fmt.Sprintf("never shows %q", pattern), regexp.MustCompile(pattern).MatchString)
+}
+
+// until waits for a screen that fits; complaint is what to say otherwise.
+func (x *terminal) until(complaint string, fits func(screen string) bool) {
+	x.t.Helper()
+	const patience = 20 * time.Second
 	screen := ""
-	for time.Now().Before(deadline) {
-		screen = x.tmux("capture-pane", "-p")
-		if want.MatchString(screen) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if screen = x.tmux("capture-pane", "-p"); fits(screen) {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
-	x.t.Fatalf("%s never shows %q but\n%s", x.name, pattern, strings.TrimSpace(screen))
+	x.t.Fatalf("%s %s but\n%s", x.name, complaint, strings.TrimSpace(screen))
 }
 
 func port(addr string) string {

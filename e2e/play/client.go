@@ -169,15 +169,8 @@ func (c *client) read() (e event, mine bool, err error) {
 func (c *client) token() (event, error) {
 	for {
 		token, err := c.xml.Token()
-		var timeout net.Error
-		var syntax *xml.SyntaxError
-		switch {
-		case errors.As(err, &timeout) && timeout.Timeout():
-			return event{}, errNothing
-		case errors.As(err, &syntax) && !strings.Contains(syntax.Msg, "unexpected EOF"):
-			return event{}, fmt.Errorf("the server sends bad XML: %w", err)
-		case err != nil:
-			return event{what: isEnd}, nil
+		if err != nil {
+			return ended(err)
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
@@ -185,7 +178,10 @@ func (c *client) token() (event, error) {
 				return event{what: isHeader, node: startNode(t)}, nil
 			}
 			n, err := readNode(c.xml, t)
-			return event{what: isNode, node: n}, err
+			if err != nil {
+				return ended(err)
+			}
+			return event{what: isNode, node: n}, nil
 		case xml.EndElement:
 			return event{what: isClose}, nil
 		case xml.CharData:
@@ -193,6 +189,20 @@ func (c *client) token() (event, error) {
 				return event{}, fmt.Errorf("text %q between stanzas", text)
 			}
 		}
+	}
+}
+
+// ended says what it means that nothing more can be read.
+func ended(err error) (event, error) {
+	var timeout net.Error
+	var syntax *xml.SyntaxError
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return event{}, errNothing
+	case errors.Is(err, errForbidden), errors.As(err, &syntax) && !strings.Contains(syntax.Msg, "unexpected EOF"):
+		return event{}, fmt.Errorf("the server sends bad XML: %w", err)
+	default:
+		return event{what: isEnd}, nil
 	}
 }
 

@@ -30,6 +30,8 @@ type Node struct {
 	MoreNodes bool   // … among the children
 }
 
+var errForbidden = errors.New("comment, directive or processing instruction")
+
 // get returns an attribute without namespace.
 func (n *Node) get(name string) string {
 	for _, a := range n.Attr {
@@ -92,7 +94,7 @@ func readNode(d *xml.Decoder, start xml.StartElement) (*Node, error) {
 			top.Text += string(t)
 		case xml.Comment, xml.Directive, xml.ProcInst:
 			// RFC 6120 section 11.1: none of these may stand in a stream.
-			return nil, fmt.Errorf("comment, directive or processing instruction inside <%s>", root.Name.Local)
+			return nil, fmt.Errorf("%w inside <%s>", errForbidden, root.Name.Local)
 		}
 	}
 	return root, nil

@@ -188,6 +188,9 @@ func parseStep(line string, number int) (Step, error) {
 
 func (p *Play) anyOrder(block []string, number int) error {
 	all := Step{Line: number, Text: "any order:", Verb: "any order:"}
+	if strings.TrimSpace(join(block)) == "" {
+		return errors.New("nothing in any order")
+	}
 	least := len(block[0]) - len(strings.TrimLeft(block[0], " "))
 	inner := make([]string, len(block))
 	for i, line := range block {

@@ -61,7 +61,7 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"juliet is juliet/x\n":                                          "1: the play does not say",
+		"juliet is juliet/x\n":                                           "1: the play does not say",
 		"# RFC\njuliet connects\n":                                       "2: \"juliet\" is not of the cast",
 		"# RFC\njuliet is juliet/x\njuliet flies\n":                      "3: \"flies\"",
 		"# RFC\njuliet is juliet/x\njuliet sends:\n":                     "3: \"juliet sends:\"",

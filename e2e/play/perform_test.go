@@ -101,7 +101,7 @@ func TestSCRAM(t *testing.T) {
 	if err != nil || got != "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=" {
 		t.Error(got, err)
 	}
-	if err := s.verify("v=rmF9pqV8S7suAoZWja4dJRkKsFQ="); err != nil {
+	if err := s.verify("v=rmF9pqV8S7suAoZWja4dJRkFsKQ="); err != nil {
 		t.Error(err)
 	}
 	if s.verify("v=AAAA") == nil {

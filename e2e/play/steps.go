@@ -98,7 +98,13 @@ func (p *Performance) send(c *client, block string) error {
 		return err
 	}
 	c.countSent(text)
-	return c.write(text)
+	if err := c.write(text); err != nil && c.conn == nil {
+		return err
+	} else if err != nil {
+		// A server may end the stream in the middle of what breaks its rules; what it says about that can still be read.
+		p.note(c, "!", err.Error())
+	}
+	return nil
 }
 
 // ask makes a request of the runner's own to the client's account.

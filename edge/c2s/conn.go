@@ -93,7 +93,7 @@ func (c *conn) guard() {
 func (c *conn) open(ctx context.Context, nc net.Conn, direct bool, deadline time.Time) error {
 	t := stream.NewTransport(nc)
 	limits := c.door.config.Limits
-	options := stream.Options{Limits: stream.Limits{Limits: xmltok.Limits{
+	options := stream.Options{WriteTimeout: limits.Stall.D(), Limits: stream.Limits{Limits: xmltok.Limits{
 		Bytes: limits.StanzaBytesLogin, HeaderBytes: min(8_000, limits.StanzaBytesLogin),
 		Depth: limits.Depth, Attrs: limits.Attributes, Namespaces: limits.Namespaces,
 	}, Total: limits.LoginBytes}}

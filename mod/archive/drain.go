@@ -8,20 +8,18 @@ import (
 	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/forward"
-	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
 	"stonechat/xmpp/xmltok"
 )
 
 const (
-	drainRows  = 200              // of one page
-	drainBytes = 1 << 20          // of one page; the row that passes it is the last
-	patience   = 30 * time.Second // for a client to say that it has read a page
-	maxTries   = 5                // reads that may fail in a row
+	drainRows  = 200     // of one page
+	drainBytes = 1 << 20 // of one page; the row that passes it is the last
+	maxTries   = 5       // reads that may fail in a row
 )
 
-// drain gives the session a page of what waits. When more is left, the next page follows when the client has answered a ping behind this
-// one; until then every kept message is left to the pages, so that none overtakes.
+// drain gives the session a page of what waits. When more is left, the next page follows when this one is written, at the pace at which the
+// client reads; until then every kept message is left to the pages, so that none overtakes.
 func (x *archive) drain(wk *core.Work, a *core.Account, w *waiting, s *core.Session) {
 	v := x.visits.Of(s)
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
@@ -53,36 +51,25 @@ func (x *archive) drain(wk *core.Work, a *core.Account, w *waiting, s *core.Sess
 		return
 	}
 	w.drained = s
-	x.awaitReader(wk, a, s, v.round)
-}
-
-// awaitReader goes on when the client has answered, or has had the time to.
-func (x *archive) awaitReader(wk *core.Work, a *core.Account, s *core.Session, round int) {
-	err := s.Request(wk, "<ping xmlns='"+ns.Ping+"'/>", func(wk *core.Work, _ *stanza.Stanza) { x.goOn(wk, a, s, round, true) })
-	wait := patience
-	if err != nil {
-		wait = time.Second
-	}
-	x.later(a, s, round, wait)
+	round := v.round
+	s.Then(wk, func(*core.Work) {
+		x.host.Do(a.JID, func(wk *core.Work, a *core.Account) { x.goOn(wk, a, s, round) })
+	})
 }
 
 func (x *archive) later(a *core.Account, s *core.Session, round int, wait time.Duration) {
 	time.AfterFunc(wait, func() {
-		x.host.Do(a.JID, func(wk *core.Work, a *core.Account) { x.goOn(wk, a, s, round, false) })
+		x.host.Do(a.JID, func(wk *core.Work, a *core.Account) { x.goOn(wk, a, s, round) })
 	})
 }
 
 // goOn gives the next page, unless that has happened or the session takes no messages any more.
-func (x *archive) goOn(wk *core.Work, a *core.Account, s *core.Session, round int, confirmed bool) {
+func (x *archive) goOn(wk *core.Work, a *core.Account, s *core.Session, round int) {
 	b, ok := x.boxes.Has(a)
 	if !ok || b.waiting.drained != s || x.visits.Of(s).round != round {
 		return
 	}
 	w := &b.waiting
-	if confirmed {
-		x.save(a, w, w.mark)
-		w.given = nil
-	}
 	if !takes(s) || s.State() != "live" {
 		w.drained = nil
 		return

@@ -28,7 +28,7 @@ const (
 // false every message was given to somebody, and the mark follows in memory what is shown.
 //
 // The mark on disk is never ahead of what clients have surely got, as far as we can know: it is written when nobody is left, when a
-// message finds nobody, when a client confirms a page, and else in the old state of minutes ago. If it is behind, messages come twice; never
+// message finds nobody, and else in the old state of minutes ago. If it is behind, messages come twice; never
 // are they lost.
 type waiting struct {
 	mark  store.Key
@@ -212,7 +212,7 @@ func (x *archive) announcing(e *core.Event) core.Verdict {
 	// In the next turn its priority counts; what is shown meanwhile waits as well.
 	w.drained = s
 	round := x.visits.Of(s).round
-	e.Host.Do(a.JID, func(wk *core.Work, a *core.Account) { x.goOn(wk, a, s, round, false) })
+	e.Host.Do(a.JID, func(wk *core.Work, a *core.Account) { x.goOn(wk, a, s, round) })
 	return core.Next
 }
 

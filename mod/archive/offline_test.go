@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"stonechat/core"
@@ -312,28 +311,4 @@ func TestOfflineBetweenDiskAndShow(t *testing.T) {
 	ann.send(chat("bob@example.org", "y", ""))
 	bob.expect("<body>y")
 	bob.want("x y")
-}
-
-// A client that does not answer the ping gets the rest later all the same.
-func TestOfflineSilentReader(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := newWorld(t, "ann", "bob")
-		owner := ownerOf(v, "bob")
-		var last store.Ticket
-		for i := range drainRows + 10 {
-			xml := fmt.Sprintf("<message xmlns='jabber:client' from='ann@example.org/a' type='chat'><body>%d</body></message>", i)
-			_, last = v.db.Archive.Append(store.Entry{Owner: owner, Peer: "ann@example.org", Offline: true, Stanza: []byte(xml)})
-		}
-		if err := last.Wait(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		bob := v.online("bob", "b")
-		if got := len(bob.bodies()); got != drainRows {
-			t.Fatalf("first page of %d", got)
-		}
-		time.Sleep(patience + time.Second)
-		if got := len(bob.bodies()); got != drainRows+10 {
-			t.Errorf("%d messages", got)
-		}
-	})
 }

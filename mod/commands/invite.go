@@ -1,13 +1,14 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"net/http"
+	"strings"
 
 	"stonechat/core"
 	"stonechat/store"
@@ -24,9 +25,7 @@ func (m *Module) FirstInvite(ctx context.Context) (string, error) {
 	if err != nil || len(list) > 0 {
 		return "", err
 	}
-	b := make([]byte, 15)
-	rand.Read(b)
-	token := base64.RawURLEncoding.EncodeToString(b)
+	token := strings.ToLower(rand.Text())
 	hash := sha256.Sum256([]byte(token))
 	return token, m.secrets.Put(ctx, m.inviteKey(), hash[:])
 }
@@ -42,6 +41,10 @@ func (m *Module) join(ctx context.Context, _ core.Actor, r *http.Request) (any, 
 	}
 	if err := read(r, &body); err != nil {
 		return nil, err
+	}
+	// Only the very first account comes this way: an invite that was not used is worthless as soon as there is any other.
+	if list, err := m.accounts.List(ctx, m.host.Domain.Domain(), "", 1); err != nil || len(list) > 0 {
+		return nil, cmp.Or(err, error(stanza.NewError(stanza.NotAuthorized, "there are accounts already")))
 	}
 	want, err := m.secrets.Get(ctx, m.inviteKey())
 	if err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -59,7 +59,7 @@ func (m *Module) Install(h *core.Host) {
 }
 
 // capsNode names the program in caps.
-const capsNode = "https://stonechat.org"
+const capsNode = "urn:stonechat:server"
 
 // caps announces the host's own features with its stream (XEP-0115 section 6.3). Every other module has said its features before.
 func (m *Module) caps(h *core.Host) {

@@ -1,0 +1,18 @@
+package core
+
+import "time"
+
+// GiveUpDeliveries treats every delivery to another node as overdue.
+func GiveUpDeliveries(h *Host) {
+	w := NewWork(h.pool)
+	h.Router.nodes.giveUp(w, time.Now().Add(time.Hour))
+	w.Run()
+}
+
+// Attachments counts what a node keeps for sockets and deliveries of others: doors here, sockets elsewhere, stanzas under way.
+func Attachments(h *Host) (doors, sockets, sent int) {
+	n := h.Router.nodes
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.doors), len(n.sockets), len(n.sent)
+}

@@ -1,0 +1,37 @@
+package main
+
+// fault is one mistake that somebody must notice.
+type fault struct {
+	name     string
+	file     string
+	old, new string // old stands in the file exactly once
+	judge    string // arguments of go test
+}
+
+const plays = "./e2e/play -run "
+
+// faults are the mistakes, each with the narrowest judge that must turn red.
+var faults = []fault{
+	{"carbons left out", "mod/carbons/carbons.go", "	h.Hooks.Sent.Add(m.Name(), m.sent)\n", "	_ = m.sent\n", plays + "TestPlays/.*/xep0280"},
+	{"archive left out of messages that arrive", "mod/archive/archive.go", "	h.Hooks.Receiving.Add(m.Name(), x.receiving)\n", "	_ = x.receiving\n", plays + "TestPlays/.*/xep0313"},
+	{"no offline delivery", "mod/archive/archive.go", "	h.Hooks.Available.Add(m.Name(), x.available)\n", "	_ = x.available\n", plays + "TestPlays/.*/xep0160"},
+	{"commits are not synced", "store/sqlstore/open.go", `	sync := "synchronous(FULL)"`, `	sync := "synchronous(OFF)"`, "./e2e/chaos -run TestStorePowerCut$ -cycles 3"},
+	{"tickets done before the commit", "core/line.go", "	if len(tickets) == 0 {\n", "	if len(tickets) >= 0 {\n", "./core -run TestKeptStanzasStandInTheLine"},
+	{"from is not rewritten", "core/session.go", "	st.Stamp(from)\n", "	st.Seal()\n	_ = from\n", plays + "TestPlays/.*/rfc6121"},
+	{"a forged from is let through", "core/session.go", "	if st.HasFrom && (", "	if st.HasFrom && false && (", plays + "TestPlays/.*/rfc6120"},
+	{"order swapped in an owner's queue", "core/turns.go", "	if t.tail == nil {\n		t.head = n\n", "	if t.tail == nil || t.head.next == nil {\n		n.next = t.head\n		t.head = n\n", "./core -run TestTurnsKeepOrderAndNeverOverlap"},
+	{"the line lets others of the same sender pass", "core/line.go", "	return l.head != nil && l.senders[sender.Bare()] > 0 }", "	return l.head != nil && l.senders[sender.Bare()] > 9999 }", "./core -run TestNothingOvertakesBetweenTwo|TestKeptStanzasStandInTheLine"},
+	{"forged stanza ids stay", "mod/archive/keep.go", "	e.Stanza = cleaner{router: e.Host.Router, domain: e.Host.Domain, own: a.JID, stranger: true, client: true}.clean(e.Stanza)\n", "", "./mod/archive"},
+	{"resumption for another account", "core/resume.go", "subtle.ConstantTimeCompare([]byte(s.resume.id), []byte(id)) == 1", "subtle.ConstantTimeCompare([]byte(s.resume.id), []byte(id)) >= 0", "./core -run TestResumeRefusals"},
+	{"what was not acknowledged is not sent again", "core/outbox.go", "	queue = append(queue, o.unacked...)\n", "", "./core -run TestResumeSendsExactlyWhatIsMissing"},
+	{"handled counts before the disk has it", "core/window.go", "	for n < len(v.open) && v.open[n].pending == 0 {", "	for n < len(v.open) {", "./core -run TestAcknowledgedMeansDurable|TestKeptStanzas"},
+	{"everybody may do everything", "core/permit.go", "	r, known := rules[action]\n", "	if actor.JID != object.Account {\n		return nil\n	}\n	r, known := rules[action]\n", "./core -run TestPermit"},
+	{"wrong passwords are accepted", "xmpp/sasl/server.go", "	right := hmac.Equal(h.sum(key), s.cred.StoredKey)\n", "	right := len(h.sum(key)) == len(s.cred.StoredKey)\n", plays + "TestPlays/.*/rfc6120"},
+	{"the authorization identity is not checked", "edge/c2s/negotiate.go", "	return err == nil && wanted == account\n", "	return err == nil && wanted.Domain() == account.Domain()\n", plays + "TestPlays/.*/rfc6120"},
+	{"absent contacts are read from the store", "core/owners.go", "	return a != nil && a.turns.Take(w, x)\n", "	if a == nil {\n		o.take(w, bare, x)\n		return true\n	}\n	return a.turns.Take(w, x)\n", "./core -run TestAbsentContactsCostNoRead"},
+	{"presence to anybody who probes", "core/presence.go", "	if asked != a.JID && a.Host.Ports.Contacts.Subscription(a, asked)&SubscribedFrom == 0 {", "	if false {", plays + "TestPlays/.*/rfc6121"},
+	{"no unavailable for directed presence", "core/presence.go", "	for to := range s.directed {", "	for to := range map[jid.JID]struct{}{} {", plays + "TestPlays/.*/rfc6121"},
+	{"stanza size is not limited", "edge/c2s/conn.go", "		Bytes: limits.StanzaBytes, HeaderBytes: 8_000,", "		Bytes: 64 << 20, HeaderBytes: 8_000,", plays + "TestPlays/.*/rfc6120"},
+	{"a second process on the same data", "store/sqlstore/lock_unix.go", "unix.LOCK_EX|unix.LOCK_NB", "unix.LOCK_SH|unix.LOCK_NB", "./store/sqlstore"},
+	{"resent messages are kept twice", "mod/archive/keep.go", "	if origin != 0 {\n		x.recall", "	if origin == 1 {\n		x.recall", "./mod/archive"},
+}
