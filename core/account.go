@@ -44,7 +44,7 @@ type turn struct {
 	gate   *gate
 	call   func(w *Work, a *Account)
 	to     jid.JID
-	asker  jid.JID // of a probe
+	asker  *jid.JID // whose probe it is; nil: none
 	why    Lost
 }
 

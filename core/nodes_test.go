@@ -50,16 +50,34 @@ func receiving(h *core.Hooks) *core.Deciding { return &h.Receiving }
 
 // The sender's stanza counts only when the owner of its addressee, another node, has it durable; it is shown only then.
 func TestSettledByTheRemoteOwner(t *testing.T) {
+	t.Run("not kept by the sender", func(t *testing.T) { settledByTheRemoteOwner(t, nil) })
+	t.Run("kept by the sender", func(t *testing.T) {
+		settledByTheRemoteOwner(t, func(h *core.Host) {
+			h.Hooks.Sending.Add("keep", func(e *core.Event) core.Verdict {
+				e.Wait(store.Settled(nil))
+				return core.Next
+			})
+		})
+	})
+}
+
+func settledByTheRemoteOwner(t *testing.T, more func(*core.Host)) {
 	var disk store.Promise
 	from, to := apart(t)
-	x := buildTwo(t, []string{from, to}, keepOnly(receiving, &disk))
+	x := buildTwo(t, []string{from, to}, func(h *core.Host, db *sqlstore.DB) {
+		keepOnly(receiving, &disk)(h, db)
+		if more != nil {
+			more(h)
+		}
+	})
 	a, b := x.online(from, "a"), x.online(to, "b")
 	a.wait("from='" + b.session.JID.String())
 	a.enable()
 	a.say("<message to='" + to + "@example.org' type='chat' id='kept-1'/>")
 	a.nonza("<r xmlns='" + ns.StreamManagement + "'/>")
 	a.wait("h='0'")
-	a.fence() // IQs do not wait for the disk
+	a.say("<iq to='" + to + "@example.org' type='get' id='behind'><query xmlns='urn:test'/></iq>")
+	a.wait("id='behind'") // requests to an account do not wait for its disk: the message has arrived
 	if strings.Contains(b.text(), "kept-1") {
 		t.Fatal("shown before it was durable")
 	}
@@ -395,6 +413,40 @@ func TestWindowAcrossNodes(t *testing.T) {
 	}
 	if a.session.Handled() == 0 {
 		t.Error("room without anything settled")
+	}
+}
+
+// What was said through an earlier door makes no room at a later one.
+func TestWindowOfALaterDoor(t *testing.T) {
+	var disk store.Promise
+	from, to := apart(t)
+	x := buildLinked(t, cluster.MemoryOptions{Delay: 20 * time.Millisecond}, []string{from, to}, keepOnly(sending, &disk))
+	x.config.Limits.WindowStanzas = 5
+	old := x.bindAt(x.owner(from), from, "a")
+	id := old.enable()
+	for range 3 {
+		old.say("<presence/>")
+	}
+	a, err := x.resume(from, id, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.say("<presence/>")
+	for i := range 4 {
+		a.say(fmt.Sprintf("<message to='%s@example.org' type='chat' id='m-%d'/>", to, i))
+	}
+	a.fence() // the presence is settled, four messages and the fence are not
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if n := a.session.Handled(); n != 1 {
+		t.Errorf("%d stanzas of this door are settled", n)
+	}
+	if err := a.session.Room(ended); err == nil {
+		t.Error("room for more than the window")
+	}
+	disk.Settle(nil)
+	if err := a.session.Room(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

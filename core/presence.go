@@ -113,9 +113,9 @@ func (a *Account) fanOut(w *Work, s *Session, st *stanza.Stanza, first bool) {
 			x.st = st
 		}
 		if first && sub&SubscribedTo != 0 {
-			x.asker = s.JID
+			x.asker = &s.JID
 		}
-		if x.st != nil || !x.asker.IsZero() {
+		if x.st != nil || x.asker != nil {
 			a.bring(w, contact, x)
 		}
 	})
@@ -178,7 +178,7 @@ func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
 	}
 	x := turn{op: (*Account).deliverPresence, st: st, to: st.To}
 	if st.Type == stanza.Probe {
-		x = turn{op: (*Account).deliverPresence, to: st.To, asker: s.JID}
+		x = turn{op: (*Account).deliverPresence, to: st.To, asker: &s.JID}
 	}
 	a.bring(w, st.To.Bare(), x)
 }
@@ -190,7 +190,7 @@ func (a *Account) bring(w *Work, bare jid.JID, x turn) {
 		a.stand(w, &lineEntry{route: true, arrival: arrival{st: x.st, to: x.to}}, nil)
 		x.st = nil
 	}
-	if x.st != nil || !x.asker.IsZero() {
+	if x.st != nil || x.asker != nil {
 		a.Host.Router.bringPresence(w, bare, x)
 	}
 }
@@ -209,8 +209,8 @@ func (a *Account) deliverPresence(w *Work, t *turn) {
 	default:
 		a.see(w, x)
 	}
-	if !t.asker.IsZero() {
-		a.answerProbe(w, t.asker)
+	if t.asker != nil {
+		a.answerProbe(w, *t.asker)
 	}
 	t.from.settle(w)
 }
@@ -244,7 +244,7 @@ func (a *Account) answerProbe(w *Work, asker jid.JID) {
 // FetchPresence has a contact show its presence to every available session of the account, if it may be seen (RFC 6121 section 4.3).
 // Only in a turn of a.
 func (a *Account) FetchPresence(w *Work, contact jid.JID) {
-	a.bring(w, contact.Bare(), turn{op: (*Account).deliverPresence, to: contact.Bare(), asker: a.JID})
+	a.bring(w, contact.Bare(), turn{op: (*Account).deliverPresence, to: contact.Bare(), asker: &a.JID})
 }
 
 // ShowPresence sends the presence of every available session to one address: it was just allowed to see it. Only in a turn of a.

@@ -17,7 +17,7 @@ import (
 const (
 	// saveEvery is how often the mark of an account that somebody is always there for becomes durable: not with every message. What was
 	// given out between twice this time ago and a crash is given out again to a client that reads no archive.
-	saveEvery = 5 * time.Minute
+	saveEvery = time.Minute
 	// takenOver is how much is left for a client that reads no archive when one that does has come instead.
 	takenOver = 14 * 24 * time.Hour
 	// maxGiven is how many rows given out are remembered, to know them when they come back.
