@@ -167,9 +167,18 @@ func (n *nodes) bring(to cluster.Node, x turn) {
 	_ = n.send(to, f)
 }
 
+// elsewhere is the other node that owns a local address, if this one does not.
+func (n *nodes) elsewhere(to jid.JID) (cluster.Node, bool) {
+	if to.IsDomain() || n.router.hosts[to.Domain()] == nil {
+		return "", false
+	}
+	node, _ := n.cluster.Owner(to.Bare())
+	return node, node != n.cluster.Self()
+}
+
 // own is the host of an address that this node owns, or nil.
 func (n *nodes) own(j jid.JID) *Host {
-	if _, far := n.router.elsewhere(j); far || j.IsDomain() {
+	if _, far := n.elsewhere(j); far || j.IsDomain() {
 		return nil
 	}
 	return n.router.hosts[j.Domain()]

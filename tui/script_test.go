@@ -195,8 +195,10 @@ func TestSendThroughCuts(t *testing.T) {
 }
 
 func TestCertificates(t *testing.T) {
-	for _, bad := range []string{"", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
+	for _, bad := range []string{
+		"", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+	} {
 		if c, err := tui.Certificates([]byte(bad)); err == nil {
 			t.Errorf("%q: %d certificates", bad, len(c))
 		}

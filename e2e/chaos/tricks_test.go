@@ -52,8 +52,10 @@ func headerTricks() []trick {
 // plainTricks are played inside a stream that is not yet protected.
 func plainTricks() []trick {
 	return append(beforeLogin(),
-		trick{"PLAIN without TLS", "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AHVzZXIwAHg=</auth>",
-			[]string{"sasl:encryption-required", "sasl:invalid-mechanism", "sasl:mechanism-too-weak", "sasl:not-authorized", "stream:policy-violation", "stream:not-authorized", "stream:unsupported-stanza-type"}},
+		trick{
+			"PLAIN without TLS", "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AHVzZXIwAHg=</auth>",
+			[]string{"sasl:encryption-required", "sasl:invalid-mechanism", "sasl:mechanism-too-weak", "sasl:not-authorized", "stream:policy-violation", "stream:not-authorized", "stream:unsupported-stanza-type"},
+		},
 		trick{"a second stream header", streamHeader, append(notXML, "stream:restricted-xml", "stream:not-authorized", "stream:policy-violation")},
 	)
 }
@@ -142,8 +144,10 @@ func xmlTricks() []trick {
 		{"text outside of stanzas", "hello", append(notXML, "stream:policy-violation", "stream:unsupported-stanza-type")},
 		{"a stream header", streamHeader, append(notXML, "stream:restricted-xml", "stream:unsupported-stanza-type", "stream:policy-violation", "stream:invalid-namespace", "stream:conflict")},
 		{"STARTTLS", startTLS, []string{"stream:unsupported-stanza-type", "stream:policy-violation", "sasl:no condition", "stream:invalid-namespace"}},
-		{"a second log-in", "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>Zm9v</auth>",
-			[]string{"stream:unsupported-stanza-type", "stream:policy-violation", "stream:not-authorized", "sasl:not-authorized", "sasl:aborted", "stream:invalid-namespace"}},
+		{
+			"a second log-in", "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>Zm9v</auth>",
+			[]string{"stream:unsupported-stanza-type", "stream:policy-violation", "stream:not-authorized", "sasl:not-authorized", "sasl:aborted", "stream:invalid-namespace"},
+		},
 		{"another's address", "<message from='user3@example.org' to='user1@example.org'><body>" + forgery + "</body></message>", overridden},
 		{"another resource's address", "<message from='user2@example.org/elsewhere' to='user1@example.org'><body>" + forgery + "</body></message>", overridden},
 		// XEP-0198 section 4: the client cannot have got what was not sent.

@@ -22,12 +22,11 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "floor:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "floor:", run())
+	os.Exit(1)
 }
 
+// run serves until something fails.
 func run() error {
 	address := flag.String("listen", "127.0.0.1:0", "address to listen on")
 	mode := flag.String("mode", "park", "park: a goroutine per connection; hand: none while idle")

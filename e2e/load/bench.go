@@ -45,13 +45,17 @@ type sizes struct {
 }
 
 func fullSizes() sizes {
-	return sizes{sessions: 5000, rest: 20 * time.Second, logins: 300, burst: 3 * time.Second, offer: 4 * time.Second,
-		cycles: 8, sparse: 5000, absent: 1000, pages: 100, clones: 100, imports: 10000}
+	return sizes{
+		sessions: 5000, rest: 20 * time.Second, logins: 300, burst: 3 * time.Second, offer: 4 * time.Second,
+		cycles: 8, sparse: 5000, absent: 1000, pages: 100, clones: 100, imports: 10000,
+	}
 }
 
 func quickSizes() sizes {
-	return sizes{sessions: 600, rest: 3 * time.Second, logins: 100, burst: time.Second, offer: 2 * time.Second,
-		cycles: 4, sparse: 600, absent: 200, pages: 20, clones: 20, imports: 1000}
+	return sizes{
+		sessions: 600, rest: 3 * time.Second, logins: 100, burst: time.Second, offer: 2 * time.Second,
+		cycles: 4, sparse: 600, absent: 200, pages: 20, clones: 20, imports: 1000,
+	}
 }
 
 func (z sizes) population() target.Population {

@@ -60,8 +60,10 @@ func messageFigures() []figure {
 		rows = append(rows,
 			figure{id: name, title: rate.title + ", CPU", unit: "us", digits: 1},
 			figure{id: name + "-p50", title: rate.title + ", p50", unit: "ms", digits: 2, wall: true},
-			figure{id: name + "-p99", title: rate.title + ", p99", unit: "ms", digits: 2, wall: true,
-				vsPeer: rate.vsPeer, vsBase: rate.vsBase, bound: rate.bound})
+			figure{
+				id: name + "-p99", title: rate.title + ", p99", unit: "ms", digits: 2, wall: true,
+				vsPeer: rate.vsPeer, vsBase: rate.vsBase, bound: rate.bound,
+			})
 	}
 	return rows
 }

@@ -224,8 +224,10 @@ func TestFloorRun(t *testing.T) {
 	if b.failed {
 		t.Fatalf("cells failed: %q", b.results.notes)
 	}
-	for _, id := range []string{"empty", "idle-tls", "idle-plain", "login", "chat", "chat-rate", "chat-p99", "stream", "stream-rate",
-		"offered-500", "offered-500-p50", "star500-on", "star500-off", "star500-off-last", "room", "room-last"} {
+	for _, id := range []string{
+		"empty", "idle-tls", "idle-plain", "login", "chat", "chat-rate", "chat-p99", "stream", "stream-rate",
+		"offered-500", "offered-500-p50", "star500-on", "star500-off", "star500-off-last", "room", "room-last",
+	} {
 		if v := b.results.median(id, "floor"); !(v > 0) {
 			t.Errorf("%s = %v", id, v)
 		}

@@ -120,8 +120,10 @@ func run() error {
 }
 
 func newBench(o options, dir string) *bench {
-	b := &bench{sizes: fullSizes(), rounds: 3, dir: dir, profiles: o.profile,
-		results: newResults(), keys: wire.NewKeys(), filled: make(map[string]bool)}
+	b := &bench{
+		sizes: fullSizes(), rounds: 3, dir: dir, profiles: o.profile,
+		results: newResults(), keys: wire.NewKeys(), filled: make(map[string]bool),
+	}
 	if o.quick {
 		b.sizes, b.rounds = quickSizes(), 1
 	}

@@ -28,8 +28,10 @@ func messageScenarios() []scenario {
 		{name: "kept-stream", about: "one pair, 50 in flight, archive on", archive: true, run: stream},
 	}
 	for _, rate := range offeredRates() {
-		list = append(list, scenario{name: rate.id, about: rate.title, archive: rate.archive,
-			run: func(ctx context.Context, c *cell) error { return c.offered(ctx, rate) }})
+		list = append(list, scenario{
+			name: rate.id, about: rate.title, archive: rate.archive,
+			run: func(ctx context.Context, c *cell) error { return c.offered(ctx, rate) },
+		})
 	}
 	return list
 }

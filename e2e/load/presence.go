@@ -28,16 +28,20 @@ func presenceScenarios() []scenario {
 	var list []scenario
 	for _, n := range starSizes() {
 		id, title := starID(n)
-		list = append(list, scenario{name: id, about: "presence on and off, " + title, long: n > 500, most: 2,
-			run: func(ctx context.Context, c *cell) error { return c.star(ctx, id, n, micros) }})
+		list = append(list, scenario{
+			name: id, about: "presence on and off, " + title, long: n > 500, most: 2,
+			run: func(ctx context.Context, c *cell) error { return c.star(ctx, id, n, micros) },
+		})
 	}
-	return append(list, scenario{name: "sparse", about: "presence on and off, 1 % of many contacts online",
+	return append(list, scenario{
+		name: "sparse", about: "presence on and off, 1 % of many contacts online",
 		run: func(ctx context.Context, c *cell) error {
 			if c.server.Floor {
 				return fmt.Errorf("%w: the floor knows no contacts", errSkip)
 			}
 			return c.star(ctx, "sparse", c.bench.sizes.population().SparseOnline(), func(d time.Duration, _ int) float64 { return millis(d, 1) })
-		}})
+		},
+	})
 }
 
 // sky is a star account and its contacts while they are measured.

@@ -187,13 +187,14 @@ func TestOfflinePages(t *testing.T) {
 	ann, bob := v.online("ann", "a"), v.bind("bob", "b")
 	bob.slow = true
 	bob.send("<presence/>")
-	if got := len(bob.bodies()); got == 0 || got > 2*drainRows {
+	if got := bob.arrived(); got == 0 || got > 2*drainRows {
 		t.Fatalf("%d messages for a client that does not read", got)
 	}
-	other := v.online("bob", "c")
+	other := v.bind("bob", "c")
+	other.send("<presence/>")
 	ann.send(chat("bob@example.org", "l1", ""))
 	other.expect("<body>l1")
-	for len(bob.bodies()) < n {
+	for bob.arrived() < n {
 		bob.reads()
 		v.turn("bob", func(*core.Account) {})
 	}

@@ -227,6 +227,13 @@ type client struct {
 	slow bool // every write fills the socket, until reads
 }
 
+// arrived is how many elements have been written, whether all are or not.
+func (c *client) arrived() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.got)
+}
+
 // reads makes room in the socket of a slow client.
 func (c *client) reads() {
 	c.s.Writable(c.w)

@@ -86,8 +86,10 @@ func TestSlowDisk(t *testing.T) {
 	a.quiet()
 	log := a.log()
 	at := -1
-	for _, want := range []string{"name='one' subscription='both'", "id='" + first + "' type='result'", "name='one' subscription='to'",
-		"name='two' subscription='to'", "id='" + third + "' type='result'"} {
+	for _, want := range []string{
+		"name='one' subscription='both'", "id='" + first + "' type='result'", "name='one' subscription='to'",
+		"name='two' subscription='to'", "id='" + third + "' type='result'",
+	} {
 		i := strings.Index(log, want)
 		if i <= at {
 			t.Errorf("%s is missing or in the wrong place:\n%s", want, log)

@@ -77,8 +77,10 @@ func (a accounts) Create(ctx context.Context, n store.NewAccount) (store.Account
 	_, ticket := a.db.queue.put(op{size: sizeOf(&n)}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
 			id, err := create(w, &n, int64(key))
-			out = store.Account{ID: id, Domain: n.Domain, Local: n.Local, Role: n.Role, Disabled: n.Disabled,
-				Created: n.Created.UTC().Truncate(time.Microsecond), Credentials: n.Credentials}
+			out = store.Account{
+				ID: id, Domain: n.Domain, Local: n.Local, Role: n.Role, Disabled: n.Disabled,
+				Created: n.Created.UTC().Truncate(time.Microsecond), Credentials: n.Credentials,
+			}
 			return err
 		}
 	})

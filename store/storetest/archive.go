@@ -61,8 +61,10 @@ func testArchiveIDs(t *testing.T, f *fixture) {
 			t.Fatalf("another owner's id: %v", err)
 		}
 	}
-	for _, id := range []string{"", "x", rows[0].id + "A", rows[0].id[1:], strings.Repeat("A", len(rows[0].id)), "\n" + rows[0].id[1:], rows[0].id + "\n",
-		f.Archive.ID(me, rows[49].key+1), fmt.Sprint(rows[0].key)} {
+	for _, id := range []string{
+		"", "x", rows[0].id + "A", rows[0].id[1:], strings.Repeat("A", len(rows[0].id)), "\n" + rows[0].id[1:], rows[0].id + "\n",
+		f.Archive.ID(me, rows[49].key+1), fmt.Sprint(rows[0].key),
+	} {
 		if _, err := f.Archive.Find(f.ctx, me, id); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("Find(%q): %v", id, err)
 		}

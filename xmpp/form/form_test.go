@@ -97,8 +97,10 @@ func TestParsePrompt(t *testing.T) {
 			{Type: Fixed, Values: []string{"Section 1: Bot Info"}},
 			{Type: Fixed, Values: []string{"Section 2: Features"}},
 			{Var: "public", Type: Boolean, Label: "Public bot?", Required: true},
-			{Var: "maxsubs", Type: ListSingle, Label: "Maximum", Values: []string{"20"},
-				Options: []Option{{"10", "10"}, {"20", "20"}, {"", "none"}}},
+			{
+				Var: "maxsubs", Type: ListSingle, Label: "Maximum", Values: []string{"20"},
+				Options: []Option{{"10", "10"}, {"20", "20"}, {"", "none"}},
+			},
 			{Var: "invitelist", Type: JIDMulti, Desc: "Tell your friends"},
 			{Var: "odd", Type: TextSingle},
 		},

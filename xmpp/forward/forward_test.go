@@ -79,9 +79,11 @@ func TestDelay(t *testing.T) {
 		"": {},
 		"<delay xmlns='urn:xmpp:delay' stamp='2010-07-10T23:08:25.123456Z'/>": {Stamp: stamp},
 		"<delay xmlns='urn:xmpp:delay' from='capulet.com' stamp='2010-07-10T23:08:25.123456Z'>Offline &lt;Storage&gt;</delay>": {
-			From: jid.MustParse("capulet.com"), Stamp: stamp, Reason: "Offline <Storage>"},
+			From: jid.MustParse("capulet.com"), Stamp: stamp, Reason: "Offline <Storage>",
+		},
 		"<delay xmlns='urn:xmpp:delay' from='a@b/&apos;&amp;' stamp='2010-07-10T23:08:25.123456Z'/>": {
-			From: jid.MustParse("a@b/'&"), Stamp: stamp},
+			From: jid.MustParse("a@b/'&"), Stamp: stamp,
+		},
 	} {
 		if got := string(d.AppendXML([]byte("head"))); got != "head"+want {
 			t.Errorf("got  %s\nwant head%s", got, want)

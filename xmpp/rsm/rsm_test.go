@@ -125,7 +125,8 @@ func TestSize(t *testing.T) {
 func TestResult(t *testing.T) {
 	for want, r := range map[string]Result{
 		"<first index='10'>peter@pixyland.org</first><last>peter@rabbit.lit</last><count>800</count>": {
-			First: "peter@pixyland.org", Last: "peter@rabbit.lit", Index: 10, HasIndex: true, Count: 800, HasCount: true},
+			First: "peter@pixyland.org", Last: "peter@rabbit.lit", Index: 10, HasIndex: true, Count: 800, HasCount: true,
+		},
 		"<first index='0'>a</first><last>a</last>":   {First: "a", Last: "a", HasIndex: true},
 		"<first>&lt;1&gt;</first><last>&amp;</last>": {First: "<1>", Last: "&"},
 		"<count>790</count>":                         {Count: 790, HasCount: true},

@@ -48,7 +48,10 @@ func TestClientAgainstForeignServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			creds := stored.GetStoredCredentials(scram.KeyFactors{Salt: "salty salt", Iters: 5000})
+			creds, err := stored.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "salty salt", Iters: 5000})
+			if err != nil {
+				t.Fatal(err)
+			}
 			server, err := hash.NewServer(func(name string) (scram.StoredCredentials, error) {
 				if name != n.user {
 					t.Errorf("server saw user %q", name)

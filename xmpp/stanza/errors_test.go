@@ -18,14 +18,21 @@ func TestErrorReply(t *testing.T) {
 		err  *Error
 		want string // empty: no reply
 	}{
-		{`<iq type='get' id='1' from='a@b/c' to='d'><q xmlns='u'/></iq>`, NewError(ServiceUnavailable, ""),
-			`<iq to='a@b/c' from='d' id='1' type='error'><error type='cancel'><service-unavailable` + stanzaErrors + `/></error></iq>`},
-		{`<message id='1&amp;' from='a@b/c'><body/></message>`, &Error{Type: Wait, Condition: PolicyViolation, Text: "too <much>", By: jid.MustParse("m@n"), App: "<x xmlns='u'/>"},
-			`<message to='a@b/c' id='1&amp;' type='error'><error type='wait' by='m@n'><policy-violation` + stanzaErrors + `/><text` + stanzaErrors + ` xml:lang='en'>too &lt;much&gt;</text><x xmlns='u'/></error></message>`},
+		{
+			`<iq type='get' id='1' from='a@b/c' to='d'><q xmlns='u'/></iq>`, NewError(ServiceUnavailable, ""),
+			`<iq to='a@b/c' from='d' id='1' type='error'><error type='cancel'><service-unavailable` + stanzaErrors + `/></error></iq>`,
+		},
+		{
+			`<message id='1&amp;' from='a@b/c'><body/></message>`, &Error{Type: Wait, Condition: PolicyViolation, Text: "too <much>", By: jid.MustParse("m@n"), App: "<x xmlns='u'/>"},
+			`<message to='a@b/c' id='1&amp;' type='error'><error type='wait' by='m@n'><policy-violation` + stanzaErrors + `/><text` + stanzaErrors + ` xml:lang='en'>too &lt;much&gt;</text><x xmlns='u'/></error></message>`,
+		},
 		{`<presence/>`, &Error{Condition: Gone, Detail: "xmpp:a@b"}, `<presence type='error'><error type='cancel'><gone` + stanzaErrors + `>xmpp:a@b</gone></error></presence>`},
 		{`<iq type='set'/>`, &Error{App: "<x>", Condition: "made-up"}, `<iq type='error'><error type='cancel'><undefined-condition` + stanzaErrors + `/></error></iq>`},
 		{`<iq type='set'/>`, nil, `<iq type='error'><error type='cancel'><internal-server-error` + stanzaErrors + `/></error></iq>`},
-		{`<iq type='result'/>`, nil, ""}, {`<iq type='error'/>`, nil, ""}, {`<message type='error'/>`, nil, ""}, {`<r xmlns='urn:xmpp:sm:3'/>`, nil, ""},
+		{`<iq type='result'/>`, nil, ""},
+		{`<iq type='error'/>`, nil, ""},
+		{`<message type='error'/>`, nil, ""},
+		{`<r xmlns='urn:xmpp:sm:3'/>`, nil, ""},
 	} {
 		got := ""
 		if s := ErrorReply(parsed(t, c.in), c.err); s != nil {
@@ -40,9 +47,11 @@ func TestErrorReply(t *testing.T) {
 
 func TestErrorRoundTrip(t *testing.T) {
 	orig := parsed(t, `<iq type='get' from='a@b'/>`)
-	for _, c := range []Condition{BadRequest, Conflict, FeatureNotImplemented, Forbidden, Gone, InternalServerError, ItemNotFound,
+	for _, c := range []Condition{
+		BadRequest, Conflict, FeatureNotImplemented, Forbidden, Gone, InternalServerError, ItemNotFound,
 		JIDMalformed, NotAcceptable, NotAllowed, NotAuthorized, PolicyViolation, RecipientUnavailable, Redirect, RegistrationRequired,
-		RemoteServerNotFound, RemoteServerTimeout, ResourceConstraint, ServiceUnavailable, SubscriptionRequired, UndefinedCondition, UnexpectedRequest} {
+		RemoteServerNotFound, RemoteServerTimeout, ResourceConstraint, ServiceUnavailable, SubscriptionRequired, UndefinedCondition, UnexpectedRequest,
+	} {
 		want := NewError(c, "text & more")
 		if want.Type == "" {
 			t.Errorf("%s has no usual type", c)
@@ -60,7 +69,8 @@ func TestParseError(t *testing.T) {
 		in   string
 		want *Error
 	}{
-		{`<message/>`, nil}, {`<iq type='result'/>`, nil},
+		{`<message/>`, nil},
+		{`<iq type='result'/>`, nil},
 		{`<message type='error'/>`, &Error{Type: Cancel, Condition: UndefinedCondition}},
 		{`<message type='error'><error code='404'/></message>`, &Error{Type: Cancel, Condition: UndefinedCondition}},
 		{`<iq type='error'><error type='nonsense' by='@'><redirect` + stanzaErrors + `>xmpp:x</redirect></error></iq>`, &Error{Type: Modify, Condition: Redirect, Detail: "xmpp:x"}},

@@ -108,8 +108,10 @@ func TestEncode(t *testing.T) {
 		{serverOpen, `<message><x:y>1</x:y><body/></message>`, `<message><x:y xmlns:x='urn:x'>1</x:y><body/></message>`},
 		{serverOpen, `<message x:y='1'/>`, `<message x:y='1' xmlns:x='urn:x'/>`},
 		{clientOpen, `<message xmlns:p='u'><p:a><p:b/></p:a></message>`, `<message xmlns:p='u'><p:a xmlns:p='u'><p:b/></p:a></message>`},
-		{clientOpen, `<c:message xmlns:c='jabber:client' xmlns='urn:y'><z/><c:body xmlns='w'/></c:message>`,
-			`<message xmlns:c='jabber:client'><z xmlns='urn:y'/><c:body xmlns='w' xmlns:c='jabber:client'/></message>`},
+		{
+			clientOpen, `<c:message xmlns:c='jabber:client' xmlns='urn:y'><z/><c:body xmlns='w'/></c:message>`,
+			`<message xmlns:c='jabber:client'><z xmlns='urn:y'/><c:body xmlns='w' xmlns:c='jabber:client'/></message>`,
+		},
 		{prefixOpen, `<c:iq type='get'><c:q><r/></c:q></c:iq>`, `<iq type='get'><c:q xmlns='http://etherx.jabber.org/streams' xmlns:c='jabber:client'><r/></c:q></iq>`},
 		// No stanzas.
 		{clientOpen, `<r xmlns='urn:xmpp:sm:3' id='1' to='x'/>`, `<r xmlns='urn:xmpp:sm:3' id='1' to='x'/>`},
@@ -304,8 +306,10 @@ func TestNew(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, bad := range []string{"", "x", "<message", "<message>", "<message/><message/>", "<message>\x00</message>", "<a:message/>",
-		strings.Repeat("<a>", 200) + strings.Repeat("</a>", 200), "<message>" + strings.Repeat("x", 5<<20) + "</message>"} {
+	for _, bad := range []string{
+		"", "x", "<message", "<message>", "<message/><message/>", "<message>\x00</message>", "<a:message/>",
+		strings.Repeat("<a>", 200) + strings.Repeat("</a>", 200), "<message>" + strings.Repeat("x", 5<<20) + "</message>",
+	} {
 		_, err := Parse(bad)
 		if e := (*xmltok.Error)(nil); !errors.As(err, &e) {
 			t.Errorf("%.40q: %v", bad, err)

@@ -31,7 +31,7 @@ func TestConnect(t *testing.T) {
 			r := newReceiver(t, tc.tls)
 			r.direct = tc.direct
 			tc.login.TLS = &tls.Config{RootCAs: roots}
-			s, err, far := connect(t, r, tc.login)
+			s, far, err := connect(t, r, tc.login)
 			if err != nil || far.err != nil {
 				t.Fatalf("client: %v, server: %v", err, far.err)
 			}
@@ -101,7 +101,7 @@ func TestResume(t *testing.T) {
 		resumed       bool
 	}{{7, 5, true}, {8, 3, false}} {
 		r := newReceiver(t, nil)
-		s, err, far := connect(t, r, Login{AllowCleartext: true, Manage: true, Resume: Resumption{ID: "a'b", Handled: tc.handled}})
+		s, far, err := connect(t, r, Login{AllowCleartext: true, Manage: true, Resume: Resumption{ID: "a'b", Handled: tc.handled}})
 		if err != nil || far.err != nil {
 			t.Fatalf("client: %v, server: %v", err, far.err)
 		}
@@ -114,18 +114,18 @@ func TestResume(t *testing.T) {
 func TestConnectRefused(t *testing.T) {
 	cfg, roots := certificate(t)
 	t.Run("no TLS", func(t *testing.T) {
-		if _, err, _ := connect(t, newReceiver(t, nil), Login{}); !errors.Is(err, ErrNoTLS) {
+		if _, _, err := connect(t, newReceiver(t, nil), Login{}); !errors.Is(err, ErrNoTLS) {
 			t.Error(err)
 		}
 	})
 	t.Run("unknown certificate", func(t *testing.T) {
 		var unknown *tls.CertificateVerificationError
-		if _, err, _ := connect(t, newReceiver(t, cfg), Login{}); !errors.As(err, &unknown) {
+		if _, _, err := connect(t, newReceiver(t, cfg), Login{}); !errors.As(err, &unknown) {
 			t.Error(err)
 		}
 	})
 	t.Run("wrong password", func(t *testing.T) {
-		_, err, far := connect(t, newReceiver(t, cfg), Login{TLS: &tls.Config{RootCAs: roots}, Password: "wrong"})
+		_, far, err := connect(t, newReceiver(t, cfg), Login{TLS: &tls.Config{RootCAs: roots}, Password: "wrong"})
 		var refused *LoginError
 		if !errors.As(err, &refused) || refused.Condition != sasl.NotAuthorized {
 			t.Error(err)
@@ -138,14 +138,14 @@ func TestConnectRefused(t *testing.T) {
 	t.Run("injection", func(t *testing.T) {
 		r := newReceiver(t, cfg)
 		r.inject = "<stream:features/>"
-		if _, err, _ := connect(t, r, Login{TLS: &tls.Config{RootCAs: roots}}); !errors.Is(err, ErrInjected) {
+		if _, _, err := connect(t, r, Login{TLS: &tls.Config{RootCAs: roots}}); !errors.Is(err, ErrInjected) {
 			t.Error(err)
 		}
 	})
 	t.Run("management refused", func(t *testing.T) {
 		r := newReceiver(t, nil)
 		r.sm = ""
-		s, err, _ := connect(t, r, Login{AllowCleartext: true, Manage: true})
+		s, _, err := connect(t, r, Login{AllowCleartext: true, Manage: true})
 		if err != nil || s.Managed || s.Resumption.ID != "" {
 			t.Errorf("%+v, %v", s, err)
 		}

@@ -205,7 +205,7 @@ type result struct {
 }
 
 // connect runs both roles over loopback TCP.
-func connect(t testing.TB, r *receiver, l Login) (*Session, error, result) {
+func connect(t testing.TB, r *receiver, l Login) (*Session, result, error) {
 	t.Helper()
 	client, server := sockets(t)
 	done := make(chan result, 1)
@@ -229,5 +229,5 @@ func connect(t testing.TB, r *receiver, l Login) (*Session, error, result) {
 	if err != nil {
 		client.Close()
 	}
-	return s, err, <-done
+	return s, <-done, err
 }

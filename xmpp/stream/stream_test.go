@@ -92,7 +92,7 @@ func TestHeaderRoundTrip(t *testing.T) {
 	if a.SendHeader(want, "") == nil {
 		t.Error("second header without a restart")
 	}
-	if NewID() == NewID() || len(NewID()) < 16 {
+	if id := NewID(); id == NewID() || len(id) < 16 {
 		t.Error("ids can be guessed")
 	}
 }

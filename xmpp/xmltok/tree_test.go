@@ -47,9 +47,15 @@ func TestTreeLimits(t *testing.T) {
 
 func TestUnescape(t *testing.T) {
 	for _, c := range []struct{ in, value, text string }{
-		{"plain", "plain", "plain"}, {"&lt;&#65;&#x1F600;", "<A😀", "<A😀"}, {"a\r\nb\rc\td\n", "a b c d ", "a\nb\nc\td\n"},
-		{"&#10;&#13;", "\n\r", "\n\r"}, {"&x;&", "&x;&", "&x;&"}, {"&#0;", "&#0;", "&#0;"}, {"&amp;lt;", "&lt;", "&lt;"},
-		{"a<![CDATA[&lt;\r\n]]]>b", "a<![CDATA[< ]]]>b", "a&lt;\n]b"}, {"<![CDATA[]]><![CDATA[x]]>", "<![CDATA[]]><![CDATA[x]]>", "x"},
+		{"plain", "plain", "plain"},
+		{"&lt;&#65;&#x1F600;", "<A😀", "<A😀"},
+		{"a\r\nb\rc\td\n", "a b c d ", "a\nb\nc\td\n"},
+		{"&#10;&#13;", "\n\r", "\n\r"},
+		{"&x;&", "&x;&", "&x;&"},
+		{"&#0;", "&#0;", "&#0;"},
+		{"&amp;lt;", "&lt;", "&lt;"},
+		{"a<![CDATA[&lt;\r\n]]]>b", "a<![CDATA[< ]]]>b", "a&lt;\n]b"},
+		{"<![CDATA[]]><![CDATA[x]]>", "<![CDATA[]]><![CDATA[x]]>", "x"},
 		{"<![CDATA[x", "<![CDATA[x", "<![CDATA[x"},
 	} {
 		if got := Unescape(c.in); got != c.value {

@@ -74,8 +74,10 @@ func TestStonechatContract(t *testing.T) {
 	if err := os.WriteFile(program, []byte("#!/bin/sh\necho \"$@\" > said\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{dir: dir, kind: stonechat{}, options: Options{Stonechat: program, Profile: true}, http: 3,
-		ports: map[wire.Security]int{wire.StartTLS: 1, wire.DirectTLS: 2}, cert: Certificate{Cert: "c.pem", Key: "k.pem"}}
+	s := &Server{
+		dir: dir, kind: stonechat{}, options: Options{Stonechat: program, Profile: true}, http: 3,
+		ports: map[wire.Security]int{wire.StartTLS: 1, wire.DirectTLS: 2}, cert: Certificate{Cert: "c.pem", Key: "k.pem"},
+	}
 	if _, err := s.Import(t.Context(), "list.jsonl"); err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +96,10 @@ func TestStonechatContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`domains = ["bench.local"]`, "rate_limits = false", "[archive]\ndefault = \"always\"",
-		`c2s = ["127.0.0.1:1"]`, `c2s_tls = ["127.0.0.1:2"]`, `http = ["127.0.0.1:3"]`, `certificate = "c.pem"`, "[http]\npprof = true"} {
+	for _, want := range []string{
+		`domains = ["bench.local"]`, "rate_limits = false", "[archive]\ndefault = \"always\"",
+		`c2s = ["127.0.0.1:1"]`, `c2s_tls = ["127.0.0.1:2"]`, `http = ["127.0.0.1:3"]`, `certificate = "c.pem"`, "[http]\npprof = true",
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
