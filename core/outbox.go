@@ -56,6 +56,7 @@ type Outbox struct {
 	bytes    int    // of queue
 	heldback int    // of unacked
 	acked    uint32 // count of stanzas that the client has acknowledged
+	exact    bool   // acked was said after everything that was sent
 	managed  bool   // stream management is on
 	asked    bool   // an <r/> is out
 	askSoon  bool   // the next flush shall carry an <r/>
@@ -231,7 +232,7 @@ func (o *Outbox) encode(b []byte, it item) []byte {
 	b = it.st.AppendTo(b, it.to, o.session.xmlns)
 	if o.managed {
 		it.size = len(b) - before
-		o.unacked = append(o.unacked, it)
+		o.unacked, o.exact = append(o.unacked, it), false
 		o.heldback += it.size
 	}
 	return b
@@ -304,7 +305,7 @@ func (o *Outbox) acknowledged(w *Work, h uint32) bool {
 	if o.unacked = o.unacked[n:]; len(o.unacked) == 0 {
 		o.unacked = nil
 	}
-	o.acked = h
+	o.acked, o.exact = h, true
 	o.asked = false
 	if len(o.unacked) >= askAfter {
 		o.askSoon = true
@@ -357,13 +358,14 @@ func (o *Outbox) attach(w *Work, sink Sink, greeting string) {
 	o.mark(w)
 }
 
-// remains empties the outbox and returns what the client has not acknowledged and may never have seen. A client that has closed its stream
-// in good order has read what was sent, as far as that is kept anyway.
+// remains empties the outbox and returns what the client has not acknowledged and may never have seen. A client that closes its stream in
+// good order should say its count first (XEP-0198 section 4); where it has not since the last stanza went out, it counts as having read what
+// is kept anyway.
 func (o *Outbox) remains(orderly bool) []item {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	all := o.unacked
-	if orderly {
+	if orderly && !o.exact {
 		all = slices.DeleteFunc(all, func(it item) bool { return it.kept != "" })
 	}
 	all = append(all, o.queue...)

@@ -155,6 +155,29 @@ func TestAcknowledgedMeansDurable(t *testing.T) {
 	})
 }
 
+// What was said before <enable/> is not counted, also when the disk has it later than what is said behind.
+func TestCountBeginsBehindEnable(t *testing.T) {
+	everyHouse(t, func(t *testing.T, build builder) {
+		var disk store.Promise
+		x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, _ *sqlstore.DB) {
+			h.Hooks.Sending.Add("keep", func(e *core.Event) core.Verdict {
+				if e.Stanza.ID == "early" {
+					e.Wait(disk.Ticket())
+				}
+				return core.Next
+			})
+		})
+		juliet := x.online("juliet", "j")
+		juliet.say("<message to='romeo@example.org' type='chat' id='early'/>")
+		juliet.enable()
+		juliet.say("<message to='romeo@example.org' type='headline' id='late'/>")
+		juliet.nonza("<r xmlns='" + ns.StreamManagement + "'/>")
+		juliet.wait("<a xmlns='" + ns.StreamManagement + "' h='0'/>")
+		disk.Settle(nil)
+		juliet.wait("<a xmlns='" + ns.StreamManagement + "' h='1'/>")
+	})
+}
+
 func TestTooHighAnAcknowledgement(t *testing.T) {
 	everyHouse(t, func(t *testing.T, build builder) {
 		x := build(t, []string{"romeo"}, nil)

@@ -11,7 +11,8 @@ import (
 type window struct {
 	mu      sync.Mutex
 	settled uint32 // 1..settled are settled; wraps as XEP-0198 section 4 says
-	base    uint32 // settled when stream management was enabled
+	base    uint32 // settled when everything from before stream management is
+	early   int    // open stanzas from before it
 	open    []openStanza
 	queued  int           // brought by a door, not yet in a turn
 	bytes   int           // of everything queued or open
@@ -91,7 +92,7 @@ func (o origin) settle(w *Work) {
 	tell, handled := false, uint32(0)
 	if settled && len(v.open) == 0 {
 		tell, v.asked = v.asked, false
-		handled = v.settled - v.base
+		handled = v.count()
 	}
 	door, count := v.door, v.settled-v.doorAt
 	v.mu.Unlock()
@@ -118,6 +119,7 @@ func (v *window) advance() (wake chan struct{}, settled bool) {
 		return nil, false
 	}
 	v.settled += uint32(n)
+	v.early = max(0, v.early-n)
 	v.open = v.open[n:]
 	if len(v.open) == 0 {
 		v.open = v.open[:0]
@@ -170,6 +172,14 @@ func (v *window) handled() uint32 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked = len(v.open) > 0
+	return v.count()
+}
+
+// count is what XEP-0198 calls h. The lock is held.
+func (v *window) count() uint32 {
+	if v.early > 0 {
+		return 0
+	}
 	return v.settled - v.base
 }
 
@@ -180,7 +190,7 @@ func (v *window) quiet() <-chan struct{} { return v.room(1, 1) }
 func (v *window) restart() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.base = v.settled + uint32(len(v.open))
+	v.base, v.early = v.settled+uint32(len(v.open)), len(v.open)
 }
 
 // actor is who sent st.

@@ -101,7 +101,7 @@ func (s *Server) openStore(ctx context.Context) error {
 	return nil
 }
 
-// addHosts makes a host of every domain and installs the modules in order.
+// addHosts makes a host of every domain, installs the modules in order, and starts all hosts when all are there.
 func (s *Server) addHosts() error {
 	for _, d := range s.cfg.Domains {
 		domain, err := jid.Parse(d)
@@ -118,8 +118,10 @@ func (s *Server) addHosts() error {
 				s.runners = append(s.runners, r)
 			}
 		}
+	}
+	for _, h := range s.hosts {
 		if err := h.Start(); err != nil {
-			return fmt.Errorf("host %s: %w", d, err)
+			return fmt.Errorf("host %s: %w", h.Domain, err)
 		}
 	}
 	return nil

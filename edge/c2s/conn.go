@@ -98,9 +98,7 @@ func (c *conn) open(ctx context.Context, nc net.Conn, direct bool, deadline time
 		Depth: limits.Depth, Attrs: limits.Attributes, Namespaces: limits.Namespaces,
 	}, Total: limits.LoginBytes}}
 	if direct {
-		cfg := c.door.tls.Clone()
-		cfg.NextProtos = []string{"xmpp-client"} // XEP-0368 section 3
-		tc, err := stream.ServerTLS(ctx, t, cfg)
+		tc, err := stream.ServerTLS(ctx, t, c.door.direct)
 		if err != nil {
 			_ = t.Close()
 			return err

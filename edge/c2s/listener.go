@@ -24,6 +24,7 @@ type Door struct {
 	hosts  *core.Metrics
 	pool   *core.Pool
 	tls    *tls.Config
+	direct *tls.Config // with ALPN
 	obs    obs.Obs
 
 	connections *crowd
@@ -70,6 +71,8 @@ func New(p Parts) *Door {
 			logins:   p.Obs.CounterVec("logins_total", "Attempts to log in, by mechanism and outcome.", "mechanism", "outcome"),
 		},
 	}
+	d.direct = p.TLS.Clone()
+	d.direct.NextProtos = []string{"xmpp-client"} // XEP-0368 section 3
 	p.Obs.Gauge("c2s_connections", "Client connections now.", func() float64 { return float64(d.connections.size()) })
 	p.Obs.Gauge("c2s_handshakes", "Client connections that are not logged in yet.", func() float64 { return float64(d.handshakes.size()) })
 	d.ctx, d.cancel = context.WithCancel(context.Background())

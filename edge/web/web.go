@@ -149,7 +149,9 @@ func (d *Door) Serve(l net.Listener, h http.Handler) func() error {
 func (d *Door) Shutdown(ctx context.Context) error {
 	var errs []error
 	for _, s := range d.http {
-		errs = append(errs, s.Shutdown(ctx))
+		if err := s.Shutdown(ctx); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err) // listeners are closed before by whoever opened them
+		}
 	}
 	return errors.Join(errs...)
 }

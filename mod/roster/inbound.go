@@ -73,7 +73,7 @@ func (r *roster) arrive(b *book, now contact, st *stanza.Stanza) (plan, *stanza.
 			a.ShowPresence(w, from) // it has asked again, so it may have lost what it knew
 		}
 		if st.Type == stanza.Subscribed && step.next.has(subTo) {
-			r.fetch(a, from)
+			a.FetchPresence(w, from)
 		}
 	}
 	return p, nil

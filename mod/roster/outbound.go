@@ -55,26 +55,12 @@ func (r *roster) presence(w *core.Work, a *core.Account, contact jid.JID, was, i
 		// RFC 6121 sections 3.2.2 and 3.3.3: unavailable from every available resource.
 		a.HidePresence(w, contact)
 	case !was.has(subFrom) && is.has(subFrom) && !r.local(contact):
-		// RFC 6121 section 3.1.5: the current presence of every available resource. A contact of this server fetches it, see fetch.
+		// RFC 6121 section 3.1.5: the current presence of every available resource. A contact of this server fetches it when the approval is durable there: otherwise presence would overtake it.
 		a.ShowPresence(w, contact)
 	}
 }
 
 func (r *roster) local(contact jid.JID) bool { return r.host.Router.Host(contact.Domain()) != nil }
-
-// fetch has a contact of this server show its presence to the account, whose roster now says that it may see it. The contact could have
-// done that itself when it approved, but then presence would come before the approval, which waits for the disk.
-func (r *roster) fetch(a *core.Account, contact jid.JID) {
-	h, viewer := r.host.Router.Host(contact.Domain()), a.JID
-	if h == nil || contact.IsDomain() {
-		return
-	}
-	h.Do(contact, func(w *core.Work, a *core.Account) {
-		if h.Ports.Contacts.Subscription(a, viewer)&core.SubscribedFrom != 0 {
-			a.ShowPresence(w, viewer)
-		}
-	})
-}
 
 // part tells a contact that the account has removed it.
 func (r *roster) part(w *core.Work, a *core.Account, contact jid.JID, was state) {
