@@ -162,7 +162,6 @@ func (s *Server) Run(ctx context.Context) error {
 		for _, r := range s.runners {
 			s.serving.Go(func() { s.report(r.Run(ctx)) })
 		}
-		s.serving.Go(func() { trim(ctx) })
 		s.web.SetReady(true)
 		close(s.Ready)
 		s.obs.Log.Info("ready", "domains", s.cfg.Domains, "version", Version)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"stonechat/config"
@@ -28,18 +27,11 @@ type serveCmd struct {
 	Log     string   `enum:",debug,info,warn,error" default:"" placeholder:"LEVEL" help:"debug, info, warn or error."`
 }
 
-// gcPercent lets the heap grow by half, not to twice its size, before it is collected: our heap is mostly idle sessions, and what a flood
-// leaves behind should not weigh on them. It costs about 2 % of the processor under full load.
-const gcPercent = 50
-
 // Run is called by the command line.
 func (c *serveCmd) Run() error {
 	cfg, err := c.config()
 	if err != nil {
 		return err
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
 	}
 	o, err := obs.New(os.Stderr, cfg.Log.Level, cfg.Log.Format)
 	if err != nil {
@@ -51,6 +43,7 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	go keepMemory(ctx)
 	go func() {
 		select {
 		case <-s.Ready:

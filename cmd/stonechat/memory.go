@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	memoryEvery = 5 * time.Second
+	trimAbove   = 4 << 20 // bytes that the heap holds and nobody uses, below which nothing is returned
+	trimShare   = 8       // and the part of the live heap that it must be: one in eight
+
+	// The heap may grow by so much before it is collected, but by no less and no more than these shares of what is live: a small heap is not
+	// collected for every few log-ins, and in a large one, which is mostly idle sessions, garbage does not weigh much.
+	growth              = 8 << 20
+	leastGrow, mostGrow = 50, 200 // percent
+)
+
+// keepMemory looks after the memory of the process until ctx ends. GOGC in the environment switches its choice of the collector's pace off.
+func keepMemory(ctx context.Context) {
+	k := keeper{samples: []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/gc/heap/allocs:bytes"},
+		{Name: "/gc/heap/live:bytes"},
+	}, paced: os.Getenv("GOGC") == ""}
+	tick := time.NewTicker(memoryEvery)
+	defer tick.Stop()
+	for {
+		k.read()
+		k.pace()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		k.trim()
+	}
+}
+
+// keeper is what is known from one look to the next.
+type keeper struct {
+	samples            []metrics.Sample
+	paced              bool
+	percent            int
+	allocated, settled uint64
+}
+
+func (k *keeper) read() { metrics.Read(k.samples) }
+
+func (k *keeper) bytes(i int) uint64 { return k.samples[i].Value.Uint64() }
+
+// pace sets how far the heap may grow.
+func (k *keeper) pace() {
+	live := max(k.bytes(4), 1<<20)
+	percent := min(max(int(growth*100/live), leastGrow), mostGrow)
+	if k.paced && (percent > k.percent+10 || percent < k.percent-10) {
+		k.percent = percent
+		debug.SetGCPercent(percent)
+	}
+}
+
+// trim returns memory to the system when much of it is free: a wave of log-ins leaves several times of what their sessions need behind. It
+// costs one collection, so it happens only when that pays, and not again while the heap is merely breathing.
+func (k *keeper) trim() {
+	k.read()
+	objects, loose := k.bytes(0), k.bytes(1)+k.bytes(2)
+	fresh := k.bytes(3) - k.allocated
+	k.allocated = k.bytes(3)
+	// Garbage that no collection has found yet counts as live: a quiet process with a heap well above its last floor is collected too.
+	if fresh < trimAbove && (loose > max(trimAbove, objects/trimShare) || objects > k.settled+max(trimAbove, k.settled/trimShare)) {
+		debug.FreeOSMemory()
+		k.read()
+		k.settled, k.allocated = k.bytes(0), k.bytes(3)
+	}
+}
