@@ -113,7 +113,7 @@ type Limits struct {
 	WindowStanzas int `toml:"window_stanzas"`
 	// WindowBytes is the same in bytes, at least stanza_bytes.
 	WindowBytes int `toml:"window_bytes"`
-	// OutboxBytes is how much may wait for one client, what it has not acknowledged included; with more the session is detached.
+	// OutboxBytes is how much may wait for one client, what it has not acknowledged included; with more the session ends, and its client finds the rest in the archive.
 	OutboxBytes int `toml:"outbox_bytes"`
 	// OutboxMerge is how many bytes may wait before presence is merged and typing notices are dropped.
 	OutboxMerge int `toml:"outbox_merge"`

@@ -134,7 +134,11 @@ func (u *userAddCmd) Run(c *ctlCmd) error {
 	if err != nil {
 		return err
 	}
-	return c.send("POST", "/users", map[string]string{"name": u.Name, "password": password, "role": u.Role})
+	if err := c.send("POST", "/users", map[string]string{"name": u.Name, "password": password, "role": u.Role}); err != nil {
+		return err
+	}
+	fmt.Printf("%s@%s was added.\n", u.Name, c.Domain)
+	return nil
 }
 
 type joinCmd struct {

@@ -62,8 +62,8 @@ func (c *serveCmd) welcome(ctx context.Context, s *server.Server, cfg *config.Co
 	}
 	for domain, token := range invites {
 		fmt.Printf("\nWelcome. %s has no account yet. Make the first administrator, in another terminal:\n\n"+
-			"    stonechat ctl --data %s join --domain %s %s YOUR-NAME\n\nthen talk: stonechat chat YOUR-NAME@%s%s, or use any XMPP client.\n\n",
-			domain, cfg.Data, domain, token, domain, map[bool]string{true: " --local"}[cfg.Local])
+			"    %s ctl --data %s join --domain %s %s YOUR-NAME\n\nthen talk: %[2]s chat YOUR-NAME@%[6]s%[7]s, or use any XMPP client.\n\n",
+			domain, os.Args[0], cfg.Data, domain, token, domain, map[bool]string{true: " --local"}[cfg.Local])
 	}
 }
 

@@ -17,31 +17,28 @@ import (
 type accounts struct{ db *DB }
 
 const (
-	selectAccount     = "SELECT id, role, disabled, created FROM accounts WHERE domain = $1 AND local = $2"
-	selectCredentials = "SELECT mechanism, salt, iterations, stored_key, server_key FROM credentials WHERE account = $1 ORDER BY mechanism"
-	selectAccounts    = "SELECT id, local, role, disabled, created FROM accounts WHERE domain = $1 AND local > $2 ORDER BY local LIMIT $3"
+	selectAccount = "SELECT a.id, a.role, a.disabled, c.mechanism, c.salt, c.iterations, c.stored_key, c.server_key, a.created " +
+		"FROM accounts AS a LEFT JOIN credentials AS c ON c.account = a.id WHERE a.domain = $1 AND a.local = $2 ORDER BY c.mechanism"
+	selectAccounts = "SELECT id, local, role, disabled, created FROM accounts WHERE domain = $1 AND local > $2 ORDER BY local LIMIT $3"
 )
 
-// Get implements store.Accounts.
+// Get implements store.Accounts. One statement, since every log-in begins with it.
 func (a accounts) Get(ctx context.Context, domain, local string) (store.Account, error) {
 	out := store.Account{Domain: domain, Local: local}
-	err := a.db.reads.snapshot(ctx, func(s *snapshot) error {
-		err := s.each(selectAccount, func(rows *sql.Rows) error {
-			return scanAccount(rows, &out, &out.ID, &out.Role, &out.Disabled)
-		}, domain, local)
-		if err != nil {
-			return err
-		}
-		if out.ID == 0 {
-			return fmt.Errorf("account: %w", store.ErrNotFound)
-		}
-		return s.each(selectCredentials, func(rows *sql.Rows) error {
-			var c store.Credential
-			err := rows.Scan(&c.Mechanism, &c.Salt, &c.Iterations, &c.StoredKey, &c.ServerKey)
+	err := a.db.reads.each(ctx, selectAccount, func(rows *sql.Rows) error {
+		var mechanism *string
+		var iterations *int
+		var c store.Credential
+		err := scanAccount(rows, &out, &out.ID, &out.Role, &out.Disabled, &mechanism, &c.Salt, &iterations, &c.StoredKey, &c.ServerKey)
+		if err == nil && mechanism != nil {
+			c.Mechanism, c.Iterations = *mechanism, *iterations
 			out.Credentials = append(out.Credentials, c)
-			return err
-		}, int64(out.ID))
-	})
+		}
+		return err
+	}, domain, local)
+	if err == nil && out.ID == 0 {
+		err = fmt.Errorf("account: %w", store.ErrNotFound)
+	}
 	if err != nil {
 		return store.Account{}, err
 	}
