@@ -172,7 +172,7 @@ func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
 		if s.directed == nil {
 			s.directed = make(map[jid.JID]struct{})
 		}
-		s.directed[st.To] = struct{}{}
+		s.directed[st.To.Clone()] = struct{}{}
 	case st.Type == stanza.Unavailable:
 		delete(s.directed, st.To)
 	}

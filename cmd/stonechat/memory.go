@@ -16,7 +16,7 @@ const (
 	// The heap may grow by so much before it is collected, but by no less and no more than these shares of what is live: a small heap is not
 	// collected for every few log-ins, and in a large one, which is mostly idle sessions, garbage does not weigh much.
 	growth              = 8 << 20
-	leastGrow, mostGrow = 50, 200 // percent
+	leastGrow, mostGrow = 50, 100 // percent
 )
 
 // keepMemory looks after the memory of the process until ctx ends. GOGC in the environment switches its choice of the collector's pace off.

@@ -204,7 +204,7 @@ func slowReader(t *testing.T, rows *table, name string, acks bool) {
 	listening.Go(func() { _ = listener.read() }) // ends with Drop
 	warm, warmest := make(chan struct{}), make(chan int64, 1)
 	go func() { warmest <- peakMemory(s.Pid(), warm) }()
-	flood(t, s, keys, NewLedger(), reader, min(max(*slowBytes/4, 8<<20), 64<<20))
+	flood(t, s, keys, NewLedger(), reader, min(*slowBytes, 64<<20))
 	close(warm)
 	if err := listener.session.Drop(); err != nil {
 		t.Error(err)

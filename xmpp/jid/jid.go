@@ -6,6 +6,8 @@
 // exactly when the values compare equal with ==.
 package jid
 
+import "strings"
+
 // JID is a prepared XMPP address: localpart@domainpart/resourcepart, where the
 // localpart and the resourcepart may be absent. It is a small comparable value
 // and may be used as a map key. The zero value is no address at all; see
@@ -18,6 +20,13 @@ type JID struct {
 	s      string
 	local  uint16 // bytes of the localpart, 0 when absent
 	domain uint16 // bytes of the domainpart, 0 only in the zero value
+}
+
+// Clone returns the address with memory of its own, for one that was cut out of
+// something large and outlives it.
+func (j JID) Clone() JID {
+	j.s = strings.Clone(j.s)
+	return j
 }
 
 // domainStart is the offset of the domainpart in s.

@@ -60,6 +60,18 @@ func (s *Stanza) WithLang(lang string) *Stanza {
 	return c
 }
 
+// own is a copy that shares no memory with the bytes of s, for one that gets
+// other bytes: it would keep both in memory for as long as it waits somewhere.
+func (s *Stanza) own() *Stanza {
+	c := s.copy()
+	c.Type, c.ID, c.Lang = Type(strings.Clone(string(s.Type))), strings.Clone(s.ID), strings.Clone(s.Lang)
+	c.To, c.From, c.kept = s.To.Clone(), s.From.Clone(), strings.Clone(s.kept)
+	if s.Kind == Nonza {
+		c.Space, c.Local = strings.Clone(s.Space), strings.Clone(s.Local)
+	}
+	return c
+}
+
 // Without returns a copy that lacks the direct children for which drop is true.
 // If there is none, it returns s itself.
 func (s *Stanza) Without(drop func(Child) bool) *Stanza {
@@ -70,7 +82,7 @@ func (s *Stanza) Without(drop func(Child) bool) *Stanza {
 		r := s.children.at(i)
 		if drop(s.child(r)) {
 			if c == nil {
-				c = s.copy()
+				c = s.own()
 				c.children = children{}
 				for k := range i {
 					c.children.add(s.children.at(k).moved(-int(s.inner.Start)))
@@ -95,7 +107,7 @@ func (s *Stanza) Without(drop func(Child) bool) *Stanza {
 // jabber:client is the default namespace. It fails with an *xmltok.Error when
 // xml is not well-formed.
 func (s *Stanza) WithChildren(xml string) (*Stanza, error) {
-	c := s.copy()
+	c := s.own()
 	inner := s.Inner()
 	c.raw = inner + xml
 	c.inner = span{End: uint32(len(c.raw))}
@@ -111,7 +123,7 @@ func (s *Stanza) WithChildren(xml string) (*Stanza, error) {
 
 // WithInner returns a copy with another payload, already encoded; see New.
 func (s *Stanza) WithInner(inner string) (*Stanza, error) {
-	c := s.copy()
+	c := s.own()
 	if err := c.setInner(inner); err != nil {
 		return nil, err
 	}
