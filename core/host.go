@@ -231,7 +231,7 @@ func (h *Host) End(ctx context.Context) error {
 			for len(a.sessions) > 0 {
 				s := a.sessions[0]
 				if s.managed {
-					s.sendRaw(w, string(appendCount(nil, "a", s.win.handled())))
+					s.out.acknowledge(w, s.win.handled())
 					s.out.flush()
 				}
 				a.cut(s, closing(LostShutdown))

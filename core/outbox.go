@@ -58,6 +58,7 @@ type Outbox struct {
 	acked    uint32 // count of stanzas that the client has acknowledged
 	exact    bool   // acked was said after everything that was sent
 	managed  bool   // stream management is on
+	enabling bool   // <enabled/> is queued
 	asked    bool   // an <r/> is out
 	askSoon  bool   // the next flush shall carry an <r/>
 	timer    *time.Timer
@@ -278,14 +279,18 @@ func (o *Outbox) nudge() {
 	}
 }
 
-// acknowledge has an <a/> sent: the count of handled stanzas grew after the client asked.
+// acknowledge has an <a/> sent, because the client asked or because the count grew after it did. Whoever counted may come late, and the
+// count never goes back.
 func (o *Outbox) acknowledge(w *Work, handled uint32) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.managed {
+	if !o.managed && !o.enabling {
 		return
 	}
-	o.tell, o.handled = true, handled
+	o.tell = true
+	if int32(handled-o.handled) > 0 {
+		o.handled = handled
+	}
 	o.nudge()
 	o.mark(w)
 }
@@ -329,6 +334,7 @@ func (o *Outbox) writable(w *Work) {
 func (o *Outbox) manageFrom(w *Work, enabled string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.enabling = true
 	o.queue = append(o.queue, item{raw: enabled, size: len(enabled), from: true})
 	o.bytes += len(enabled)
 	o.mark(w)

@@ -26,7 +26,7 @@ func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
 	case "r":
 		// XEP-0198 section 4: answered at once with what is settled by now.
 		if s.managed {
-			s.sendRaw(w, string(appendCount(nil, "a", s.win.handled())))
+			s.out.acknowledge(w, s.win.handled())
 		}
 	case "a":
 		h, ok := count(st)

@@ -178,6 +178,40 @@ func TestCountBeginsBehindEnable(t *testing.T) {
 	})
 }
 
+// The answers to <r/> never go back, whoever counted first, and one that comes in the same breath as <enable/> is answered.
+func TestCountsNeverGoBack(t *testing.T) {
+	x := build(t, []string{"juliet", "romeo"}, keeping)
+	juliet := x.bind("juliet", "j")
+	for _, text := range []string{"<enable xmlns='" + ns.StreamManagement + "'/>", "<r xmlns='" + ns.StreamManagement + "'/>"} {
+		st, err := stanza.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fail := juliet.session.Receive(juliet.work, juliet, st); fail != nil {
+			t.Fatal(fail)
+		}
+	}
+	juliet.work.Run()
+	juliet.wait("h='0'")
+	const messages = 300
+	for i := range messages {
+		juliet.say(fmt.Sprintf("<message to='romeo@example.org' type='chat' id='m-%d'><body>b</body></message>", i))
+		juliet.nonza("<r xmlns='" + ns.StreamManagement + "'/>")
+		if err := juliet.session.Room(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	juliet.wait(fmt.Sprintf("h='%d'", messages))
+	last := 0
+	for _, m := range regexp.MustCompile(`<a [^>]*h='(\d+)'`).FindAllStringSubmatch(juliet.text(), -1) {
+		h, err := strconv.Atoi(m[1])
+		if err != nil || h < last {
+			t.Fatalf("h %s after %d", m[1], last)
+		}
+		last = h
+	}
+}
+
 func TestTooHighAnAcknowledgement(t *testing.T) {
 	everyHouse(t, func(t *testing.T, build builder) {
 		x := build(t, []string{"romeo"}, nil)
