@@ -59,7 +59,7 @@ func (f *fault) try(dir string) (seen bool, why string, err error) {
 	if err != nil {
 		return false, "", err
 	}
-	args := append([]string{"test", "-count=1", "-timeout=5m"}, strings.Fields(f.judge)...)
+	args := append([]string{"test", "-count=1", "-timeout=90s"}, strings.Fields(f.judge)...)
 	cmd := exec.Command("go", args...)
 	// The environment reaches the builds that judges start themselves.
 	cmd.Env = append(os.Environ(), "GOFLAGS=-overlay="+overlay)
