@@ -68,7 +68,7 @@ func (f *fault) try(dir string) (seen bool, why string, err error) {
 	runErr := cmd.Run()
 	text := out.String()
 	switch {
-	case strings.Contains(text, "[build failed]") || strings.Contains(text, "[setup failed]"):
+	case strings.Contains(text, "[build failed]") || strings.Contains(text, "[setup failed]") || strings.Contains(text, "does not build"):
 		return false, "", fmt.Errorf("does not compile:\n%s", text)
 	case strings.Contains(text, "no tests to run"):
 		return false, "", fmt.Errorf("the judge %q does not exist", f.judge)

@@ -1,0 +1,76 @@
+package c2s
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"stonechat/core"
+	"stonechat/xmpp/jid"
+)
+
+// RFC 6120 section 6.3.8: whoever proves to be one account acts as that account and no other, whatever the mechanism.
+func TestAuthorize(t *testing.T) {
+	c := &conn{host: &core.Host{Domain: jid.MustParse("example.org")}}
+	for _, x := range []struct {
+		user, authzid string
+		want          bool
+	}{
+		{"juliet", "juliet@example.org", true},
+		{"Juliet", "juliet@EXAMPLE.org", true},
+		{"juliet", "romeo@example.org", false},
+		{"juliet", "juliet@example.net", false},
+		{"juliet", "juliet@example.org/balcony", false},
+		{"juliet", "juliet", false},
+		{"juliet", "example.org", false},
+		{"", "@example.org", false},
+		{"ju@liet", "juliet@example.org", false},
+	} {
+		if got := c.authorize(x.user, x.authzid); got != x.want {
+			t.Errorf("%q as %q: %v", x.user, x.authzid, got)
+		}
+	}
+}
+
+func TestCrowd(t *testing.T) {
+	c := newCrowd(5, 2)
+	one := source(netip.MustParseAddrPort("192.0.2.1:1000"))
+	six := source(netip.MustParseAddrPort("[2001:db8::1]:1000"))
+	same := source(netip.MustParseAddrPort("[2001:db8::ffff:1]:9"))
+	mapped := source(netip.MustParseAddrPort("[::ffff:192.0.2.1]:7"))
+	if six != same || one != mapped {
+		t.Fatalf("sources %v %v %v %v", one, mapped, six, same)
+	}
+	for i, step := range []struct {
+		from netip.Prefix
+		off  bool
+		want bool
+	}{{one, false, true}, {one, false, true}, {one, false, false}, {six, false, true}, {one, true, true}, {six, false, true}, {six, true, false}} {
+		if got := c.enter(step.from, step.off); got != step.want {
+			t.Errorf("step %d: %v", i, got)
+		}
+	}
+	for range 3 {
+		c.leave(one)
+	}
+	if c.size() != 2 || len(c.sources) != 1 {
+		t.Errorf("%d left from %d sources", c.size(), len(c.sources))
+	}
+}
+
+func TestBucket(t *testing.T) {
+	var b bucket
+	now := time.Unix(1_000_000, 0)
+	if wait := b.take(100, 10, 100, now); wait != 0 {
+		t.Errorf("a full bucket of 100 makes 100 wait %v", wait)
+	}
+	if wait := b.take(5, 10, 100, now); wait != 500*time.Millisecond {
+		t.Errorf("5 tokens at 10 per second: %v", wait)
+	}
+	if wait := b.take(0, 10, 100, now.Add(time.Second)); wait != 0 {
+		t.Errorf("after the debt is paid: %v", wait)
+	}
+	if b.take(0, 10, 100, now.Add(time.Hour)); b.tokens != 100 {
+		t.Errorf("%d tokens in a bucket of 100", b.tokens)
+	}
+}
