@@ -57,8 +57,8 @@ type Outbox struct {
 	heldback int    // of unacked
 	acked    uint32 // count of stanzas that the client has acknowledged
 	exact    bool   // acked was said after everything that was sent
-	managed  bool   // stream management is on
-	enabling bool   // <enabled/> is queued
+	managed  bool   // <enabled/> has gone out: what follows is counted
+	enabled  bool   // stream management is on, or will be when <enabled/> has gone out
 	asked    bool   // an <r/> is out
 	askSoon  bool   // the next flush shall carry an <r/>
 	timer    *time.Timer
@@ -284,7 +284,7 @@ func (o *Outbox) nudge() {
 func (o *Outbox) acknowledge(w *Work, handled uint32) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.managed && !o.enabling {
+	if !o.enabled {
 		return
 	}
 	o.tell = true
@@ -334,7 +334,7 @@ func (o *Outbox) writable(w *Work) {
 func (o *Outbox) manageFrom(w *Work, enabled string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.enabling = true
+	o.enabled = true
 	o.queue = append(o.queue, item{raw: enabled, size: len(enabled), from: true})
 	o.bytes += len(enabled)
 	o.mark(w)

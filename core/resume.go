@@ -41,7 +41,7 @@ func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
 		a.enable(w, s, st)
 	case "resume":
 		// XEP-0198 section 5: only before a resource is bound.
-		s.sendRaw(w, smFailed("unexpected-request"))
+		s.sendRaw(w, NotManaged(stanza.UnexpectedRequest))
 	default:
 		return false
 	}
@@ -51,7 +51,7 @@ func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
 // enable is XEP-0198 section 3.
 func (a *Account) enable(w *Work, s *Session, st *stanza.Stanza) {
 	if s.managed {
-		s.sendRaw(w, smFailed("unexpected-request"))
+		s.sendRaw(w, NotManaged(stanza.UnexpectedRequest))
 		return
 	}
 	enabled := "<enabled xmlns='" + ns.StreamManagement + "'/>"
@@ -67,8 +67,9 @@ func (a *Account) enable(w *Work, s *Session, st *stanza.Stanza) {
 	s.out.manageFrom(w, enabled)
 }
 
-func smFailed(condition string) string {
-	return "<failed xmlns='" + ns.StreamManagement + "'><" + condition + " xmlns='" + ns.StanzaErrors + "'/></failed>"
+// NotManaged is the <failed/> of XEP-0198 section 3 with a stanza error condition.
+func NotManaged(condition stanza.Condition) string {
+	return "<failed xmlns='" + ns.StreamManagement + "'><" + string(condition) + " xmlns='" + ns.StanzaErrors + "'/></failed>"
 }
 
 func count(st *stanza.Stanza) (uint32, bool) {

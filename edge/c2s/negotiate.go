@@ -223,7 +223,7 @@ func (c *conn) bind(ctx context.Context) error {
 		return c.resume(ctx, st)
 	case st.Space == ns.StreamManagement && st.Local == "enable":
 		// XEP-0198 section 3: only after a resource is bound.
-		return c.stream.SendXML(smFailed("unexpected-request"))
+		return c.stream.SendXML(core.NotManaged(stanza.UnexpectedRequest))
 	case st.Kind != stanza.IQ:
 		return notYet(st)
 	}
@@ -286,21 +286,17 @@ func (c *conn) resume(ctx context.Context, st *stanza.Stanza) error {
 	text, _ := st.Attr("h")
 	handled, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return c.stream.SendXML(smFailed("bad-request"))
+		return c.stream.SendXML(core.NotManaged(stanza.BadRequest))
 	}
 	w := c.door.work()
 	defer c.door.works.Put(w)
 	session, err := c.host.Resume(ctx, w, c.account, id, uint32(handled), c)
 	if errors.Is(err, core.ErrNotResumed) {
-		return c.stream.SendXML(smFailed("item-not-found"))
+		return c.stream.SendXML(core.NotManaged(stanza.ItemNotFound))
 	}
 	if err != nil {
 		return err
 	}
 	c.take(w, session)
 	return nil
-}
-
-func smFailed(condition string) string {
-	return "<failed xmlns='" + ns.StreamManagement + "'><" + condition + " xmlns='" + ns.StanzaErrors + "'/></failed>"
 }
