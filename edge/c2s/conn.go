@@ -93,6 +93,10 @@ func (c *conn) guard() {
 func (c *conn) open(ctx context.Context, nc net.Conn, direct bool, deadline time.Time) error {
 	t := stream.NewTransport(nc)
 	limits := c.door.config.Limits
+	// A line that takes our bytes and never confirms them is dead, however much still fits into the socket.
+	if err := t.SetOptions(stream.SocketOptions{UserTimeout: limits.Stall.D()}); err != nil {
+		c.door.obs.Log.Debug("socket options", obs.Conn, c.number, obs.Err, err)
+	}
 	options := stream.Options{WriteTimeout: limits.Stall.D(), Limits: stream.Limits{Limits: xmltok.Limits{
 		Bytes: limits.StanzaBytesLogin, HeaderBytes: min(8_000, limits.StanzaBytesLogin),
 		Depth: limits.Depth, Attrs: limits.Attributes, Namespaces: limits.Namespaces,
