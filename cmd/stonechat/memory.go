@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -21,13 +22,9 @@ const (
 
 // keepMemory looks after the memory of the process until ctx ends. GOGC in the environment switches its choice of the collector's pace off.
 func keepMemory(ctx context.Context) {
-	k := keeper{samples: []metrics.Sample{
-		{Name: "/memory/classes/heap/objects:bytes"},
-		{Name: "/memory/classes/heap/free:bytes"},
-		{Name: "/memory/classes/heap/unused:bytes"},
-		{Name: "/gc/heap/allocs:bytes"},
-		{Name: "/gc/heap/live:bytes"},
-	}, paced: os.Getenv("GOGC") == ""}
+	k := newKeeper()
+	collected := make(chan struct{}, 1)
+	announce(ctx, collected)
 	tick := time.NewTicker(memoryEvery)
 	defer tick.Stop()
 	for {
@@ -36,10 +33,26 @@ func keepMemory(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-collected: // what is live has just been counted: the next round must not run by the figures of seconds ago
 		case <-tick.C:
+			k.trim()
 		}
-		k.trim()
 	}
+}
+
+// announce sends to collected after each collection of garbage, until ctx ends.
+func announce(ctx context.Context, collected chan<- struct{}) {
+	type cycle struct{ _ [16]byte } // not tiny: tiny objects share a block and may live longer
+	runtime.SetFinalizer(new(cycle), func(*cycle) {
+		if ctx.Err() != nil {
+			return
+		}
+		announce(ctx, collected)
+		select {
+		case collected <- struct{}{}:
+		default:
+		}
+	})
 }
 
 // keeper is what is known from one look to the next.
@@ -50,18 +63,35 @@ type keeper struct {
 	allocated, settled uint64
 }
 
+func newKeeper() *keeper {
+	return &keeper{samples: []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/gc/heap/allocs:bytes"},
+		{Name: "/gc/heap/live:bytes"},
+	}, paced: os.Getenv("GOGC") == ""}
+}
+
 func (k *keeper) read() { metrics.Read(k.samples) }
 
 func (k *keeper) bytes(i int) uint64 { return k.samples[i].Value.Uint64() }
 
+// live is what the last collection found in use.
+func (k *keeper) live() uint64 { return k.bytes(4) }
+
 // pace sets how far the heap may grow.
 func (k *keeper) pace() {
-	live := max(k.bytes(4), 1<<20)
-	percent := min(max(int(growth*100/live), leastGrow), mostGrow)
+	percent := percentFor(k.live())
 	if k.paced && (percent > k.percent+10 || percent < k.percent-10) {
 		k.percent = percent
 		debug.SetGCPercent(percent)
 	}
+}
+
+// percentFor is the collector's pace for a live heap of so many bytes.
+func percentFor(live uint64) int {
+	return min(max(int(growth*100/max(live, 1<<20)), leastGrow), mostGrow)
 }
 
 // trim returns memory to the system when much of it is free: a wave of log-ins leaves several times of what their sessions need behind. It

@@ -104,10 +104,10 @@ func (a archive) Recent(ctx context.Context, owner store.Owner, since time.Time,
 
 // seen returns keys and origins in the wanted direction, from the order by owner and the tail alone.
 func (a archive) seen(ctx context.Context, c *choice) ([]store.Seen, error) {
-	horizon, tailRows := a.db.tail.view(c)
+	tail := a.db.tail.view(c.owner)
 	var fromTail []store.Seen
-	for i := range tailRows {
-		fromTail = append(fromTail, store.Seen{Key: tailRows[i].key, Origin: uint64(tailRows[i].origin)})
+	for _, r := range tail.first(c, c.limit) {
+		fromTail = append(fromTail, store.Seen{Key: r.key, Origin: uint64(r.origin)})
 	}
 	if c.newestFirst && len(fromTail) >= c.limit {
 		return fromTail, nil
@@ -126,7 +126,7 @@ func (a archive) seen(ctx context.Context, c *choice) ([]store.Seen, error) {
 		s.Origin = uint64(origin)
 		fromOrder = append(fromOrder, s)
 		return nil
-	}, int64(c.owner), int64(c.lo), int64(min(c.hi, horizon+1)), limit)
+	}, int64(c.owner), int64(c.lo), int64(min(c.hi, tail.horizon+1)), limit)
 	if err != nil {
 		return nil, err
 	}

@@ -139,8 +139,8 @@ func (a archive) choose(ctx context.Context, owner store.Owner, q *store.Query) 
 // count returns how many rows match, at most MaxCount.
 func (a archive) count(ctx context.Context, c *choice) (int, error) {
 	c.limit = store.MaxCount
-	horizon, rows := a.db.tail.view(c)
-	query, args := countOwner, []any{int64(c.owner), int64(c.lo), int64(min(c.hi, horizon+1)), c.limit}
+	tail := a.db.tail.view(c.owner)
+	query, args := countOwner, []any{int64(c.owner), int64(c.lo), int64(min(c.hi, tail.horizon+1)), c.limit}
 	if c.peer != "" {
 		query, args = countPeer, append(args, c.peer)
 		if c.resource != "" {
@@ -149,24 +149,26 @@ func (a archive) count(ctx context.Context, c *choice) (int, error) {
 	}
 	n := 0
 	err := a.db.reads.each(ctx, query, func(r *sql.Rows) error { return r.Scan(&n) }, args...)
-	return min(n+len(rows), store.MaxCount), err
+	return min(n+tail.count(c, c.limit), store.MaxCount), err
 }
 
 // rows returns up to c.limit chosen rows in the wanted direction. Whole is false when MaxPageBytes ended them early.
 func (db *DB) rows(ctx context.Context, c *choice) (out []store.Row, whole bool, err error) {
-	horizon, tailRows := db.tail.view(c)
+	tail := db.tail.view(c.owner)
 	p := picker{db: db, owner: c.owner, limit: c.limit}
 	if c.newestFirst {
-		if err := p.pickTail(ctx, tailRows); err != nil {
+		if err := p.pickTail(ctx, tail.first(c, c.limit)); err != nil {
 			return nil, false, err
 		}
-		err := p.pickOrder(ctx, c, horizon)
+		err := p.pickOrder(ctx, c, tail.horizon)
 		return p.out, !p.full, err
 	}
-	if err := p.pickOrder(ctx, c, horizon); err != nil {
+	if err := p.pickOrder(ctx, c, tail.horizon); err != nil {
 		return nil, false, err
 	}
-	err = p.pickTail(ctx, tailRows)
+	if p.more() {
+		err = p.pickTail(ctx, tail.first(c, p.limit-len(p.out)))
+	}
 	return p.out, !p.full, err
 }
 

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -147,39 +146,90 @@ func (c *choice) matches(r *row) bool {
 		r.flags&c.flags == c.flags && (!c.withOrigin || r.origin != 0)
 }
 
-// collect appends the chosen rows of a segment, newest first.
-func (s *segment) collect(out []row, c *choice, limit int) []row {
-	at, ok := s.head[c.owner]
-	if !ok {
-		at = -1
-	}
-	for ; at >= 0 && len(out) < limit; at = s.rows[at].prev {
-		r := &s.rows[at].row
-		if r.key <= c.lo {
-			break
+// view is what a reader saw of the tail at one moment. Rows are only ever appended behind what it holds, so it needs no lock.
+type view struct {
+	horizon store.Key
+	parts   [2]run // the newer first
+}
+
+// run is an owner's rows in a segment: the newest is at, the others hang on it.
+type run struct {
+	rows []tailRow
+	at   int32 // -1 for none
+}
+
+// of is what the segment holds of an owner; the caller holds the lock.
+func (s *segment) of(owner store.Owner) run {
+	if s != nil {
+		if at, ok := s.head[owner]; ok {
+			return run{s.rows, at}
 		}
-		if r.key < c.hi && c.matches(r) {
+	}
+	return run{at: -1}
+}
+
+// view looks at what the tail holds of an owner.
+func (t *tail) view(owner store.Owner) view {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return view{t.horizon, [2]run{t.active.of(owner), t.frozen.of(owner)}}
+}
+
+// each calls f with the chosen rows, newest first, until it returns false.
+func (v *view) each(c *choice, f func(*row) bool) {
+	if c.hi <= v.horizon+1 {
+		return // all of them are in the orders
+	}
+	for _, part := range v.parts {
+		for at := part.at; at >= 0; at = part.rows[at].prev {
+			r := &part.rows[at].row
+			if r.key <= c.lo {
+				return
+			}
+			if r.key < c.hi && c.matches(r) && !f(r) {
+				return
+			}
+		}
+	}
+}
+
+// first returns up to limit chosen rows in the wanted direction.
+func (v *view) first(c *choice, limit int) []row {
+	var out []row
+	if limit <= 0 {
+		return nil
+	}
+	if c.newestFirst {
+		v.each(c, func(r *row) bool {
 			out = append(out, *r)
-		}
+			return len(out) < limit
+		})
+		return out
 	}
+	// The oldest are found last: they overwrite what was found limit rows before.
+	n := 0
+	v.each(c, func(r *row) bool {
+		if n < limit {
+			out = append(out, *r)
+		} else {
+			out[n%limit] = *r
+		}
+		n++
+		return true
+	})
+	if n > limit {
+		out = slices.Concat(out[n%limit:], out[:n%limit])
+	}
+	slices.Reverse(out)
 	return out
 }
 
-// view returns the horizon and, seen at the same moment, up to c.limit chosen rows behind it in the wanted direction.
-func (t *tail) view(c *choice) (horizon store.Key, rows []row) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	limit := c.limit
-	if !c.newestFirst {
-		limit = math.MaxInt // the oldest are found last
-	}
-	rows = t.active.collect(nil, c, limit)
-	if t.frozen != nil {
-		rows = t.frozen.collect(rows, c, limit)
-	}
-	if !c.newestFirst {
-		slices.Reverse(rows)
-		rows = rows[:min(len(rows), c.limit)]
-	}
-	return t.horizon, rows
+// count returns how many rows are chosen, at most limit.
+func (v *view) count(c *choice, limit int) int {
+	n := 0
+	v.each(c, func(*row) bool {
+		n++
+		return n < limit
+	})
+	return n
 }
