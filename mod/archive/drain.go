@@ -30,11 +30,11 @@ func (x *archive) drain(wk *core.Work, a *core.Account, w *waiting, s *core.Sess
 		return
 	}
 	v.tries = 0
-	taken, bytes := 0, 0
+	taken, bytes, sc := 0, 0, xmltok.NewScanner(xmltok.TreeLimits)
 	for limit := min(drainBytes, x.host.Config.Limits.OutboxBytes/4); taken < len(rows) && bytes <= limit; taken++ {
 		r := &rows[taken]
 		bytes += len(r.Stanza)
-		if st := x.late(a, r); st != nil {
+		if st := x.late(sc, a, r); st != nil {
 			s.Send(wk, st)
 		}
 		w.mark = r.Key
@@ -91,8 +91,8 @@ func (x *archive) drainAgain(a *core.Account, w *waiting, s *core.Session, err e
 
 // late is a kept message as it is given later: with its id, and with the time at which it came (XEP-0203 section 2). It is nil when the row
 // cannot be read any more.
-func (x *archive) late(a *core.Account, r *store.Row) *stanza.Stanza {
-	st, err := stanza.ParseWith(xmltok.NewScanner(xmltok.TreeLimits), string(r.Stanza))
+func (x *archive) late(sc *xmltok.Scanner, a *core.Account, r *store.Row) *stanza.Stanza {
+	st, err := stanza.ParseWith(sc, string(r.Stanza))
 	if err == nil {
 		var more []byte
 		if !r.Hidden {

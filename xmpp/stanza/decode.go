@@ -2,6 +2,7 @@ package stanza
 
 import (
 	"errors"
+	"sync"
 
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
@@ -63,17 +64,21 @@ func (s *Stanza) index(fragment string, offset int) error {
 	if fragment == "" {
 		return nil
 	}
-	sc := xmltok.NewScanner(xmltok.TreeLimits)
+	sc := scanners.Get().(*xmltok.Scanner)
 	sc.Inherit(s.Space, nil)
 	if err := sc.Fragment(xmltok.View(fragment)); err != nil {
-		return err
+		return err // the scanner is left to the collector: what is wrong may have made its memory large
 	}
 	list := sc.Outline().Children
 	for i := range list {
 		s.children.add(refOf(&list[i], 0).moved(offset))
 	}
+	scanners.Put(sc)
 	return nil
 }
+
+// scanners are reused: adding one small element to a message is done for every message that an archive keeps.
+var scanners = sync.Pool{New: func() any { return xmltok.NewScanner(xmltok.TreeLimits) }}
 
 // refOf makes the index entry for what the scanner found. A namespace that is
 // declared at root, the offset of the value, is that of the stanza.
