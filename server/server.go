@@ -70,13 +70,15 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		s.metrics = core.NewMetrics(o)
 		err = s.addHosts()
 	}
+	if err == nil {
+		s.clients, err = c2s.New(c2s.Parts{Config: &cfg, Router: s.router, Pool: s.pool, Core: s.metrics, Obs: o, TLS: s.tls})
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.abandon())
 	}
 	if !cfg.RateLimits {
 		o.Log.Warn("RATE LIMITS ARE OFF: for measurement only, anybody can overload this server")
 	}
-	s.clients = c2s.New(c2s.Parts{Config: &cfg, Router: s.router, Pool: s.pool, Core: s.metrics, Obs: o, TLS: s.tls})
 	s.web = web.New(o)
 	return s, nil
 }

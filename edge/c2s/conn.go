@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"stonechat/core"
@@ -21,6 +22,9 @@ import (
 
 // pingPatience is how long a silent client may take to answer a ping.
 const pingPatience = time.Minute
+
+// lastWords is how long a client gets to take what is said to it last.
+const lastWords = 2 * time.Second
 
 // turnsAtOnce is how many stanzas of one burst become turns before they are worked.
 const turnsAtOnce = 32
@@ -48,6 +52,7 @@ type conn struct {
 	nc      net.Conn // until the stream has it
 	closing sync.Once
 	closed  chan struct{} // closed when Close has done its work
+	halves  atomic.Int32  // see half
 }
 
 // serve takes the connection as far as a session, on a goroutine whose deep stack does not stay. What stays is a fresh one.
@@ -59,10 +64,10 @@ func (c *conn) serve(nc net.Conn, direct bool) {
 		c.door.forget(c)
 		return
 	}
-	go func() {
-		defer c.door.forget(c)
-		c.stream.Serve(c.receive)
-	}()
+	c.door.poller.Serve(c.stream, c.receive, func() {
+		c.half()
+		c.door.forget(c)
+	})
 }
 
 // begin tells whether there is a session; otherwise the connection is closed.
@@ -231,6 +236,7 @@ func (c *conn) lose(w *core.Work, err error) {
 	switch {
 	case c.door.ctx.Err() != nil:
 		<-c.closed // shutting down: the session is still written to, and closed by its host
+		c.stream.Linger()
 		return
 	case errors.Is(err, io.EOF):
 		c.session.Lose(w, c, core.LostClosed)
@@ -238,6 +244,12 @@ func (c *conn) lose(w *core.Work, err error) {
 		c.session.Lose(w, c, core.LostError)
 	case errors.As(err, &broken):
 		c.session.Fail(w, c, broken)
+		w.Run()
+		select {
+		case <-c.closed:
+			c.stream.Linger()
+		case <-time.After(lastWords):
+		}
 	default:
 		c.session.Lose(w, c, core.LostLine)
 	}
@@ -273,20 +285,29 @@ func (c *conn) Write(p []byte) (ready bool, err error) {
 	return c.stream.Transport().Writable(), nil
 }
 
-// Close ends the connection, with a stream error if there is a reason. It does not wait.
+// Close ends the connection, with a stream error if there is a reason. It does not wait. A client that is told a reason gets a moment to
+// read it: closing a socket with unread bytes in it would take back what was sent last, so they are read until then.
 func (c *conn) Close(reason *stanza.StreamError) {
 	c.closing.Do(func() {
 		go func() {
 			defer close(c.closed)
-			if reason != nil {
-				_ = c.stream.Fail(reason, stream.Header{})
+			_ = c.stream.End(reason)
+			if reason == nil || c.stream.CloseWrite() != nil {
+				_ = c.stream.Transport().Flush(lastWords)
+				_ = c.stream.Close()
 				return
 			}
-			_ = c.stream.End()
-			_ = c.stream.Transport().Flush(2 * time.Second)
-			_ = c.stream.Close()
+			time.AfterFunc(lastWords, func() { _ = c.stream.Close() })
+			c.half()
 		}()
 	})
+}
+
+// half is called when everything is said and when everything is read; the second of them closes the socket.
+func (c *conn) half() {
+	if c.halves.Add(1) == 2 {
+		_ = c.stream.Close()
+	}
 }
 
 // interrupt makes a blocked Read return.

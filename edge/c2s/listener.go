@@ -15,6 +15,7 @@ import (
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/obs"
+	"stonechat/xmpp/stream"
 )
 
 // Door takes client connections for all hosts of a server.
@@ -25,6 +26,7 @@ type Door struct {
 	pool   *core.Pool
 	tls    *tls.Config
 	direct *tls.Config // with ALPN
+	poller *stream.Poller
 	obs    obs.Obs
 
 	connections *crowd
@@ -58,11 +60,16 @@ type Parts struct {
 	TLS *tls.Config
 }
 
-// New returns a door that is still closed.
-func New(p Parts) *Door {
+// New returns a door that is still closed. Wait frees what it holds.
+func New(p Parts) (*Door, error) {
+	poller, err := stream.NewPoller()
+	if err != nil {
+		return nil, err
+	}
+
 	l := p.Config.Limits
 	d := &Door{
-		config: p.Config, router: p.Router, pool: p.Pool, hosts: p.Core, tls: p.TLS, obs: p.Obs,
+		config: p.Config, router: p.Router, pool: p.Pool, hosts: p.Core, tls: p.TLS, obs: p.Obs, poller: poller,
 		connections: newCrowd(l.Connections, l.ConnectionsPerSource),
 		handshakes:  newCrowd(l.Handshakes, l.HandshakesPerSource),
 		conns:       make(map[*conn]struct{}),
@@ -76,7 +83,7 @@ func New(p Parts) *Door {
 	p.Obs.Gauge("c2s_connections", "Client connections now.", func() float64 { return float64(d.connections.size()) })
 	p.Obs.Gauge("c2s_handshakes", "Client connections that are not logged in yet.", func() float64 { return float64(d.handshakes.size()) })
 	d.ctx, d.cancel = context.WithCancel(context.Background())
-	return d
+	return d, nil
 }
 
 // Serve accepts on l until it is closed. direct: TLS begins at once (XEP-0368); otherwise by STARTTLS.
@@ -168,7 +175,7 @@ func (d *Door) Wait(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
-		return nil
+		return d.poller.Close()
 	case <-ctx.Done():
 	}
 	d.mu.Lock()
@@ -177,7 +184,7 @@ func (d *Door) Wait(ctx context.Context) error {
 	}
 	d.mu.Unlock()
 	<-done
-	return ctx.Err()
+	return errors.Join(ctx.Err(), d.poller.Close())
 }
 
 func (d *Door) work() *core.Work {

@@ -19,7 +19,7 @@ type accounts struct{ db *DB }
 const (
 	selectAccount = "SELECT a.id, a.role, a.disabled, c.mechanism, c.salt, c.iterations, c.stored_key, c.server_key, a.created " +
 		"FROM accounts AS a LEFT JOIN credentials AS c ON c.account = a.id WHERE a.domain = $1 AND a.local = $2 ORDER BY c.mechanism"
-	selectAccounts = "SELECT id, local, role, disabled, created FROM accounts WHERE domain = $1 AND local > $2 ORDER BY local LIMIT $3"
+	selectAccounts = "SELECT id, local, role, disabled, created FROM accounts WHERE domain = $1 AND local > $2 ORDER BY local LIMIT $3 + 0"
 )
 
 // Get implements store.Accounts. One statement, since every log-in begins with it.

@@ -212,7 +212,7 @@ func (o offline) SetDelivered(owner store.Owner, key store.Key) store.Ticket {
 	})
 }
 
-const selectHidden = "SELECT key, peer, resource, stanza FROM offline_rows WHERE owner = $1 AND key > $2 ORDER BY key LIMIT $3"
+const selectHidden = "SELECT key, peer, resource, stanza FROM offline_rows WHERE owner = $1 AND key > $2 ORDER BY key LIMIT $3 + 0"
 
 // After implements store.Offline.
 func (o offline) After(ctx context.Context, owner store.Owner, key store.Key, limit int) ([]store.Row, error) {

@@ -113,9 +113,9 @@ func (e *eraser) untilDone(owner store.Owner) error {
 
 // The steps of erasing an owner's archive; each is repeated until it changes nothing. $2 is a number of rows.
 var eraseSteps = [...]string{
-	"DELETE FROM archive WHERE key IN (SELECT key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2)",
-	"DELETE FROM archive_by_owner WHERE owner = $1 AND key IN (SELECT key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2)",
-	"DELETE FROM archive_by_peer WHERE (owner, peer, key) IN (SELECT owner, peer, key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2)",
+	"DELETE FROM archive WHERE key IN (SELECT key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2 + 0)",
+	"DELETE FROM archive_by_owner WHERE owner = $1 AND key IN (SELECT key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2 + 0)",
+	"DELETE FROM archive_by_peer WHERE (owner, peer, key) IN (SELECT owner, peer, key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2 + 0)",
 }
 
 // eraseRest are tables with few rows per owner, and at last the note that there is something to erase.
@@ -183,7 +183,7 @@ func (db *DB) flush(ctx context.Context) error {
 }
 
 // The steps of erasing what is old. $1 is a key that is kept; a subquery finds how far $2 rows reach.
-const upTo = "(SELECT key FROM archive WHERE key < $1 ORDER BY key LIMIT $2)"
+const upTo = "(SELECT key FROM archive WHERE key < $1 ORDER BY key LIMIT $2 + 0)"
 
 var expireSteps = [...]string{
 	"DELETE FROM archive_by_owner WHERE (owner, key) IN (SELECT owner, key FROM archive WHERE key IN " + upTo + ")",

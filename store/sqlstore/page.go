@@ -16,24 +16,25 @@ const maxKey = store.Key(math.MaxInt64 - 1)
 
 // The statements of archive pages. CROSS JOIN holds SQLite to the order of the tables; both databases know it. Arguments: owner, lowest
 // key excluded, highest key excluded, limit, and what the filter needs.
+// A LIMIT that is a bare parameter would make SQLite plan the query anew each time it is bound; of an expression it does not ask the value.
 const (
 	selectRow    = "SELECT a.key, a.peer, a.resource, a.flags, a.stanza FROM "
 	byOwner      = "archive_by_owner AS o CROSS JOIN archive AS a WHERE a.key = o.key AND o.owner = $1 AND o.key > $2 AND o.key < $3"
 	byPeer       = "archive_by_peer AS o CROSS JOIN archive AS a WHERE a.key = o.key AND o.owner = $1 AND o.key > $2 AND o.key < $3 AND o.peer = $5"
 	onlyOffline  = " AND o.flags & 2 = 2"
 	onlyResource = " AND o.resource = $6"
-	ascending    = " ORDER BY o.key LIMIT $4"
-	descending   = " ORDER BY o.key DESC LIMIT $4"
+	ascending    = " ORDER BY o.key LIMIT $4 + 0"
+	descending   = " ORDER BY o.key DESC LIMIT $4 + 0"
 
 	selectExists = "SELECT 1 FROM archive WHERE key = $1 AND owner = $2"
 
 	selectSeen = "SELECT o.key, o.origin FROM archive_by_owner AS o WHERE o.owner = $1 AND o.key > $2 AND o.key < $3"
 	onlyOrigin = " AND o.origin <> 0"
 
-	countOwner = "SELECT COUNT(*) FROM (SELECT 1 FROM archive_by_owner AS o WHERE o.owner = $1 AND o.key > $2 AND o.key < $3 LIMIT $4) AS n"
-	countPeer  = "SELECT COUNT(*) FROM (SELECT 1 FROM archive_by_peer AS o WHERE o.owner = $1 AND o.key > $2 AND o.key < $3 AND o.peer = $5 LIMIT $4) AS n"
+	countOwner = "SELECT COUNT(*) FROM (SELECT 1 FROM archive_by_owner AS o WHERE o.owner = $1 AND o.key > $2 AND o.key < $3 LIMIT $4 + 0) AS n"
+	countPeer  = "SELECT COUNT(*) FROM (SELECT 1 FROM archive_by_peer AS o WHERE o.owner = $1 AND o.key > $2 AND o.key < $3 AND o.peer = $5 LIMIT $4 + 0) AS n"
 	countFull  = "SELECT COUNT(*) FROM (SELECT 1 FROM archive_by_peer AS o WHERE o.owner = $1 AND o.key > $2 AND o.key < $3 AND o.peer = $5 " +
-		"AND o.resource = $6 LIMIT $4) AS n"
+		"AND o.resource = $6 LIMIT $4 + 0) AS n"
 )
 
 // rowsQuery is the statement for a choice, with the arguments that its filter adds.

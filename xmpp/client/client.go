@@ -325,7 +325,7 @@ func (c *Client) sayGoodbye(conn *stream.Conn) {
 	}
 	c.flush()
 	c.mu.Unlock()
-	_ = conn.End()
+	_ = conn.End(nil)
 }
 
 // Cut breaks the connection without a word, as a failing network would. The

@@ -162,7 +162,7 @@ func (n *negotiation) giveUp() {
 		n.nc.Close()
 		return
 	}
-	_ = n.conn.End()
+	_ = n.conn.End(nil)
 	n.conn.Close()
 }
 

@@ -39,13 +39,17 @@ func serveIdle(encrypted bool) error {
 		return err
 	}
 	cfg, _ := certificate(&testing.T{})
+	p, err := NewPoller()
+	if err != nil {
+		return err
+	}
 	go func() {
 		for {
 			nc, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go echo(nc, encrypted, cfg)
+			go echo(p, nc, encrypted, cfg)
 		}
 	}()
 	fmt.Println(l.Addr())
@@ -62,7 +66,7 @@ func serveIdle(encrypted bool) error {
 	return nil
 }
 
-func echo(nc net.Conn, encrypted bool, cfg *tls.Config) {
+func echo(p *Poller, nc net.Conn, encrypted bool, cfg *tls.Config) {
 	t := NewTransport(nc)
 	c := (*Conn)(nil)
 	if encrypted {
@@ -80,8 +84,7 @@ func echo(nc net.Conn, encrypted bool, cfg *tls.Config) {
 		return
 	}
 	c.SetLimits(AfterLogin())
-	// The one goroutine that stays begins here.
-	go c.Serve(func(st *stanza.Stanza, err error) bool {
+	p.Serve(c, func(st *stanza.Stanza, err error) bool {
 		if err == nil {
 			err = c.Send(st)
 		}
@@ -89,7 +92,7 @@ func echo(nc net.Conn, encrypted bool, cfg *tls.Config) {
 			c.Close()
 		}
 		return err == nil
-	})
+	}, func() {})
 }
 
 // residentBytes returns the resident memory of this process, 0 where the system
@@ -193,7 +196,7 @@ func idlePeer(t testing.TB, address string, encrypted bool) net.Conn {
 }
 
 func TestIdleMemory(t *testing.T) {
-	for mode, bar := range map[string]int64{"plain": 4500, "tls": 10_500} {
+	for mode, bar := range map[string]int64{"plain": 2000, "tls": 6500} {
 		if raceDetector {
 			bar += 2048
 		}
@@ -221,7 +224,11 @@ func BenchmarkIdle(b *testing.B) {
 
 func BenchmarkEcho(b *testing.B) {
 	near, far := sockets(b)
-	go echo(far, false, nil)
+	p, err := NewPoller()
+	if err != nil {
+		b.Fatal(err)
+	}
+	go echo(p, far, false, nil)
 	c := NewConn(near, Options{Initiating: true})
 	if err := c.SendHeader(Header{}, ""); err != nil {
 		b.Fatal(err)

@@ -1,22 +1,57 @@
 package stream
 
-import "stonechat/xmpp/stanza"
+import (
+	"os"
+	"sync/atomic"
+	"time"
 
-// Serve reads until handle returns false, and gives it each element, or an
-// error of Read instead; it may go on after os.ErrDeadlineExceeded only.
+	"stonechat/xmpp/stanza"
+)
+
+// serving is the part of a Conn that a Poller serves. While it is parked,
+// whoever changes the state to working has it; while it is working, only the
+// goroutine that works it.
+type serving struct {
+	poller *Poller
+	handle func(st *stanza.Stanza, err error) (more bool)
+	done   func()
+	id     uint64 // in the Poller; 0: a goroutine of its own waits for it
+	state  atomic.Int32
+	due    atomic.Int64 // when its silence is an event; nanoseconds, 0: never
+}
+
+const (
+	working int32 = iota
+	parked
+)
+
+// Serve reads c until handle returns false, and gives it each element, or an
+// error of Read instead; handle may go on after os.ErrDeadlineExceeded only.
+// Then done is called. Serve itself returns at once, and c belongs to handle
+// from then on: its calls never overlap, and within it the connection may be
+// used as by the reading goroutine.
 //
-// A goroutine's stack grows with the deepest call it ever made and seldom
-// shrinks below 4 KB again. So the calling goroutine only waits, and each time
-// that something has arrived, handle runs in a goroutine of its own, until
-// nothing more is there. The calls never overlap, and within handle the
-// connection may be used as by the reading goroutine. Start Serve in a fresh
-// goroutine: that is the one that stays.
-func (c *Conn) Serve(handle func(st *stanza.Stanza, err error) (more bool)) {
+// On Linux nothing but the Conn itself stands for a connection on which
+// nothing arrives: when something does, a goroutine is started that ends when
+// all of it is handled. Elsewhere, and for what is no socket, a goroutine waits
+// whose stack is as small as it began, since handle runs in another one.
+func (p *Poller) Serve(c *Conn, handle func(st *stanza.Stanza, err error) (more bool), done func()) {
+	c.poller, c.handle, c.done = p, handle, done
+	if !p.watch(c) {
+		go c.serveAlone()
+		return
+	}
+	c.t.parkedBy(c)
+	go c.work()
+}
+
+// serveAlone waits in this goroutine and works in others.
+func (c *Conn) serveAlone() {
+	defer c.done()
 	for {
-		c.working.Add(1)
-		go c.work(handle)
-		c.working.Wait()
-		if c.over {
+		more := make(chan bool)
+		go func() { more <- c.burst() }()
+		if !<-more {
 			return
 		}
 		if err := c.await(); err != nil {
@@ -25,17 +60,88 @@ func (c *Conn) Serve(handle func(st *stanza.Stanza, err error) (more bool)) {
 	}
 }
 
-// work handles what is in hand.
-func (c *Conn) work(handle func(*stanza.Stanza, error) bool) {
-	defer c.working.Done()
+// burst handles what is in hand. It returns false when handle wants no more.
+func (c *Conn) burst() bool {
 	for {
 		st, err := c.read(false)
 		if err == errAgain {
+			return true
+		}
+		if !c.handle(st, err) {
+			return false
+		}
+	}
+}
+
+// work handles what has arrived and parks the connection again.
+func (c *Conn) work() {
+	for {
+		more := c.look()
+		if !c.burst() {
+			c.poller.forget(c)
+			c.done()
 			return
 		}
-		if !handle(st, err) {
-			c.over = true
+		if !more && c.park() {
 			return
 		}
 	}
+}
+
+// look takes up what has arrived. It returns whether there is probably more.
+func (c *Conn) look() (more bool) {
+	if !c.dry || c.readErr != nil {
+		return false
+	}
+	n, err := c.t.poll()
+	c.dry = n == 0
+	if err != nil {
+		c.readErr = cut(err)
+	}
+	return n == readSize
+}
+
+// park leaves the connection to the Poller. It returns false when that is not
+// possible, because it was closed or interrupted: readErr says why. After true
+// it belongs to somebody else.
+func (c *Conn) park() bool {
+	due := c.silence()
+	c.due.Store(due)
+	c.state.Store(parked)
+	c.poller.expect(due)
+	err := c.poller.arm(c)
+	if err == nil || !c.state.CompareAndSwap(parked, working) {
+		return true
+	}
+	c.readErr = cut(err)
+	return false
+}
+
+// silence is when the timeout of SetReadTimeout is over, a little later so that
+// many connections are looked through for it seldom.
+func (c *Conn) silence() int64 {
+	if c.timeout <= 0 {
+		return 0
+	}
+	step := max(int64(c.timeout/16), 1)
+	return (time.Now().UnixNano() + int64(c.timeout) + step - 1) / step * step
+}
+
+// wake has a parked connection worked: something arrived, or it was closed.
+func (c *Conn) wake() {
+	if c.state.CompareAndSwap(parked, working) {
+		go c.work()
+	}
+}
+
+// silent wakes a parked connection whose time is over at now.
+func (c *Conn) silent(now int64) {
+	if !c.state.CompareAndSwap(parked, working) {
+		return
+	}
+	// It may have been worked and parked again since it was looked at.
+	if due := c.due.Load(); due != 0 && due <= now {
+		c.readErr = os.ErrDeadlineExceeded
+	}
+	go c.work()
 }

@@ -4,11 +4,11 @@
 //
 // A Conn yields one *stanza.Stanza for each top-level element. It is made to be
 // idle cheaply: while nothing arrives it holds no read buffer, no scanner
-// memory and no left-over of the TLS handshake, only the goroutine that
-// waits in Read or Serve.
+// memory and no left-over of the TLS handshake; served by a Poller on Linux not
+// even a goroutine.
 //
 // A connection is read either by calling Read in a loop, which is simple, or by
-// Serve, which keeps the waiting goroutine's stack as small as it began.
+// a Poller, for servers of many connections of which most are silent.
 //
 // Read, Buffered, ReadHeader, Restart, StartTLS, SetLimits, SetReadTimeout and
 // the receiving half of the closing handshake belong to the reading goroutine;
@@ -90,8 +90,7 @@ type Conn struct {
 	timeout time.Duration // see SetReadTimeout
 	armed   time.Time     // when the read deadline was last set for it
 
-	working sync.WaitGroup // see Serve
-	over    bool           // handle wants no more
+	serving
 
 	out  sync.Mutex // keeps header, error and end tag in order
 	sent atomic.Uint32

@@ -42,6 +42,7 @@ type Transport struct {
 	flushing   bool
 	idle       chan struct{} // closed when flushing ends; made by Flush
 	onWritable func()
+	reader     *Conn // to be woken when reading would end
 	err        error // first error of writing
 	timeout    time.Duration
 	pending    atomic.Int64
@@ -213,6 +214,7 @@ func (t *Transport) endFlush() {
 	if err != nil {
 		// The reader must learn of it, too.
 		_ = t.nc.Close()
+		t.wakeReader()
 	}
 	if call != nil {
 		call()
@@ -275,7 +277,25 @@ func (t *Transport) Close() error {
 		t.err = ErrClosed
 	}
 	t.mu.Unlock()
-	return t.nc.Close()
+	err := t.nc.Close()
+	t.wakeReader()
+	return err
+}
+
+// parkedBy sets whom a Poller reads for.
+func (t *Transport) parkedBy(c *Conn) {
+	t.mu.Lock()
+	t.reader = c
+	t.mu.Unlock()
+}
+
+func (t *Transport) wakeReader() {
+	t.mu.Lock()
+	c := t.reader
+	t.mu.Unlock()
+	if c != nil {
+		c.wake()
+	}
 }
 
 // NetConn returns the connection underneath.
@@ -290,8 +310,13 @@ func (t *Transport) RemoteAddr() net.Addr { return t.nc.RemoteAddr() }
 // SetDeadline implements net.Conn.
 func (t *Transport) SetDeadline(at time.Time) error { return t.nc.SetDeadline(at) }
 
-// SetReadDeadline implements net.Conn.
-func (t *Transport) SetReadDeadline(at time.Time) error { return t.nc.SetReadDeadline(at) }
+// SetReadDeadline implements net.Conn. For a connection that a Poller serves
+// it counts only what has passed already, which interrupts it.
+func (t *Transport) SetReadDeadline(at time.Time) error {
+	err := t.nc.SetReadDeadline(at)
+	t.wakeReader()
+	return err
+}
 
 // SetWriteDeadline implements net.Conn. It has no effect after a Conn has taken
 // over, which sets its own (Options.WriteTimeout).

@@ -28,10 +28,11 @@ func rawConn(nc net.Conn) syscall.RawConn {
 // readOp is one wait. It lives in a pool together with its bound method, so
 // that waiting allocates nothing.
 type readOp struct {
-	in  *[readSize]byte
-	n   int
-	err error
-	fn  func(fd uintptr) bool
+	in   *[readSize]byte
+	n    int
+	err  error
+	once bool // does not wait
+	fn   func(fd uintptr) bool
 }
 
 var readOps = sync.Pool{New: func() any {
@@ -56,13 +57,21 @@ func (op *readOp) try(fd uintptr) bool {
 		return true
 	}
 	inPool.Put(in)
-	return op.err != syscall.EAGAIN
+	return op.once || op.err != syscall.EAGAIN
 }
 
 func (t *Transport) waitReady() error {
+	_, err := t.receive(false)
+	return err
+}
+
+// poll takes up what has arrived, without waiting, and returns how much that is.
+func (t *Transport) poll() (int, error) { return t.receive(true) }
+
+func (t *Transport) receive(once bool) (int, error) {
 	// The parked goroutine keeps op.
 	op := readOps.Get().(*readOp)
-	op.in, op.n, op.err = nil, 0, nil
+	op.in, op.n, op.err, op.once = nil, 0, nil, once
 	err := t.raw.Read(op.fn)
 	in, n, readErr := op.in, op.n, op.err
 	op.in, op.err = nil, nil
@@ -70,13 +79,15 @@ func (t *Transport) waitReady() error {
 	switch {
 	case in != nil:
 		t.in, t.r, t.w = in, 0, n
-		return nil
+		return n, nil
 	case err != nil:
-		return err
+		return 0, err
+	case readErr == syscall.EAGAIN:
+		return 0, nil
 	case readErr != nil:
-		return readErr
+		return 0, readErr
 	}
-	return io.EOF
+	return 0, io.EOF
 }
 
 type writeOp struct {

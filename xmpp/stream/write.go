@@ -125,35 +125,45 @@ func (c *Conn) Fail(err error, h Header) error {
 	if errors.As(err, &e) && !errors.As(err, &peer) {
 		b = e.Append(nil, false)
 	}
-	if c.end(b, h) == nil && b != nil {
-		c.linger()
+	if c.end(b, h) == nil && b != nil && c.CloseWrite() == nil {
+		c.Linger()
 	}
 	_ = c.t.Flush(closeWait)
 	return c.shut()
 }
 
-// Bounds of linger.
+// Bounds of Linger.
 const (
 	lingerTime  = time.Second
 	lingerBytes = 256 << 10
 )
 
-// linger closes the writing half and throws away what still arrives: closing a
-// socket with unread bytes in it would take back what was sent last.
-func (c *Conn) linger() {
-	if c.tls != nil {
-		_ = c.tls.CloseWrite()
-	}
-	half, ok := c.t.nc.(interface{ CloseWrite() error })
-	if !ok || c.t.Flush(closeWait) != nil || half.CloseWrite() != nil {
-		return
-	}
+// Linger throws away what still arrives, for a short time, until the peer closes:
+// closing a socket with unread bytes in it would take back what was sent last.
+// CloseWrite comes before it. It belongs to the reading goroutine.
+func (c *Conn) Linger() {
 	if c.t.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
 	for n := c.t.discard(); n < lingerBytes && c.t.wait() == nil; {
 		n += c.t.discard()
 	}
+}
+
+// CloseWrite closes the writing half of the connection behind what was written,
+// for which it waits a short time.
+func (c *Conn) CloseWrite() error {
+	if c.tls != nil {
+		_ = c.tls.CloseWrite() // the socket's own end is what counts
+	}
+	half, ok := c.t.nc.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	if err := c.t.Flush(closeWait); err != nil {
+		return err
+	}
+	return half.CloseWrite()
 }
 
 // CloseStream sends the end tag and, if it is this side that closes first,
@@ -174,9 +184,14 @@ func (c *Conn) CloseStream(peerClosed bool, handle func(*stanza.Stanza)) error {
 	return err
 }
 
-// End sends the end tag. Nothing can be written afterwards. The reader goes on
-// until the peer has sent its own, and should then call CloseStream.
-func (c *Conn) End() error { return c.end(nil, Header{}) }
+// End sends the end tag, behind a stream error unless why is nil. Nothing can be
+// written afterwards. The reader goes on until the peer has sent its own end tag.
+func (c *Conn) End(why *stanza.StreamError) error {
+	if why == nil {
+		return c.end(nil, Header{})
+	}
+	return c.end(why.Append(nil, false), Header{})
+}
 
 func (c *Conn) drain(handle func(*stanza.Stanza)) error {
 	if err := c.SetReadDeadline(time.Now().Add(closeWait)); err != nil {
