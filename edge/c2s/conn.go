@@ -285,6 +285,9 @@ func (c *conn) Write(p []byte) (ready bool, err error) {
 	return c.stream.Transport().Writable(), nil
 }
 
+// Address is where the client is.
+func (c *conn) Address() netip.AddrPort { return c.addr }
+
 // Close ends the connection, with a stream error if there is a reason. It does not wait.
 func (c *conn) Close(reason *stanza.StreamError) {
 	c.closing.Do(func() {
