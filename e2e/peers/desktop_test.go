@@ -195,14 +195,10 @@ func (d *desktop) log(name string) string {
 // has waits until the client has these texts in its history.
 func (d *desktop) has(texts ...string) {
 	d.t.Helper()
-	d.until(fmt.Sprintf("has not all of %q", texts), func() (string, bool) {
+	d.until("does not get everything", func() (string, bool) {
 		got, err := d.read(d.bodies)
-		for _, text := range texts {
-			if !slices.Contains(got, text) {
-				return fmt.Sprint(got, err), false
-			}
-		}
-		return "", true
+		lacks := slices.DeleteFunc(slices.Clone(texts), func(text string) bool { return slices.Contains(got, text) })
+		return fmt.Sprintf("lacks %q: %v", lacks, err), len(lacks) == 0
 	})
 }
 
