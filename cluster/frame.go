@@ -29,7 +29,7 @@ const (
 
 	// AttachBind: bind To, a full address, to attachment Ref. Address, Namespace and Data, which goes out first.
 	AttachBind
-	// AttachResume: resume the session ID of the account To for attachment Ref; Count is what its client has handled.
+	// AttachResume: resume the session ID of the account To for attachment Ref; Count is what its client has handled. Address.
 	AttachResume
 	// AttachAnswer: attachment Ref belongs to the session To; with Fault there is none.
 	AttachAnswer

@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -163,6 +164,7 @@ func address(name string) jid.JID { return jid.MustParse(name + "@" + domain.Dom
 // client is a sink that records what a session is sent, and the door of that session.
 type client struct {
 	x       *house
+	address netip.AddrPort
 	work    *core.Work
 	session *core.Session
 	fences  int

@@ -28,9 +28,11 @@ func (n *nodes) bind(ctx context.Context, node cluster.Node, h *Host, b Binding)
 
 // resume attaches a door of ours to a session that the other node holds.
 func (n *nodes) resume(ctx context.Context, node cluster.Node, h *Host, account jid.JID, id string, handled uint32, sink Sink) (*Session, error) {
-	return n.enter(node, h, account, sink).ask(ctx, cluster.Frame{
-		Op: cluster.AttachResume, To: account.String(), ID: id, Count: uint64(handled),
-	})
+	f := cluster.Frame{Op: cluster.AttachResume, To: account.String(), ID: id, Count: uint64(handled)}
+	if from, ok := sink.(Addressed); ok {
+		f.Address = from.Address().String()
+	}
+	return n.enter(node, h, account, sink).ask(ctx, f)
 }
 
 // release parts the sockets of this node from their sessions at other nodes, which can be resumed elsewhere. The node goes down.

@@ -15,7 +15,8 @@ import (
 
 // attach is the owner's side of bind and resume.
 func (n *nodes) attach(w *Work, from cluster.Node, f *cluster.Frame) {
-	k := &socket{nodes: n, socketID: socketID{from, f.Ref}}
+	address, _ := netip.ParseAddrPort(f.Address) // for people; a sink without one has none
+	k := &socket{nodes: n, socketID: socketID{from, f.Ref}, address: address}
 	to, err := jid.Parse(f.To)
 	h := n.own(to)
 	switch {
@@ -42,7 +43,6 @@ func (n *nodes) attach(w *Work, from cluster.Node, f *cluster.Frame) {
 		})
 		return
 	}
-	address, _ := netip.ParseAddrPort(f.Address) // for people; a sink without one has none
 	first := string(f.Data)
 	b := Binding{
 		Account: to.Bare(), Resource: to.Resource(), Sink: k, Address: address, Namespace: f.Namespace,
@@ -63,7 +63,8 @@ type socketID struct {
 // socket is the owner's end: the sink of a session whose connection sits at another node.
 type socket struct {
 	socketID
-	nodes *nodes
+	nodes   *nodes
+	address netip.AddrPort
 
 	mu      sync.Mutex
 	session *Session // once it is attached
@@ -72,6 +73,9 @@ type socket struct {
 	why     Lost
 	ahead   int // bytes written since the other node said that it takes more
 }
+
+// Address is where the client is.
+func (k *socket) Address() netip.AddrPort { return k.address }
 
 // socket is the owner's end of that attachment, or nil, which does nothing.
 func (n *nodes) socket(node cluster.Node, ref uint64) *socket {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -18,7 +19,7 @@ const (
 	askDelay  = time.Second
 )
 
-// Sink is where a session's bytes go: a socket, another node, a bot.
+// Sink is where a session's bytes go: a socket, another node, a bot. One that is also Addressed tells where its client is.
 type Sink interface {
 	// Write takes all of p and never waits for the network. ready false asks the outbox to stop until Session.Writable is called.
 	// p is reused afterwards.
@@ -26,6 +27,9 @@ type Sink interface {
 	// Close ends the connection, telling the client why unless reason is nil. It never waits.
 	Close(reason *stanza.StreamError)
 }
+
+// Addressed has a network address, for people: what Binding.Address is for a new session, its sink tells when a session is resumed.
+type Addressed interface{ Address() netip.AddrPort }
 
 // Source is pulled as the client reads, so that a long answer needs no memory in the outbox. It must not wait.
 type Source func() (st *stanza.Stanza, ok bool)

@@ -179,6 +179,9 @@ func (a *Account) attach(w *Work, s *Session, sink Sink) {
 		a.Host.metrics.detached.Add(-1)
 	}
 	s.state, s.sink = live, sink
+	if from, ok := sink.(Addressed); ok {
+		s.Address = from.Address()
+	}
 	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + s.resume.id + "' h='" + strconv.FormatUint(uint64(s.win.handled()), 10) + "'/>"
 	s.out.attach(w, sink, greeting)
 	a.Host.metrics.resumed.Inc()

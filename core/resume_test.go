@@ -3,6 +3,7 @@ package core_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -38,13 +39,19 @@ func (c *client) enable() string {
 	return smID.FindStringSubmatch(c.text())[1]
 }
 
+// resumedFrom is where clients are when they resume.
+var resumedFrom = netip.MustParseAddrPort("192.0.2.7:4321")
+
+// Address is where the client is.
+func (c *client) Address() netip.AddrPort { return c.address }
+
 // resume attaches a new client to a lost session.
 func (x *house) resume(name, id string, h int) (*client, error) {
 	return x.resumeAt(x.door(name), name, id, h)
 }
 
 func (x *house) resumeAt(r *room, name, id string, h int) (*client, error) {
-	c := &client{x: x, work: core.NewWork(r.pool), grew: make(chan struct{}, 1)}
+	c := &client{x: x, address: resumedFrom, work: core.NewWork(r.pool), grew: make(chan struct{}, 1)}
 	s, err := r.host.Resume(x.t.Context(), c.work, address(name), id, uint32(h), c)
 	c.session = s
 	c.work.Run()
@@ -88,6 +95,27 @@ func TestResumeSendsExactlyWhatIsMissing(t *testing.T) {
 		}
 		if strings.Contains(juliet.text(), "type='unavailable'") {
 			t.Error("contacts saw the session go")
+		}
+	})
+}
+
+// Whoever lists the sessions sees where a client is now, not where it was before its line was cut.
+func TestResumedSessionComesFromItsNewAddress(t *testing.T) {
+	everyHouse(t, func(t *testing.T, build builder) {
+		x := build(t, []string{"juliet", "romeo"}, nil)
+		romeo := x.online("romeo", "r")
+		id := romeo.enable()
+		romeo.session.Lose(romeo.work, romeo, core.LostLine)
+		romeo.work.Run()
+		if _, err := x.resume("romeo", id, 0); err != nil {
+			t.Fatal(err)
+		}
+		var from netip.AddrPort
+		if err := x.owner("romeo").host.Ask(t.Context(), address("romeo"), func(_ *core.Work, a *core.Account) error {
+			from = a.Sessions()[0].Address
+			return nil
+		}); err != nil || from != resumedFrom {
+			t.Errorf("comes from %s, not from %s: %v", from, resumedFrom, err)
 		}
 	})
 }

@@ -44,7 +44,7 @@ type Session struct {
 	holder
 	JID     jid.JID
 	Account *Account
-	// Address is where the client connected from; Since when it was bound.
+	// Address is where the client connected from last; Since when it was bound.
 	Address netip.AddrPort
 	Since   time.Time
 

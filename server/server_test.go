@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -304,5 +305,27 @@ func TestWriteBudget(t *testing.T) {
 	}
 	if got := rows("other") - other; got > 2*messages {
 		t.Errorf("%v other rows for %d messages", got, messages)
+	}
+}
+
+// At level debug the log says why the connection of a session ended.
+func TestTheLogTellsHowConnectionsEnd(t *testing.T) {
+	r := start(t, "example.org")
+	closed, cut, replaced := r.dial("alice", nil), r.dial("bob", nil), r.dial("bob", nil)
+	if err := closed.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cut.Cut()
+	again := r.dial("bob", func(c *client.Config) { c.Resource = replaced.JID().Resource() })
+	<-replaced.Done()
+	if err := again.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	for c, why := range map[*client.Client]string{closed: "EOF", cut: "", replaced: "conflict"} {
+		line := regexp.MustCompile(`msg="connection ended" conn=\d+ jid=` + regexp.QuoteMeta(c.JID().String()) + ` peer=\S+ err=.*` + why)
+		if !line.MatchString(r.log.String()) {
+			t.Errorf("no line %s in\n%s", line, r.log.String())
+		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 var (
 	peerFlag   = flag.String("peer", env("PLAY_PEER", "stonechat"), "the server that foreign clients talk to: stonechat, prosody or ejabberd")
 	binaryFlag = flag.String("stonechat", env("PLAY_STONECHAT", ""), "the stonechat program; empty means to build it")
-	lackFlag   = flag.Bool("without", false, "do not fail when a foreign client is not installed, only name it")
+	lackFlag   = flag.Bool("without", true, "skip a foreign client that is not installed; otherwise it fails")
 )
 
 const password = "correct-horse"
@@ -33,76 +33,96 @@ func env(name, otherwise string) string {
 	return otherwise
 }
 
-// TestForeign drives the clients of others. One that is not installed fails the test, under its name.
+// TestForeign drives the clients of others, each that is installed.
 func TestForeign(t *testing.T) {
-	var missing []string
-	t.Cleanup(func() {
-		if len(missing) > 0 {
-			report := t.Errorf
-			if *lackFlag {
-				report = t.Logf
-			}
-			report("NOT TESTED, because not installed: %s", strings.Join(missing, ", "))
-		}
-	})
 	for _, c := range []struct {
-		name  string
-		needs []string
-		extra string // what Stonechat must be configured with
-		run   func(*testing.T, *peers.Server)
+		name    string
+		needs   []string
+		options peers.Options
+		run     func(*testing.T, *peers.Server)
 	}{
-		{"slixmpp", []string{"slixmpp"}, "", slixmpp},
-		{"profanity", []string{"tmux", "profanity"}, "", profanity},
+		{"slixmpp", []string{"slixmpp"}, peers.Options{}, slixmpp},
+		{"profanity", []string{"tmux", "profanity"}, peers.Options{}, profanity},
 		// Its library knows no SCRAM.
-		{"mcabber", []string{"tmux", "mcabber"}, "[login]\nplain = true", mcabber},
-		{"poezio", []string{"tmux", "poezio"}, "", poezio},
+		{"mcabber", []string{"tmux", "mcabber"}, peers.Options{Extra: "[login]\nplain = true"}, mcabber},
+		{"poezio", []string{"tmux", "poezio"}, peers.Options{}, poezio},
+		{"gajim", []string{"Xvfb", "dbus-daemon", "gajim", "gajim-remote"}, peers.Options{Users: acquainted("example.org")}, gajim},
+		{
+			"dino",
+			[]string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "gi", "dino-im"},
+			peers.Options{Domains: []string{dinoDomain}, Users: acquainted(dinoDomain)},
+			dino,
+		},
 	} {
-		if lacks := lacking(c.needs); len(lacks) > 0 {
-			missing = append(missing, lacks...)
-			continue
-		}
-		t.Run(c.name, func(t *testing.T) { c.run(t, server(t, c.extra)) })
+		t.Run(c.name, func(t *testing.T) {
+			if lacks := lacking(c.needs); len(lacks) > 0 {
+				report := t.Fatalf
+				if *lackFlag {
+					report = t.Skipf
+				}
+				report("THIS MACHINE LACKS: %s", strings.Join(lacks, ", "))
+			}
+			c.run(t, server(t, c.options))
+		})
 	}
 }
 
-// lacking returns which of the programs are not installed.
-func lacking(programs []string) []string {
+// lacking returns which of the programs, or of python's modules, are not installed.
+func lacking(needs []string) []string {
 	var lacks []string
-	for _, name := range programs {
-		if name == "slixmpp" {
-			if _, err := python(); err != nil {
-				lacks = append(lacks, name)
+	for _, name := range needs {
+		_, err := exec.LookPath(name)
+		switch name {
+		case "slixmpp", "gi":
+			if _, err = python(name); err != nil {
+				name = "python3-" + name
 			}
-		} else if _, err := exec.LookPath(name); err != nil {
+		}
+		if err != nil {
 			lacks = append(lacks, name)
 		}
 	}
 	return lacks
 }
 
-// python finds an interpreter that knows slixmpp.
-func python() (string, error) {
-	err := errors.New("no python3 with slixmpp")
+// python finds an interpreter that knows a module.
+func python(module string) (string, error) {
 	for _, path := range []string{"python3", "/usr/bin/python3"} {
-		if err = exec.Command(path, "-c", "import slixmpp").Run(); err == nil {
+		if exec.Command(path, "-c", "import "+module).Run() == nil {
 			return path, nil
 		}
 	}
-	return "", err
+	return "", errors.New("no python3 with " + module)
 }
 
-func server(t *testing.T, extra string) *peers.Server {
+// acquainted are two users with each other in their rosters, and one whom they do not know.
+func acquainted(domain string) []peers.User {
+	with := func(user, name string) []peers.Contact {
+		return []peers.Contact{{JID: user + "@" + domain, Name: name, Subscription: "both"}}
+	}
+	return []peers.User{
+		{Name: "alice", Password: password, Contacts: with("bob", "Bob")},
+		{Name: "bob", Password: password, Contacts: with("alice", "Alice")},
+		{Name: "carol", Password: password},
+	}
+}
+
+// server starts the server that is talked to, with two users unless the options name others.
+func server(t *testing.T, options peers.Options) *peers.Server {
 	t.Helper()
 	if peers.Kind(*peerFlag) != peers.Stonechat {
-		extra = ""
+		options.Extra = ""
 	}
-	users := []peers.User{{Name: "alice", Password: password}, {Name: "bob", Password: password}}
-	return peers.Run(t, peers.Kind(*peerFlag), peers.Options{Users: users, Binary: *binaryFlag, Extra: extra})
+	if options.Users == nil {
+		options.Users = []peers.User{{Name: "alice", Password: password}, {Name: "bob", Password: password}}
+	}
+	options.Binary = *binaryFlag
+	return peers.Run(t, peers.Kind(*peerFlag), options)
 }
 
 // slixmpp runs a scenario that the script reports step by step.
 func slixmpp(t *testing.T, s *peers.Server) {
-	interpreter, err := python()
+	interpreter, err := python("slixmpp")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,8 @@ type conn struct {
 	bytes   bucket
 
 	mu      sync.Mutex
-	nc      net.Conn // until the stream has it
+	nc      net.Conn            // until the stream has it
+	why     *stanza.StreamError // what Close was told
 	closing sync.Once
 	closed  chan struct{} // closed when Close has done its work
 	halves  atomic.Int32  // see half
@@ -233,6 +234,7 @@ func (c *conn) pace() error {
 func (c *conn) lose(w *core.Work, err error) {
 	var broken *stanza.StreamError
 	var peer *stream.PeerError
+	c.door.obs.Log.Debug("connection ended", obs.Conn, c.number, obs.JID, c.session.JID.String(), obs.Peer, c.addr.String(), obs.Err, c.cause(err))
 	switch {
 	case c.door.ctx.Err() != nil:
 		<-c.closed // shutting down: the session is still written to, and closed by its host
@@ -254,6 +256,16 @@ func (c *conn) lose(w *core.Work, err error) {
 		c.session.Lose(w, c, core.LostLine)
 	}
 	w.Run()
+}
+
+// cause is why nothing more is read: if we have closed the connection it is not what the read says then.
+func (c *conn) cause(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.why != nil {
+		return c.why
+	}
+	return err
 }
 
 // refuse ends a connection that never became a session.
@@ -285,10 +297,16 @@ func (c *conn) Write(p []byte) (ready bool, err error) {
 	return c.stream.Transport().Writable(), nil
 }
 
+// Address is where the client is.
+func (c *conn) Address() netip.AddrPort { return c.addr }
+
 // Close ends the connection, with a stream error if there is a reason. It does not wait. A client that is told a reason gets a moment to
 // read it: closing a socket with unread bytes in it would take back what was sent last, so they are read until then.
 func (c *conn) Close(reason *stanza.StreamError) {
 	c.closing.Do(func() {
+		c.mu.Lock()
+		c.why = reason
+		c.mu.Unlock()
 		go func() {
 			defer close(c.closed)
 			_ = c.stream.End(reason)

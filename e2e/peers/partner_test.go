@@ -1,0 +1,119 @@
+package peers_test
+
+import (
+	"context"
+	"crypto/tls"
+	"testing"
+
+	"stonechat/e2e/peers"
+	"stonechat/xmpp/client"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+)
+
+// partner is the other one in a conversation with a client that is looked at.
+type partner struct {
+	t      *testing.T
+	client *client.Client
+	domain string
+}
+
+// newPartner logs a user in, who is online until the test ends.
+func newPartner(t *testing.T, s *peers.Server, user string) *partner {
+	t.Helper()
+	p := &partner{t: t, domain: s.Domain}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c, err := client.Dial(ctx, client.Config{
+		JID: p.address(user), Password: password, Address: s.C2S, TLS: &tls.Config{RootCAs: s.Roots, ServerName: s.Domain}, Queue: 4096,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.client = c
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	if _, _, err := c.Roster(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SendPresence(ctx, client.Presence{}); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *partner) address(user string) jid.JID {
+	p.t.Helper()
+	address, err := jid.Parse(user + "@" + p.domain)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return address
+}
+
+// says sends a message.
+func (p *partner) says(to jid.JID, body string) {
+	p.t.Helper()
+	if _, err := p.client.Message(p.t.Context(), to, body); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// settles returns when the server has handled everything that was sent.
+func (p *partner) settles() {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	if err := p.client.Ping(ctx, jid.JID{}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// asks wants to see somebody's presence, and shows its own in advance.
+func (p *partner) asks(whom jid.JID) {
+	p.t.Helper()
+	_, err := p.client.Approve(p.t.Context(), whom)
+	if err == nil {
+		_, err = p.client.Subscribe(p.t.Context(), whom)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// hears waits for a message with that text.
+func (p *partner) hears(body string) {
+	p.t.Helper()
+	p.until("hears "+body, func(st *stanza.Stanza) bool {
+		got, ok := st.Child(ns.Client, "body")
+		return st.Kind == stanza.Message && ok && got.Text() == body
+	})
+}
+
+// sees waits for presence of somebody, of a type: none for available.
+func (p *partner) sees(whom jid.JID, typ stanza.Type) {
+	p.t.Helper()
+	p.until("sees "+whom.String()+" "+string(typ), func(st *stanza.Stanza) bool {
+		return st.Kind == stanza.Presence && st.From.Bare() == whom && st.Type == typ
+	})
+}
+
+// until waits for a stanza that fits, and forgets those before it.
+func (p *partner) until(what string, fits func(*stanza.Stanza) bool) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	for {
+		select {
+		case st := <-p.client.Incoming():
+			if st == nil {
+				p.t.Fatalf("%s: the line ended before it %s: %v", p.client.JID(), what, p.client.Err())
+			}
+			if fits(st) {
+				return
+			}
+		case <-ctx.Done():
+			p.t.Fatalf("%s never %s", p.client.JID(), what)
+		}
+	}
+}
