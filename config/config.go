@@ -117,7 +117,8 @@ type Limits struct {
 	OutboxBytes int `toml:"outbox_bytes"`
 	// OutboxMerge is how many bytes may wait before presence is merged and typing notices are dropped.
 	OutboxMerge int `toml:"outbox_merge"`
-	// Stall is how long an outbox may stand without progress.
+	// Stall is how long an outbox may stand without progress; on Linux also how long a line may leave sent bytes unconfirmed before it counts
+	// as dead.
 	Stall Duration `toml:"stall"`
 	// Resume is how long a session without a connection can be resumed (XEP-0198).
 	Resume Duration `toml:"resume"`
