@@ -113,6 +113,9 @@ type Limits struct {
 	WindowStanzas int `toml:"window_stanzas"`
 	// WindowBytes is the same in bytes, at least stanza_bytes.
 	WindowBytes int `toml:"window_bytes"`
+	// WindowTotal is how many bytes of all clients together may be in hand and not settled, at least window_bytes; with more every window
+	// shrinks to 8 stanzas and an eighth of its bytes until there is room again.
+	WindowTotal int `toml:"window_total"`
 	// OutboxBytes is how much may wait for one client, what it has not acknowledged included; with more the session ends, and its client finds the rest in the archive.
 	OutboxBytes int `toml:"outbox_bytes"`
 	// OutboxMerge is how many bytes may wait before presence is merged and typing notices are dropped.
@@ -200,7 +203,7 @@ func Default() Config {
 			StanzaBytes: 256 << 10, StanzaBytesLogin: 10_000, LoginBytes: 64 << 10,
 			Depth: 100, Attributes: 256, Namespaces: 64,
 			BytesPerSecond: 256 << 10, BytesBurst: 1 << 20, StanzasPerSecond: 100, StanzasBurst: 500,
-			WindowStanzas: 64, WindowBytes: 256 << 10,
+			WindowStanzas: 64, WindowBytes: 256 << 10, WindowTotal: 256 << 20,
 			OutboxBytes: 4 << 20, OutboxMerge: 256 << 10, Stall: Duration(30 * time.Second),
 			Resume: Duration(10 * time.Minute), IdlePing: Duration(5 * time.Minute),
 			Sessions: 50, RosterItems: 10_000, DirectedPresence: 2_000,
@@ -289,8 +292,8 @@ func (l *Limits) check() []error {
 		}
 	}
 	// RFC 6120 section 13.12: a server must accept stanzas of at least 10,000 bytes.
-	if l.StanzaBytes < 10_000 || l.StanzaBytesLogin < 4_096 || l.LoginBytes < l.StanzaBytesLogin || l.WindowBytes < l.StanzaBytes || l.BytesBurst < l.StanzaBytes {
-		errs = append(errs, errors.New("limits: stanza_bytes >= 10000, stanza_bytes_login >= 4096, login_bytes >= stanza_bytes_login, window_bytes and bytes_burst >= stanza_bytes"))
+	if l.StanzaBytes < 10_000 || l.StanzaBytesLogin < 4_096 || l.LoginBytes < l.StanzaBytesLogin || l.WindowBytes < l.StanzaBytes || l.BytesBurst < l.StanzaBytes || l.WindowTotal < l.WindowBytes {
+		errs = append(errs, errors.New("limits: stanza_bytes >= 10000, stanza_bytes_login >= 4096, login_bytes >= stanza_bytes_login, window_bytes and bytes_burst >= stanza_bytes, window_total >= window_bytes"))
 	}
 	return errs
 }
