@@ -115,7 +115,7 @@ func TestCloseLeavesToTheServerWhatNobodyTook(t *testing.T) {
 // farewell has a client leave with the first message, by Leave or by Close,
 // while behind it come a question and more messages, and reports what the
 // server saw and with what the connection ended here.
-func farewell(t *testing.T, byClose bool, meanwhile func(c *Client, begin func())) (server, here error, left int) {
+func farewell(t *testing.T, byClose bool, meanwhile func(c *Client, begin func())) (left int, server, here error) {
 	f := newFake(t)
 	var c *Client
 	ready, closed, offline := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -149,7 +149,7 @@ func farewell(t *testing.T, byClose bool, meanwhile func(c *Client, begin func()
 	<-closed
 	waitFor(t, f, func() bool { return s.ended != nil })
 	f.locked(func() { server = s.ended })
-	return server, here, pending(f, "sm-1")
+	return pending(f, "sm-1"), server, here
 }
 
 // TestTheClientWaitsForTheServersEnd: a client that answers the question
@@ -159,7 +159,7 @@ func farewell(t *testing.T, byClose bool, meanwhile func(c *Client, begin func()
 // resumption that never comes.
 func TestTheClientWaitsForTheServersEnd(t *testing.T) {
 	for _, byClose := range []bool{false, true} {
-		server, here, left := farewell(t, byClose, nil)
+		left, server, here := farewell(t, byClose, nil)
 		if server != io.EOF || here != io.EOF || left != 0 {
 			t.Errorf("by Close %v: the server saw %v, the client %v, not the end of the stream; %d stanzas not acknowledged", byClose, server, here, left)
 		}
@@ -169,7 +169,7 @@ func TestTheClientWaitsForTheServersEnd(t *testing.T) {
 // TestTheEndTagIsLast has somebody else hand over bytes while the client
 // leaves: the last count goes before the end tag all the same.
 func TestTheEndTagIsLast(t *testing.T) {
-	server, here, left := farewell(t, false, func(c *Client, begin func()) {
+	left, server, here := farewell(t, false, func(c *Client, begin func()) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.writing = true
