@@ -111,13 +111,17 @@ type Limits struct {
 	StanzasBurst int `toml:"stanzas_burst"`
 	// WindowStanzas is how many stanzas of one client may be in hand and not settled; then it is not read until some are.
 	WindowStanzas int `toml:"window_stanzas"`
-	// WindowBytes is the same in bytes, at least stanza_bytes.
+	// WindowBytes is the same in bytes. A stanza may pass it, the next one waits.
 	WindowBytes int `toml:"window_bytes"`
+	// WindowTotal is how many bytes of all clients together may be in hand and not settled, at least window_bytes; with more every window
+	// shrinks to 8 stanzas and an eighth of its bytes until there is room again.
+	WindowTotal int `toml:"window_total"`
 	// OutboxBytes is how much may wait for one client, what it has not acknowledged included; with more the session ends, and its client finds the rest in the archive.
 	OutboxBytes int `toml:"outbox_bytes"`
 	// OutboxMerge is how many bytes may wait before presence is merged and typing notices are dropped.
 	OutboxMerge int `toml:"outbox_merge"`
-	// Stall is how long an outbox may stand without progress.
+	// Stall is how long an outbox may stand without progress; on Linux also how long a line may leave sent bytes unconfirmed before it counts
+	// as dead.
 	Stall Duration `toml:"stall"`
 	// Resume is how long a session without a connection can be resumed (XEP-0198).
 	Resume Duration `toml:"resume"`
@@ -199,7 +203,7 @@ func Default() Config {
 			StanzaBytes: 256 << 10, StanzaBytesLogin: 10_000, LoginBytes: 64 << 10,
 			Depth: 100, Attributes: 256, Namespaces: 64,
 			BytesPerSecond: 256 << 10, BytesBurst: 1 << 20, StanzasPerSecond: 100, StanzasBurst: 500,
-			WindowStanzas: 64, WindowBytes: 64 << 10,
+			WindowStanzas: 64, WindowBytes: 64 << 10, WindowTotal: 256 << 20,
 			OutboxBytes: 4 << 20, OutboxMerge: 256 << 10, Stall: Duration(30 * time.Second),
 			Resume: Duration(10 * time.Minute), IdlePing: Duration(5 * time.Minute),
 			Sessions: 50, RosterItems: 10_000, DirectedPresence: 2_000,
@@ -288,8 +292,8 @@ func (l *Limits) check() []error {
 		}
 	}
 	// RFC 6120 section 13.12: a server must accept stanzas of at least 10,000 bytes.
-	if l.StanzaBytes < 10_000 || l.StanzaBytesLogin < 4_096 || l.LoginBytes < l.StanzaBytesLogin || l.BytesBurst < l.StanzaBytes {
-		errs = append(errs, errors.New("limits: stanza_bytes >= 10000, stanza_bytes_login >= 4096, login_bytes >= stanza_bytes_login, window_bytes and bytes_burst >= stanza_bytes"))
+	if l.StanzaBytes < 10_000 || l.StanzaBytesLogin < 4_096 || l.LoginBytes < l.StanzaBytesLogin || l.BytesBurst < l.StanzaBytes || l.WindowTotal < l.WindowBytes {
+		errs = append(errs, errors.New("limits: stanza_bytes >= 10000, stanza_bytes_login >= 4096, login_bytes >= stanza_bytes_login, bytes_burst >= stanza_bytes, window_total >= window_bytes"))
 	}
 	return errs
 }

@@ -71,6 +71,7 @@ func (a *Account) bind(w *Work, b Binding) (*Session, error) {
 	}
 	s := &Session{JID: full, Account: a, Address: b.Address, Since: a.Host.now(), xmlns: b.Namespace, sink: b.Sink}
 	s.out.session = s
+	s.win.total = &a.Host.metrics.windows
 	s.out.sink = b.Sink
 	a.sessions = append(a.sessions, s)
 	a.Host.metrics.sessions.Add(1)

@@ -16,3 +16,9 @@ func Attachments(h *Host) (doors, sockets, sent int) {
 	defer n.mu.Unlock()
 	return len(n.doors), len(n.sockets), len(n.sent)
 }
+
+// Windows tells what all windows of a node hold, in bytes, and how often a door had to wait because that was too much.
+func Windows(h *Host) (held, shrunk int64) {
+	b := &h.metrics.windows
+	return b.held.Load(), b.shrunk.Load()
+}

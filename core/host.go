@@ -89,6 +89,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 	if h.Now == nil {
 		h.Now = time.Now
 	}
+	h.metrics.windows.limits = &h.Config.Limits
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.accounts = newOwners(h)
 	p.Router.hosts[domain.Domain()] = h

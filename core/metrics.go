@@ -16,6 +16,7 @@ type Metrics struct {
 	panics   prometheus.Counter
 	failures prometheus.Counter
 	refused  *prometheus.CounterVec
+	windows  budget
 }
 
 // NewMetrics registers the figures of core.
@@ -26,6 +27,10 @@ func NewMetrics(o obs.Obs) *Metrics {
 		failures: o.Counter("internal_errors_total", "Stanzas answered with internal-server-error."),
 		refused:  o.CounterVec("refused_total", "Things refused to protect the server, by reason.", "reason"),
 	}
+	o.CounterFunc("windows_shrunk_total", "Times that a client had to wait because all windows together were used up.", func() float64 {
+		return float64(m.windows.shrunk.Load())
+	})
+	o.Gauge("window_bytes", "What clients have sent and is not settled, bytes.", func() float64 { return float64(m.windows.held.Load()) })
 	o.Gauge("sessions", "Bound sessions, detached ones included.", func() float64 { return float64(m.sessions.Load()) })
 	o.Gauge("sessions_detached", "Sessions without a connection that can be resumed.", func() float64 { return float64(m.detached.Load()) })
 	return m

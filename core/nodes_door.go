@@ -72,6 +72,7 @@ type far struct {
 func (n *nodes) enter(node cluster.Node, h *Host, j jid.JID, sink Sink) *far {
 	d := &far{nodes: n, node: node, sink: sink, answer: make(chan error, 2)}
 	d.session = &Session{JID: j, Account: &Account{Host: h, JID: j.Bare()}, Since: h.now(), far: d}
+	d.session.win.total = &h.metrics.windows
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.last++

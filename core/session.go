@@ -89,25 +89,49 @@ func (s *Session) Receive(w *Work, sink Sink, st *stanza.Stanza) *stanza.StreamE
 		s.far.receive(st)
 		return nil
 	}
-	s.Account.turns.Take(w, turn{op: (*Account).receive, st: st, s: s, sink: sink})
+	if !s.Account.turns.Take(w, turn{op: (*Account).receive, st: st, s: s, sink: sink}) {
+		s.win.drop(size(st)) // the owner was forgotten, and with it the session
+	}
 	return nil
 }
 
 // Room waits until what the client has sent is settled far enough that it may send more. Only a door may call it, after Work.Run.
 func (s *Session) Room(ctx context.Context) error {
-	limits := &s.Account.Host.Config.Limits
+	said := false
 	for !s.far.over() {
-		full := s.win.room(limits.WindowStanzas, limits.WindowBytes)
+		stanzas, bytes, again := s.bounds()
+		full := s.win.room(stanzas, bytes)
 		if full == nil {
 			return nil
 		}
+		if limits := &s.Account.Host.Config.Limits; again != nil && !said && !s.win.full(limits.WindowStanzas, limits.WindowBytes) {
+			said = true
+			s.win.total.shrunk.Add(1)
+		}
 		select {
 		case <-full:
+		case <-again:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	return nil // nothing more comes from the owner; the connection is being closed
+}
+
+// Full tells whether Room would wait now.
+func (s *Session) Full() bool {
+	stanzas, bytes, _ := s.bounds()
+	return s.win.full(stanzas, bytes)
+}
+
+// bounds of the window. again is nil unless the budget of all windows is used up; it is closed when that is over.
+func (s *Session) bounds() (stanzas, bytes int, again <-chan struct{}) {
+	limits := &s.Account.Host.Config.Limits
+	again = s.win.total.tight()
+	if again == nil {
+		return limits.WindowStanzas, limits.WindowBytes, nil
+	}
+	return min(limits.WindowStanzas, shrunkStanzas), limits.WindowBytes / shrunkBytes, again
 }
 
 // Send queues st for the client as it is addressed.

@@ -9,6 +9,7 @@ import (
 // window counts what one client has sent and what of it is settled: its last turn has run and everything it made us keep is durable.
 // The count of settled stanzas, taken from the front without gaps, is what XEP-0198 calls handled.
 type window struct {
+	total   *budget // of all windows
 	mu      sync.Mutex
 	settled uint32 // 1..settled are settled; wraps as XEP-0198 section 4 says
 	base    uint32 // settled when everything from before stream management is
@@ -20,6 +21,7 @@ type window struct {
 	asked   bool          // the client was told a smaller count than it has sent: tell it when the rest is settled
 	door    *socket       // the connection where it sits at another node, which is told what is settled
 	doorAt  uint32        // the last stanza before that connection
+	over    bool          // abandoned: nothing counts any more
 }
 
 type openStanza struct {
@@ -41,15 +43,24 @@ func (o origin) known() bool { return o.s != nil || o.far != nil }
 // take counts what a door has brought and no turn has seen yet.
 func (v *window) take(size int) {
 	v.mu.Lock()
-	v.queued++
-	v.bytes += size
+	over := v.over
+	if !over {
+		v.queued++
+		v.bytes += size
+	}
 	v.mu.Unlock()
+	if !over {
+		v.total.hold(size)
+	}
 }
 
 // begin is the stanza's turn: it is open with one pending part, and has a number from now on.
 func (v *window) begin(size int) uint32 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.over {
+		return 0
+	}
 	v.queued--
 	v.open = append(v.open, openStanza{1, uint32(size)})
 	return v.settled + uint32(len(v.open))
@@ -61,6 +72,7 @@ func (v *window) drop(size int) {
 	v.queued--
 	v.bytes -= size
 	v.mu.Unlock()
+	v.total.free(size)
 }
 
 // more adds a pending part to a stanza that has one already.
@@ -88,7 +100,8 @@ func (o origin) settle(w *Work) {
 	if i := o.n - v.settled - 1; i < uint32(len(v.open)) && v.open[i].pending > 0 {
 		v.open[i].pending--
 	}
-	wake, settled := v.advance()
+	wake, freed := v.advance()
+	settled := freed > 0
 	tell, handled := false, uint32(0)
 	if settled && len(v.open) == 0 {
 		tell, v.asked = v.asked, false
@@ -96,6 +109,7 @@ func (o origin) settle(w *Work) {
 	}
 	door, count := v.door, v.settled-v.doorAt
 	v.mu.Unlock()
+	v.total.free(freed)
 	if wake != nil {
 		close(wake)
 	}
@@ -107,17 +121,18 @@ func (o origin) settle(w *Work) {
 	}
 }
 
-// advance counts the stanzas from the front that have nothing pending. The lock is held; a channel that is returned is to be closed
-// without it.
-func (v *window) advance() (wake chan struct{}, settled bool) {
+// advance counts the stanzas from the front that have nothing pending, and returns their bytes. The lock is held; a channel that is
+// returned is to be closed without it.
+func (v *window) advance() (wake chan struct{}, freed int) {
 	n := 0
 	for n < len(v.open) && v.open[n].pending == 0 {
-		v.bytes -= int(v.open[n].size)
+		freed += int(v.open[n].size)
 		n++
 	}
 	if n == 0 {
-		return nil, false
+		return nil, 0
 	}
+	v.bytes -= freed
 	v.settled += uint32(n)
 	v.early = max(0, v.early-n)
 	v.open = v.open[n:]
@@ -128,7 +143,7 @@ func (v *window) advance() (wake chan struct{}, settled bool) {
 		}
 	}
 	wake, v.waiting = v.waiting, nil
-	return wake, true
+	return wake, freed
 }
 
 // settleTo takes the count of the node that owns the session: everything up to n is settled there.
@@ -140,8 +155,9 @@ func (v *window) settleTo(n uint32) {
 		}
 		v.open[i].pending = 0
 	}
-	wake, _ := v.advance()
+	wake, freed := v.advance()
 	v.mu.Unlock()
+	v.total.free(freed)
 	if wake != nil {
 		close(wake)
 	}
@@ -152,6 +168,13 @@ func (v *window) heardAt(door *socket) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.door, v.doorAt = door, v.settled+uint32(len(v.open))
+}
+
+// full tells whether room would have a door wait.
+func (v *window) full(stanzas, bytes int) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.open)+v.queued >= stanzas || v.bytes >= bytes
 }
 
 // room returns nil when the client may send more, else a channel that is closed when that may have changed.
@@ -221,10 +244,12 @@ func (o origin) actor(st *stanza.Stanza) Actor {
 // abandon forgets everything and lets a door go that waits for room.
 func (v *window) abandon() {
 	v.mu.Lock()
-	v.open, v.queued, v.bytes = nil, 0, 0
+	freed := v.bytes
+	v.open, v.queued, v.bytes, v.over = nil, 0, 0, true
 	wake := v.waiting
 	v.waiting = nil
 	v.mu.Unlock()
+	v.total.free(freed)
 	if wake != nil {
 		close(wake)
 	}

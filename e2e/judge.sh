@@ -28,6 +28,7 @@ part "power cuts" go test -count=1 -timeout 60m ./e2e/chaos -run 'PowerCut' -v -
 part "full and stalled disk" go test -count=1 -timeout 20m ./e2e/chaos -run 'DiskFull|StalledDisk' -v
 part "slow reader" go test -count=1 -timeout 30m ./e2e/chaos -run 'SlowReader' -v -slow-bytes "$(pick 20000000 1000000000)"
 part "half-open connections" go test -count=1 -timeout 20m ./e2e/chaos -run 'HalfOpen' -v -connections "$(pick 300 3000)" -login-time 30s
+part "silent line" go test -count=1 -timeout 20m ./e2e/chaos -run 'SilentLine' -v -stall "$(pick 4s 30s)"
 part "hostile input" go test -count=1 -timeout 30m ./e2e/chaos -run 'HostileInput' -v
 part "mutated sessions" go test -count=1 -timeout 60m ./e2e/chaos -run 'Mutated' -v -mutate "$(pick 10s 10m)"
 part "race detector" env CGO_ENABLED=1 go test -count=1 -race -timeout 30m ./xmpp/... ./core ./store/... ./mod/... ./edge/... ./server

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -80,6 +81,31 @@ func TestSendAndListen(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "bot@localhost: two\n         | lines\n") {
 		t.Errorf("history as text: %s", out.String())
+	}
+}
+
+// TestListenEndsItsSession: whoever has heard enough is gone, and does not wait at the server for a resumption.
+func TestListenEndsItsSession(t *testing.T) {
+	h := start(t, t.TempDir(), "bot", "bob")
+	bob := h.account("bob")
+	for i := range 9 {
+		for range 3 {
+			if err := tui.Send(t.Context(), h.account("bot"), bob.JID, "x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tui.Listen(t.Context(), bob, io.Discard, 1+i%3, patience); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "nobody is there any more", func() bool {
+			list := h.sessions(t)
+			for _, s := range list {
+				if s.State == "detached" {
+					t.Fatalf("round %d: the session waits to be resumed: %v", i, list)
+				}
+			}
+			return len(list) == 0
+		})
 	}
 }
 

@@ -50,9 +50,7 @@ func start(t *testing.T, data string, users ...string) house {
 		}
 	})}
 	t.Cleanup(h.stop)
-	ctl := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(data, "ctl.sock"))
-	}}}
+	ctl := control(data)
 	until(t, "control socket", func() bool {
 		r, err := ctl.Get("http://ctl/")
 		if err != nil {
@@ -73,6 +71,27 @@ func start(t *testing.T, data string, users ...string) house {
 	}
 	h.address = s.Addresses("c2s_tls")[0].String()
 	return h
+}
+
+// control asks a server on its control socket.
+func control(data string) *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(data, "ctl.sock"))
+	}}}
+}
+
+// sessions lists the sessions of everybody, with their states.
+func (h house) sessions(t *testing.T) (list []struct{ Address, State string }) {
+	t.Helper()
+	r, err := control(h.data).Get("http://ctl/localhost/sessions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if err := json.NewDecoder(r.Body).Decode(&list); err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 func (h house) account(name string) tui.Account {

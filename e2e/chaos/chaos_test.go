@@ -31,6 +31,7 @@ var (
 	halfOpen   = flag.Int("connections", 300, "half-open connections of each kind together")
 	loginLimit = flag.Duration("login-time", 4*time.Second, "time limit for log-in that the server is configured with")
 	mutateFor  = flag.Duration("mutate", 5*time.Second, "how long mutated sessions are thrown at the server")
+	stallLimit = flag.Duration("stall", 4*time.Second, "limits.stall that the server is configured with when a line falls silent")
 	only       = flag.Int("only", -1, "replay only this mutated session of the seed")
 )
 
@@ -92,7 +93,17 @@ func newServer(t *testing.T, users int, options string) *peers.Server {
 // is killed and its log is searched for crashes.
 func startServer(t *testing.T, folder string, users int, options string) *peers.Server {
 	t.Helper()
-	kind, setup := peers.Stonechat, peers.Options{Dir: folder, Users: Users(users), Extra: options}
+	kind, setup := peers.Stonechat, setupFor(t, folder, users, options)
+	if *serverFlag == "prosody" {
+		kind = peers.Prosody
+	}
+	return serve(t, kind, setup)
+}
+
+// setupFor says how the server under test is set up.
+func setupFor(t *testing.T, folder string, users int, options string) peers.Options {
+	t.Helper()
+	setup := peers.Options{Dir: folder, Users: Users(users), Extra: options}
 	switch *serverFlag {
 	case "":
 		setup.Binary = builtServer(t)
@@ -100,7 +111,7 @@ func startServer(t *testing.T, folder string, users int, options string) *peers.
 		// The options are Stonechat's; direct TLS of Prosody wants its
 		// certificate said once more.
 		certificate := fmt.Sprintf("{ key = %q, certificate = %q }", filepath.Join(folder, "key.pem"), filepath.Join(folder, "cert.pem"))
-		kind, setup.Extra = peers.Prosody, "ssl = "+certificate+"\nc2s_direct_tls_ssl = "+certificate+"\n"
+		setup.Extra = "ssl = " + certificate + "\nc2s_direct_tls_ssl = " + certificate + "\n"
 	default:
 		path, err := filepath.Abs(*serverFlag)
 		if err != nil {
@@ -108,6 +119,12 @@ func startServer(t *testing.T, folder string, users int, options string) *peers.
 		}
 		setup.Binary = path
 	}
+	return setup
+}
+
+// serve is startServer for any setup.
+func serve(t *testing.T, kind peers.Kind, setup peers.Options) *peers.Server {
+	t.Helper()
 	s, err := peers.Start(t.Context(), kind, setup)
 	if errors.Is(err, exec.ErrNotFound) {
 		t.Skipf("THIS MACHINE LACKS: %v", err)

@@ -1,8 +1,9 @@
 // Package chaos judges what Stonechat promises about bad days: the process is
 // killed, the power goes, the disk is full or stands still, a client stops
-// reading, thousands connect and say nothing, and peers send what no standard
-// allows. Every judge runs a whole server as a process of its own and looks at
-// it only through XMPP, HTTP and /proc.
+// reading, a line falls silent, thousands connect and say nothing, and peers
+// send what no standard allows. Every judge runs a whole server as a process of
+// its own and looks at it only through XMPP, HTTP, its control command and
+// /proc.
 //
 // # What is checked after an outage
 //
@@ -53,9 +54,11 @@
 //	go test ./e2e/chaos -run PowerCut -cycles 50 -timeout 1h -v
 //	go test ./e2e/chaos -run SlowReader -slow-bytes 1000000000 -timeout 1h -v
 //	go test ./e2e/chaos -run HalfOpen -connections 10000 -login-time 30s -v
+//	go test ./e2e/chaos -run SilentLine -stall 30s -v
 //	go test ./e2e/chaos -run Mutated -mutate 10m -seed 7 -timeout 20m -v
 //
 // The flag -server prosody runs the same judges against Prosody as Debian
 // packages it, which tells a fault of the judge from a fault of the server.
-// What the machine lacks (FUSE, Prosody) is said loudly as a skipped test.
+// What the machine lacks (FUSE, network namespaces, Prosody) is said loudly as a
+// skipped test.
 package chaos

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,24 @@ func TestReceiveCountsItsOwn(t *testing.T) {
 	tr.receive(1, p.message)
 	if tr.arrived.Load() != 1 {
 		t.Error("a message counted after the end")
+	}
+}
+
+func TestRoomService(t *testing.T) {
+	answer := []byte(`<iq type="result"><query xmlns="http://jabber.org/protocol/disco#items"><item name='x' jid='a.example'/>` +
+		`<item jid="rooms.example"/><items jid='no'/></query></iq>`)
+	if got := itemAddresses(answer); !slices.Equal(got, []string{"a.example", "rooms.example"}) {
+		t.Errorf("items %q", got)
+	}
+	if got := itemAddresses(nil); got != nil {
+		t.Errorf("items of nothing: %q", got)
+	}
+	for feature, want := range map[string]bool{
+		"'http://jabber.org/protocol/muc'": true, `"http://jabber.org/protocol/muc"`: true, "'http://jabber.org/protocol/muc#traffic'": false,
+	} {
+		if got := hasRooms([]byte("<iq><query><feature var=" + feature + "/></query></iq>")); got != want {
+			t.Errorf("%s: rooms %v", feature, got)
+		}
 	}
 }
 

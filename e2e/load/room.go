@@ -34,8 +34,12 @@ type hall struct {
 // room fills a room and sends messages in it, each when everybody has the one
 // before.
 func room(ctx context.Context, c *cell) (err error) {
+	service, err := c.roomService(ctx)
+	if err != nil {
+		return err
+	}
 	c.bench.nextRun++
-	h := &hall{cell: c, refused: make(chan error, 1), room: "room" + strconv.FormatInt(c.bench.nextRun, 10) + "@" + target.Rooms}
+	h := &hall{cell: c, refused: make(chan error, 1), room: "room" + strconv.FormatInt(c.bench.nextRun, 10) + "@" + service}
 	h.people, err = c.gather(ctx, occupants, func(i int) string { return target.Name("u", i) }, wire.DirectTLS, false, h.see)
 	if err != nil {
 		return err
@@ -76,6 +80,65 @@ func room(ctx context.Context, c *cell) (err error) {
 	c.record("room", micros(cpu, count*h.receivers()))
 	c.record("room-last", median(last))
 	return nil
+}
+
+// roomService asks the server which of its services has rooms: the domain lists
+// its services, and the one that is meant says so (XEP-0045 sections 6.1 and
+// 6.2). A server without any cannot be measured.
+func (c *cell) roomService(ctx context.Context) (service string, err error) {
+	if c.server.Floor {
+		return target.Rooms, nil
+	}
+	session, err := c.login(ctx, target.Name("u", 0), wire.DirectTLS, false)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	if err := session.SetReadDeadline(time.Now().Add(loginWait)); err != nil {
+		return "", err
+	}
+	answer, err := session.IQ("services", "get", target.Host, "<query xmlns='http://jabber.org/protocol/disco#items'/>")
+	if err != nil && !errors.Is(err, wire.ErrRefused) {
+		return "", err
+	}
+	for _, item := range itemAddresses(answer) {
+		answer, err := session.IQ("service", "get", item, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+		switch {
+		case errors.Is(err, wire.ErrRefused):
+		case err != nil:
+			return "", err
+		case hasRooms(answer):
+			return item, nil
+		}
+	}
+	return "", fmt.Errorf("%w: has no rooms yet", errSkip)
+}
+
+// itemAddresses lists who is named in an answer about items (XEP-0030 section
+// 4.1).
+func itemAddresses(answer []byte) []string {
+	var list []string
+	for {
+		at := bytes.Index(answer, []byte("<item "))
+		if at < 0 {
+			return list
+		}
+		answer = answer[at:]
+		if jid := wire.Attr(answer, "jid"); jid != nil {
+			list = append(list, string(jid))
+		}
+		answer = answer[1:]
+	}
+}
+
+// hasRooms tells whether an answer about features names those of XEP-0045.
+func hasRooms(answer []byte) bool {
+	for _, quote := range []string{"'", `"`} {
+		if bytes.Contains(answer, []byte("var="+quote+"http://jabber.org/protocol/muc"+quote)) {
+			return true
+		}
+	}
+	return false
 }
 
 // receivers is how many get a message: in a room the sender is one of them.

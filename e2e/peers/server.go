@@ -52,6 +52,7 @@ type Options struct {
 	Archive string // always, never or roster (XEP-0441); empty means always
 	Binary  string // the stonechat program; unused for the others
 	Dir     string // folder of everything; empty means a new temporary one, removed by Close
+	Host    string // IP address that clients connect to, 127.0.0.1 when empty; Stonechat only
 	Extra   string // further lines of the server's own configuration language (Stonechat: whole tables)
 }
 
@@ -144,6 +145,9 @@ func (s *Server) first(ctx context.Context) error {
 		free, err := FreeAddress()
 		if err != nil {
 			return err
+		}
+		if s.options.Host != "" && addr != &s.HTTP {
+			free = net.JoinHostPort(s.options.Host, port(free))
 		}
 		*addr = free
 	}

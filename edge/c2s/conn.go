@@ -170,7 +170,7 @@ func (c *conn) receive(st *stanza.Stanza, err error) (more bool) {
 	c.count(st)
 	c.held++
 	buffered := c.stream.Buffered()
-	if buffered && c.held < turnsAtOnce {
+	if buffered && c.held < turnsAtOnce && !c.session.Full() {
 		return true
 	}
 	c.held = 0

@@ -135,7 +135,9 @@ type Client struct {
 	inHand     bool // the reader is at a stanza that does not count yet
 	leaving    bool // say goodbye when it does
 	refused    bool // the one in hand shall not count
-	left       bool // said; nothing counts any more
+	left       bool // nothing counts any more
+	parting    bool // the end tag follows what is in out, and nothing follows it
+	parted     bool // the end tag is on its way
 
 	seq     uint64
 	prefix  string
@@ -285,7 +287,7 @@ func (c *Client) Close(ctx context.Context) error {
 		return nil
 	}
 	if now {
-		c.sayGoodbye(conn)
+		c.sayGoodbye()
 	}
 	timer := time.NewTimer(closeWait)
 	defer timer.Stop()
@@ -313,19 +315,33 @@ func (c *Client) Leave(took bool) {
 	c.mu.Unlock()
 }
 
-// closeWait is how long Close waits for the server.
-const closeWait = 3 * time.Second
+// closeWait is how long Close waits for the reader, which waits for the server
+// for less than that; see stream.Conn.CloseStream.
+const closeWait = 4 * time.Second
 
 // sayGoodbye tells the server what arrived, as XEP-0198 section 4 recommends,
-// and closes the stream.
-func (c *Client) sayGoodbye(conn *stream.Conn) {
+// and has the stream closed behind it.
+func (c *Client) sayGoodbye() {
 	c.mu.Lock()
 	if c.managed {
-		c.out = stream.AppendAck(c.out, c.handled)
+		c.out = stream.AppendAck(c.buffer(), c.handled)
 	}
+	c.parting = true
 	c.flush()
 	c.mu.Unlock()
+}
+
+// part closes the stream once everything has been handed over, and wakes the
+// reader, which waits for the server to do the same. mu is held, and given back
+// meanwhile.
+func (c *Client) part() {
+	conn := c.conn
+	c.mu.Unlock()
+	// The reader finds out if the line is broken.
 	_ = conn.End(nil)
+	c.mu.Lock()
+	c.parted = true
+	_ = conn.Transport().SetReadDeadline(time.Now())
 }
 
 // Cut breaks the connection without a word, as a failing network would. The

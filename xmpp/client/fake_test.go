@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -48,6 +49,7 @@ type fakeSession struct {
 	sent     uint32
 	unacked  []*stanza.Stanza
 	received []*stanza.Stanza
+	ended    error // how its connection ended; nil while it stands
 }
 
 func newFake(t *testing.T) *fakeServer {
@@ -142,11 +144,13 @@ func (f *fakeServer) serve(nc net.Conn) {
 func (f *fakeServer) read(s *fakeSession) {
 	for {
 		st, err := s.conn.Read()
+		f.mu.Lock()
 		if err != nil {
-			s.conn.CloseStream(err.Error() == "EOF", nil)
+			s.ended = err
+			f.mu.Unlock()
+			s.conn.CloseStream(err == io.EOF, nil)
 			return
 		}
-		f.mu.Lock()
 		s = f.take(s, st)
 		f.mu.Unlock()
 	}

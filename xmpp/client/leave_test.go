@@ -2,10 +2,14 @@ package client
 
 import (
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"stonechat/xmpp/stanza"
+	"stonechat/xmpp/stream"
 )
 
 // pending tells how many stanzas the client has not acknowledged.
@@ -105,6 +109,81 @@ func TestCloseLeavesToTheServerWhatNobodyTook(t *testing.T) {
 	waitFor(t, f, func() bool { return len(s.unacked) <= 4-taken })
 	if n := pending(f, "sm-1"); n != 4-taken {
 		t.Errorf("%d taken and %d left to the server, of 4", taken, n)
+	}
+}
+
+// farewell has a client leave with the first message, by Leave or by Close,
+// while behind it come a question and more messages, and reports what the
+// server saw and with what the connection ended here.
+func farewell(t *testing.T, byClose bool, meanwhile func(c *Client, begin func())) (left int, server, here error) {
+	f := newFake(t)
+	var c *Client
+	ready, closed, offline := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	cfg := f.config()
+	cfg.Handle = func(*stanza.Stanza) {
+		<-ready
+		if !byClose {
+			close(closed)
+			c.Leave(true)
+			return
+		}
+		go func() {
+			_ = c.Close(deadline(t))
+			close(closed)
+		}()
+		<-c.ctx.Done() // Close has begun
+	}
+	cfg.Offline = func(err error) { offline <- err }
+	c = f.dial(cfg)
+	s := f.session("sm-1")
+	f.locked(func() {
+		s.send("<message from='romeo@example.net' id='last'><body>b</body></message>")
+		s.conn.SendXML(stream.AckRequest + strings.Repeat("<message from='romeo@example.net'><body>behind</body></message>", 50))
+	})
+	if meanwhile == nil {
+		close(ready)
+	} else {
+		meanwhile(c, func() { close(ready) })
+	}
+	here = <-offline
+	<-closed
+	waitFor(t, f, func() bool { return s.ended != nil })
+	f.locked(func() { server = s.ended })
+	return pending(f, "sm-1"), server, here
+}
+
+// TestTheClientWaitsForTheServersEnd: a client that answers the question
+// behind its own end tag finds that it cannot write, takes the line for broken
+// and closes its socket. Bytes that it has not read then reset the connection,
+// and a server that has not read the end tag yet keeps the session for a
+// resumption that never comes.
+func TestTheClientWaitsForTheServersEnd(t *testing.T) {
+	for _, byClose := range []bool{false, true} {
+		left, server, here := farewell(t, byClose, nil)
+		if server != io.EOF || here != io.EOF || left != 0 {
+			t.Errorf("by Close %v: the server saw %v, the client %v, not the end of the stream; %d stanzas not acknowledged", byClose, server, here, left)
+		}
+	}
+}
+
+// TestTheEndTagIsLast has somebody else hand over bytes while the client
+// leaves: the last count goes before the end tag all the same.
+func TestTheEndTagIsLast(t *testing.T) {
+	left, server, here := farewell(t, false, func(c *Client, begin func()) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.writing = true
+		begin()
+		for len(c.out) == 0 && c.state != ended { // the goodbye is said
+			c.mu.Unlock()
+			time.Sleep(time.Millisecond)
+			c.mu.Lock()
+		}
+		c.writing = false
+		c.flush()
+	})
+	if server != io.EOF || here != io.EOF || left != 0 {
+		t.Errorf("the server saw %v, the client %v, not the end of the stream; %d stanzas not acknowledged", server, here, left)
 	}
 }
 

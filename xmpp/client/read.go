@@ -11,6 +11,9 @@ import (
 	"stonechat/xmpp/stream"
 )
 
+// errParted says that the own stream is closed and that of the server is not.
+var errParted = errors.New("client: stream closed")
+
 // run is the only goroutine of a Client.
 func (c *Client) run(s *stream.Session) {
 	for s != nil {
@@ -31,6 +34,8 @@ func (c *Client) readSession(s *stream.Session) error {
 		st, err := conn.Read()
 		switch {
 		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.hasParted():
+			return errParted
 		case errors.Is(err, os.ErrDeadlineExceeded) && !probed:
 			probed = true
 			c.probe()
@@ -47,9 +52,19 @@ func (c *Client) readSession(s *stream.Session) error {
 		if !conn.Buffered() {
 			c.mu.Lock()
 			c.flush()
+			parted := c.parted
 			c.mu.Unlock()
+			if parted {
+				return errParted
+			}
 		}
 	}
+}
+
+func (c *Client) hasParted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.parted
 }
 
 // take handles and counts one stanza, unless the session was left before.
@@ -69,11 +84,10 @@ func (c *Client) take(st *stanza.Stanza) {
 	c.inHand = false
 	leave := c.leaving
 	c.left = c.left || leave || !counts
-	conn := c.conn
 	c.mu.Unlock()
 	if leave {
 		c.cancel()
-		c.sayGoodbye(conn)
+		c.sayGoodbye()
 	}
 }
 
@@ -98,8 +112,10 @@ func (c *Client) nonza(st *stanza.Stanza) error {
 	switch st.Local {
 	case "r":
 		c.mu.Lock()
-		// Sent when nothing more is in the buffer: one answer for all.
-		c.out = stream.AppendAck(c.buffer(), c.handled)
+		if !c.parting {
+			// Sent when nothing more is in the buffer: one answer for all.
+			c.out = stream.AppendAck(c.buffer(), c.handled)
+		}
 		c.mu.Unlock()
 	case "a":
 		h, ok := stream.Handled(st)
@@ -116,7 +132,7 @@ func (c *Client) ack(h uint32) error {
 	sent := c.acked + uint32(len(c.unacked))
 	settled, ok := c.acknowledge(h)
 	c.asked = false
-	if ok && c.managed && len(c.unacked) > 0 {
+	if ok && c.managed && len(c.unacked) > 0 && !c.parting {
 		c.asked = true
 		c.out = append(c.buffer(), stream.AckRequest...)
 	}
@@ -150,6 +166,14 @@ func (c *Client) disconnected(conn *stream.Conn, err error) *stream.Session {
 	isPeer := errors.As(err, &peer)
 	final := err == io.EOF || isPeer && !passing(peer.Err.Condition)
 	switch {
+	case err == errParted:
+		// RFC 6120 section 4.4: the socket is closed when the server has closed
+		// its stream, too, and not at once: a socket that is closed with unread
+		// bytes in it is reset, and what the server has not read by then, the end
+		// tag for one, may be lost to it.
+		if err = conn.CloseStream(false, c.late); err == nil {
+			err = io.EOF
+		}
 	case err == io.EOF:
 		_ = conn.CloseStream(true, nil)
 	case !isPeer && errors.As(err, &own):
@@ -179,6 +203,14 @@ func (c *Client) disconnected(conn *stream.Conn, err error) *stream.Session {
 		return nil
 	}
 	return c.reconnect()
+}
+
+// late takes what comes after the own end tag: of that only an acknowledgement
+// matters.
+func (c *Client) late(st *stanza.Stanza) {
+	if st.Kind == stanza.Nonza {
+		_ = c.nonza(st) // a wrong count has nobody to be told to any more
+	}
 }
 
 // passing tells stream errors after which to come back from those that another

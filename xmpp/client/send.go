@@ -187,6 +187,11 @@ func (c *Client) flush() {
 		}
 		c.mu.Lock()
 	}
+	if c.parting && !c.parted {
+		// Not before somebody else's last bytes: behind the end tag they would
+		// count as a broken line.
+		c.part()
+	}
 	c.writing = false
 }
 

@@ -167,13 +167,16 @@ func (c *Conn) CloseWrite() error {
 }
 
 // CloseStream sends the end tag and, if it is this side that closes first,
-// waits a short time for that of the peer (RFC 6120 section 4.4). What arrives
-// meanwhile is given to handle, which may be nil. It belongs to the reading
-// goroutine; from another one use End.
+// waits two seconds for that of the peer (RFC 6120 section 4.4). What arrives
+// meanwhile is given to handle, which may be nil. A peer that does not close by
+// then has another second in which what it sends is thrown away. It belongs to
+// the reading goroutine; from another one use End.
 func (c *Conn) CloseStream(peerClosed bool, handle func(*stanza.Stanza)) error {
 	err := c.end(nil, Header{})
 	if err == nil && !peerClosed {
-		err = c.drain(handle)
+		if err = c.drain(handle); err != nil && c.CloseWrite() == nil {
+			c.Linger()
+		}
 	}
 	if ferr := c.t.Flush(closeWait); err == nil {
 		err = ferr

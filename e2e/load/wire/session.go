@@ -55,6 +55,10 @@ const (
 	closingWait = 5 * time.Second
 )
 
+// ErrRefused says that the answer to a request is an error (RFC 6120 section
+// 8.3.1).
+var ErrRefused = errors.New("wire: request refused")
+
 // Dial connects and logs in, through binding and, when asked, XEP-0198. No
 // presence is sent. The whole takes until ctx ends at most.
 func Dial(ctx context.Context, login Login) (*Session, error) {
@@ -286,7 +290,7 @@ func (s *Session) Query(id, kind, to, payload string, before func([]byte)) ([]by
 			continue
 		}
 		if bytes.Equal(Attr(element, "type"), []byte("error")) {
-			return nil, fmt.Errorf("wire: request %s refused: %.300s", id, element)
+			return nil, fmt.Errorf("%w: %s: %.300s", ErrRefused, id, element)
 		}
 		return element, nil
 	}
