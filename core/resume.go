@@ -17,7 +17,8 @@ import (
 // resumption is what a session needs to survive the loss of its connection (XEP-0198 section 5).
 type resumption struct {
 	id    string
-	timer *time.Timer // running while detached
+	wait  time.Duration // how long it may be detached
+	timer *time.Timer   // running while detached
 }
 
 // manage handles the elements of XEP-0198. False: the element is none of them.
@@ -30,17 +31,20 @@ func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
 		}
 	case "a":
 		h, ok := count(st)
-		if !ok || !s.managed {
+		switch {
+		case !s.managed:
 			return false
-		}
-		if !s.out.acknowledged(w, h) {
-			// XEP-0198 section 4: the count is higher than what was sent.
+		case !ok:
+			// XEP-0198 section 4: an <a/> has a count.
+			a.fail(w, s, &stanza.StreamError{Condition: stanza.StreamBadFormat})
+		case !s.out.acknowledged(w, h):
+			// XEP-0198 section 6: the count is higher than what was sent.
 			a.fail(w, s, tooHigh(h, s.out.sentCount()))
 		}
 	case "enable":
 		a.enable(w, s, st)
 	case "resume":
-		// XEP-0198 section 5: only before a resource is bound.
+		// XEP-0198 sections 5 and 6: only before a resource is bound.
 		s.sendRaw(w, NotManaged(stanza.UnexpectedRequest))
 	default:
 		return false
@@ -51,20 +55,41 @@ func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
 // enable is XEP-0198 section 3.
 func (a *Account) enable(w *Work, s *Session, st *stanza.Stanza) {
 	if s.managed {
-		s.sendRaw(w, NotManaged(stanza.UnexpectedRequest))
+		a.enableAgain(w, s)
 		return
 	}
 	enabled := "<enabled xmlns='" + ns.StreamManagement + "'/>"
 	if v, _ := st.Attr("resume"); v == "true" || v == "1" {
 		id := make([]byte, 18)
 		rand.Read(id)
-		s.resume = &resumption{id: base64.RawURLEncoding.EncodeToString(id)}
+		s.resume = &resumption{id: base64.RawURLEncoding.EncodeToString(id), wait: resumeTime(st, a.Host.Config.Limits.Resume.D())}
 		enabled = "<enabled xmlns='" + ns.StreamManagement + "' id='" + s.resume.id + "' resume='true' max='" +
-			strconv.Itoa(int(a.Host.Config.Limits.Resume.D()/time.Second)) + "'/>"
+			strconv.Itoa(int(s.resume.wait/time.Second)) + "'/>"
 	}
 	s.managed = true
 	s.win.restart()
 	s.out.manageFrom(w, enabled)
+}
+
+// resumeTime is ours, or the shorter one that the client prefers (XEP-0198 section 3).
+func resumeTime(st *stanza.Stanza, ours time.Duration) time.Duration {
+	v, _ := st.Attr("max")
+	if wanted, err := strconv.ParseUint(v, 10, 31); err == nil && wanted > 0 {
+		return min(ours, time.Duration(wanted)*time.Second)
+	}
+	return ours
+}
+
+// enableAgain is XEP-0198 section 3: the second attempt ends the stream. The example answers it with <failed/>, so that comes first.
+func (a *Account) enableAgain(w *Work, s *Session) {
+	s.sendRaw(w, NotManaged(stanza.UnexpectedRequest))
+	s.Then(w, func(w *Work) {
+		a.turns.Take(w, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
+			if s.state == live {
+				a.fail(w, s, &stanza.StreamError{Condition: stanza.StreamPolicyViolation, Text: "stream management is enabled already"})
+			}
+		}})
+	})
 }
 
 // NotManaged is the <failed/> of XEP-0198 section 3 with a stanza error condition.
@@ -82,7 +107,7 @@ func count(st *stanza.Stanza) (uint32, bool) {
 func (a *Account) detach(s *Session) {
 	s.state = detached
 	a.Host.metrics.detached.Add(1)
-	s.resume.timer = time.AfterFunc(a.Host.Config.Limits.Resume.D(), func() {
+	s.resume.timer = time.AfterFunc(s.resume.wait, func() {
 		a.Host.pool.Do(func(w *Work) {
 			a.turns.Take(w, turn{op: (*Account).expire, s: s})
 		})
@@ -140,12 +165,22 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 		if s.state == closed || s.sink != nil {
 			return nil, ErrNotResumed // it expired, or another connection was faster
 		}
+		if s.out.forgotten(handled) {
+			return nil, ErrNotResumed // it had said more before: what it has lost since is in the archive
+		}
 		if !s.out.acknowledged(w, handled) {
 			return nil, tooHigh(handled, s.out.sentCount())
 		}
 		a.attach(w, s, sink)
 		return s, nil
 	})
+}
+
+// forgotten tells whether something behind this count cannot be sent again, because the client had acknowledged it.
+func (o *Outbox) forgotten(h uint32) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return h < o.acked && uint64(h-o.acked) > uint64(len(o.unacked))
 }
 
 // resumable finds the session and parts it from the connection it may still have (XEP-0198 section 5: with conflict).
@@ -162,7 +197,7 @@ func (a *Account) resumable(id string) (*Session, error) {
 	return nil, ErrNotResumed
 }
 
-// tooHigh: the client acknowledges more than it was sent (XEP-0198 section 4).
+// tooHigh: the client acknowledges more than it was sent (XEP-0198 section 6).
 func tooHigh(h, sent uint32) *stanza.StreamError {
 	return &stanza.StreamError{
 		Condition: stanza.StreamUndefinedCondition,
