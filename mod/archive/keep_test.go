@@ -395,7 +395,7 @@ func TestNotForOthers(t *testing.T) {
 
 func TestFeatures(t *testing.T) {
 	v := newWorld(t, "ann")
-	for _, f := range []string{ns.Archive, ns.ArchiveExtended, ns.ArchiveGroupchatField, ns.StanzaID} {
+	for _, f := range []string{ns.Archive, ns.ArchiveExtended, ns.ArchiveGroupchatField, ns.StanzaID, ns.RSM} {
 		if !holds(strings.Join(v.host.Disco.AccountFeatures, " ")+" ", []string{f + " "}) {
 			t.Errorf("accounts do not announce %s", f)
 		}
@@ -405,16 +405,17 @@ func TestFeatures(t *testing.T) {
 			}
 		}
 	}
-	if got := v.host.Disco.HostFeatures; len(got) != 1 || got[0] != "msgoffline" {
+	if got := v.host.Disco.HostFeatures; len(got) != 2 || got[0] != "msgoffline" || got[1] != ns.Retract {
 		t.Errorf("host: %v", got)
 	}
-	rows := 0
+	// Five that the owner may ask, and the same five that nobody else may.
+	rows := map[core.Target]int{}
 	for _, r := range v.host.IQ.Rows() {
-		if r.Space == ns.Archive && r.To == core.ToOwn && r.Action == core.ActUseAccount {
-			rows++
+		if r.Space == ns.Archive && r.Action == core.ActUseAccount {
+			rows[r.To]++
 		}
 	}
-	if rows != 5 || len(v.host.IQ.Rows()) != rows {
-		t.Errorf("%d rows of %d are for the owner alone", rows, len(v.host.IQ.Rows()))
+	if rows[core.ToOwn] != 5 || rows[core.ToContact] != 5 || len(v.host.IQ.Rows()) != 10 {
+		t.Errorf("rows for the owner alone: %v of %d", rows, len(v.host.IQ.Rows()))
 	}
 }
