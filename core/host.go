@@ -174,6 +174,7 @@ func (h *Host) DeleteAccount(ctx context.Context, account jid.JID) error {
 func (h *Host) slow(a *Account, st *stanza.Stanza, s *Session, row *IQ, from origin) {
 	asked := h.now()
 	h.wait.Go(func() {
+		h.inOrder(from)
 		h.slowly <- struct{}{}
 		defer func() { <-h.slowly }()
 		ctx, cancel := context.WithTimeout(h.ctx, slowTime-h.now().Sub(asked))
@@ -185,6 +186,25 @@ func (h *Host) slow(a *Account, st *stanza.Stanza, s *Session, row *IQ, from ori
 			a.finishIQ(w, e, ans, err, from)
 		}})
 	})
+}
+
+// inOrder waits for what the client sent before (RFC 6120 section 10.1): a query sees the messages of its sender, and answers come in the
+// order of questions.
+func (h *Host) inOrder(from origin) {
+	if from.s == nil {
+		return
+	}
+	timer := time.NewTimer(slowTime)
+	defer timer.Stop()
+	for open := from.s.win.ahead(from.n); open != nil; open = from.s.win.ahead(from.n) {
+		select {
+		case <-open:
+			continue
+		case <-timer.C:
+		case <-h.ctx.Done():
+		}
+		return
+	}
 }
 
 // runSlow is one row outside turns, with a recover of its own.

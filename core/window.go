@@ -167,6 +167,19 @@ func (v *window) room(stanzas, bytes int) <-chan struct{} {
 	return v.waiting
 }
 
+// ahead returns nil when everything that the client sent before its stanza n is settled, else a channel as room does.
+func (v *window) ahead(n uint32) <-chan struct{} {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if i := n - v.settled - 1; i == 0 || i >= uint32(len(v.open)) {
+		return nil
+	}
+	if v.waiting == nil {
+		v.waiting = make(chan struct{})
+	}
+	return v.waiting
+}
+
 // handled is the count of settled stanzas; when more are open, the client is told again by itself once they are settled.
 func (v *window) handled() uint32 {
 	v.mu.Lock()
