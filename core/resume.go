@@ -145,7 +145,7 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 		w.Run()
 		return h.Router.nodes.resume(ctx, node, h, account, id, handled, sink)
 	}
-	s, err := ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) { return a.resumable(id) })
+	s, err := ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) { return a.resumable(id, handled) })
 	if err != nil {
 		return nil, err
 	}
@@ -165,28 +165,36 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 		if s.state == closed || s.sink != nil {
 			return nil, ErrNotResumed // it expired, or another connection was faster
 		}
-		if s.out.forgotten(handled) {
-			return nil, ErrNotResumed // it had said more before: what it has lost since is in the archive
+		if err := s.out.resumes(handled); err != nil {
+			return nil, err
 		}
-		if !s.out.acknowledged(w, handled) {
-			return nil, tooHigh(handled, s.out.sentCount())
-		}
+		s.out.acknowledged(w, handled)
 		a.attach(w, s, sink)
 		return s, nil
 	})
 }
 
-// forgotten tells whether something behind this count cannot be sent again, because the client had acknowledged it.
-func (o *Outbox) forgotten(h uint32) bool {
+// resumes returns nil when everything behind the client's count can be sent again.
+func (o *Outbox) resumes(h uint32) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return h < o.acked && uint64(h-o.acked) > uint64(len(o.unacked))
+	switch {
+	case uint64(h-o.acked) <= uint64(len(o.unacked)):
+		return nil
+	case h < o.acked:
+		return ErrNotResumed // it has acknowledged more before: what it has lost since is in the archive
+	}
+	return tooHigh(h, o.acked+uint32(len(o.unacked)))
 }
 
-// resumable finds the session and parts it from the connection it may still have (XEP-0198 section 5: with conflict).
-func (a *Account) resumable(id string) (*Session, error) {
+// resumable finds the session and parts it from the connection it may still have (XEP-0198 section 5: with conflict), unless the count
+// is impossible.
+func (a *Account) resumable(id string, handled uint32) (*Session, error) {
 	for _, s := range a.sessions {
 		if s.resume != nil && subtle.ConstantTimeCompare([]byte(s.resume.id), []byte(id)) == 1 {
+			if err := s.out.resumes(handled); err != nil {
+				return nil, err
+			}
 			if s.sink != nil {
 				a.cut(s, closing(LostReplaced))
 				a.detach(s)
