@@ -60,6 +60,7 @@ type Session struct {
 	priority   int8
 	presence   *stanza.Stanza // the last one broadcast
 	interested bool           // asked for the roster (RFC 6121 section 2.2)
+	copied     bool           // is sent copies of what the others get
 	directed   map[jid.JID]struct{}
 	managed    bool // stream management is on
 	resume     *resumption
@@ -155,6 +156,12 @@ func (s *Session) Interested() bool { return s.interested }
 
 // Interest marks the session as interested in roster pushes.
 func (s *Session) Interest() { s.interested = true }
+
+// Copied tells whether the session is sent copies of what the others get (XEP-0280); kept through resumption, since the session is.
+func (s *Session) Copied() bool { return s.copied }
+
+// Copy switches the copies on or off.
+func (s *Session) Copy(on bool) { s.copied = on }
 
 // Available tells whether the session has sent presence, and Priority with which priority.
 func (s *Session) Available() bool { return s.available }

@@ -71,6 +71,7 @@ func (x *archive) fallback(e *core.Event) core.Verdict {
 		// It was given out late, and the session ended before its client had it.
 		key = x.keyOf(a, w, id)
 	}
+	x.handOver(e, key)
 	if key <= w.mark {
 		if someoneThere(a) {
 			return core.Done

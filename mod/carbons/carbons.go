@@ -17,9 +17,8 @@ import (
 
 // Module is the feature.
 type Module struct {
-	enabled core.Slot[bool]   // on a session; kept through resumption, since the session is
-	passed  core.Slot[passed] // on an account
-	seed    maphash.Seed
+	passed core.Slot[passed] // on an account
+	seed   maphash.Seed
 }
 
 // New returns the module.
@@ -30,13 +29,13 @@ func (m *Module) Name() string { return "carbons" }
 
 // Install registers rows and hooks.
 func (m *Module) Install(h *core.Host) {
-	m.enabled, m.passed = core.NewSlot[bool](h), core.NewSlot[passed](h)
+	m.passed = core.NewSlot[passed](h)
 	for local, on := range map[string]bool{"enable": true, "disable": false} {
 		h.IQ.Handle(core.IQ{
 			Space: ns.Carbons, Local: local, Type: stanza.Set, To: core.ToOwn, Action: core.ActUseAccount, Module: m.Name(),
 			Do: func(_ context.Context, e *core.Event) (core.Answer, error) {
 				// XEP-0280 sections 4 and 5: asking twice is no error.
-				*m.enabled.Of(e.Session) = on
+				e.Session.Copy(on)
 				return core.Answer{}, nil
 			},
 		})
@@ -103,8 +102,7 @@ func (m *Module) answersPassed(e *core.Event) bool {
 func (m *Module) copy(e *core.Event, wrapper string, skip func(*core.Session) bool) {
 	inner := ""
 	for _, s := range e.Account.Sessions() {
-		on, has := m.enabled.Has(s)
-		if !has || !*on || skip(s) {
+		if !s.Copied() || skip(s) {
 			continue
 		}
 		if inner == "" {
@@ -122,8 +120,8 @@ func (m *Module) copy(e *core.Event, wrapper string, skip func(*core.Session) bo
 
 func wrap(e *core.Event, wrapper string) string {
 	st := e.Stanza
-	if e.Kept != "" && wrapper == "sent" {
-		// The archive's id of the sender's own copy; the received copy carries its id already.
+	if e.Kept != "" && e.Session != nil {
+		// XEP-0313 section 3.5: the archive's id of the sender's own copy. What has arrived carries its id already.
 		if with, err := st.WithChildren(core.StanzaID(e.Kept, e.Account.JID)); err == nil {
 			st = with
 		}
