@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -92,9 +93,42 @@ func (a *Account) enableAgain(w *Work, s *Session) {
 	})
 }
 
-// NotManaged is the <failed/> of XEP-0198 section 3 with a stanza error condition.
+// NotManaged is the <failed/> of XEP-0198 section 6 with a stanza error condition.
 func NotManaged(condition stanza.Condition) string {
 	return "<failed xmlns='" + ns.StreamManagement + "'><" + string(condition) + " xmlns='" + ns.StanzaErrors + "'/></failed>"
+}
+
+// TimedOut is ErrNotResumed for a session that is known to have ended: its client is told what it need not say again.
+type TimedOut struct{ Handled uint32 }
+
+func (e TimedOut) Error() string { return "the session has ended" }
+
+// Unwrap returns ErrNotResumed.
+func (e TimedOut) Unwrap() error { return ErrNotResumed }
+
+// Failed is the <failed/> of XEP-0198 section 5, with the count.
+func (e TimedOut) Failed() string {
+	return "<failed xmlns='" + ns.StreamManagement + "' h='" + strconv.FormatUint(uint64(e.Handled), 10) + "'><" +
+		string(stanza.ItemNotFound) + " xmlns='" + ns.StanzaErrors + "'/></failed>"
+}
+
+// ended is what is remembered of a session that can be resumed no more.
+type ended struct {
+	id      string
+	handled uint32
+}
+
+const maxEnded = 4 // of one account, as long as it is in memory
+
+// recall remembers an ended session, unless its client closed it in order.
+func (a *Account) recall(s *Session, why Lost) {
+	if s.resume == nil || why == LostClosed {
+		return
+	}
+	if len(a.ended) == maxEnded {
+		a.ended = slices.Delete(a.ended, 0, 1)
+	}
+	a.ended = append(a.ended, ended{s.resume.id, s.win.handled()})
 }
 
 func count(st *stanza.Stanza) (uint32, bool) {
@@ -131,7 +165,7 @@ func (a *Account) forgetResumption(s *Session) {
 	s.resume = nil
 }
 
-// ErrNotResumed: there is no such session, or it belongs to somebody else. Handled is known only when a session was found.
+// ErrNotResumed: there is no such session, or it belongs to somebody else.
 var ErrNotResumed = errors.New("no session to resume")
 
 // settleTime is how long a resumption waits for what the old connection has said to be durable, so that its client need not say it again.
@@ -200,6 +234,11 @@ func (a *Account) resumable(id string, handled uint32) (*Session, error) {
 				a.detach(s)
 			}
 			return s, nil
+		}
+	}
+	for _, e := range a.ended {
+		if subtle.ConstantTimeCompare([]byte(e.id), []byte(id)) == 1 {
+			return nil, TimedOut{e.handled}
 		}
 	}
 	return nil, ErrNotResumed

@@ -248,6 +248,7 @@ func (a *Account) end(w *Work, s *Session, why Lost) {
 		return
 	}
 	s.state, s.reason = closed, why
+	a.recall(s, why)
 	a.forgetResumption(s)
 	for i, x := range a.sessions {
 		if x == s {

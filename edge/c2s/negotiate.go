@@ -304,6 +304,10 @@ func (c *conn) resume(ctx context.Context, st *stanza.Stanza) error {
 	w := c.door.work()
 	defer c.door.works.Put(w)
 	session, err := c.host.Resume(ctx, w, c.account, id, uint32(handled), c)
+	var late core.TimedOut
+	if errors.As(err, &late) {
+		return c.stream.SendXML(late.Failed())
+	}
 	if errors.Is(err, core.ErrNotResumed) {
 		return c.stream.SendXML(core.NotManaged(stanza.ItemNotFound))
 	}
