@@ -26,9 +26,8 @@ type resumption struct {
 func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
 	switch st.Local {
 	case "r":
-		// XEP-0198 section 4: answered at once with what is settled by now.
 		if s.managed {
-			s.out.acknowledge(w, s.win.handled())
+			a.request(w, s)
 		}
 	case "a":
 		h, ok := count(st)
@@ -51,6 +50,20 @@ func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
 		return false
 	}
 	return true
+}
+
+// request answers <r/> (XEP-0198 section 4): at once when everything is settled, else soon.
+func (a *Account) request(w *Work, s *Session) {
+	handled, told := s.win.request(func() {
+		a.Host.pool.Do(func(w *Work) {
+			if handled, waits := s.win.overdue(); waits {
+				s.out.acknowledge(w, handled)
+			}
+		})
+	})
+	if told {
+		s.out.acknowledge(w, handled)
+	}
 }
 
 // enable is XEP-0198 section 3.
