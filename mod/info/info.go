@@ -7,13 +7,13 @@ package info
 
 import (
 	"context"
+	"time"
 
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/obs"
 	"stonechat/xmpp/disco"
 	"stonechat/xmpp/form"
-	"stonechat/xmpp/forward"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
 	"stonechat/xmpp/xmltok"
@@ -167,7 +167,9 @@ func (m *Module) softwareVersion(context.Context, *core.Event) (core.Answer, err
 	return core.Answer{Payload: string(append(b, "</version></query>"...))}, nil
 }
 
-// now is XEP-0202; the zone is not told, since it would say where the server stands.
+// now is XEP-0202; the zone is not told, since it would say where the server stands. Nobody needs to know more than the second, and not
+// everybody can read more (XEP-0082 section 3.2 lets readers ignore it).
 func now(_ context.Context, e *core.Event) (core.Answer, error) {
-	return core.Answer{Payload: "<time xmlns='" + ns.Time + "'><tzo>+00:00</tzo><utc>" + forward.FormatStamp(e.Host.Now()) + "</utc></time>"}, nil
+	utc := e.Host.Now().UTC().Format(time.RFC3339)
+	return core.Answer{Payload: "<time xmlns='" + ns.Time + "'><tzo>+00:00</tzo><utc>" + utc + "</utc></time>"}, nil
 }
