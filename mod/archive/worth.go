@@ -27,7 +27,7 @@ func worth(st *stanza.Stanza) bool {
 
 // waits tells whether a message is to be kept until its addressee is there (XEP-0160 section 3).
 func waits(st *stanza.Stanza) bool {
-	return lasting(st.Type) && storable(st) && !fleeting(st)
+	return lasting(st.Type) && storable(st) && st.Len() > 0 && !fleeting(st)
 }
 
 // lasting: the types of messages that are kept (XEP-0160 section 3, XEP-0313 section 6.1.1).
@@ -39,8 +39,7 @@ func storable(st *stanza.Stanza) bool {
 	if st.Has(ns.Hints, "no-store") {
 		return false
 	}
-	// A copy of what its own archive keeps.
-	return !st.Has(ns.Archive, "result") && !st.Has(ns.Carbons, "sent") && !st.Has(ns.Carbons, "received")
+	return !st.Has(ns.Archive, "result") // a copy of what its own archive keeps
 }
 
 // counts: payloads for which a message is kept although it may have no body.
