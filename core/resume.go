@@ -114,6 +114,7 @@ func NotManaged(condition stanza.Condition) string {
 // TimedOut is ErrNotResumed for a session that is known to have ended: its client is told what it need not say again.
 type TimedOut struct{ Handled uint32 }
 
+// Error is a text for logs.
 func (e TimedOut) Error() string { return "the session has ended" }
 
 // Unwrap returns ErrNotResumed.
