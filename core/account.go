@@ -228,12 +228,16 @@ func (a *Account) show(w *Work, x arrival) {
 	x.from.settle(w)
 }
 
-// showAgain is show for what was shown before to a session that did not get it: nobody else is told of it twice.
-func (a *Account) showAgain(w *Work, st *stanza.Stanza) {
+// showAgain is show for what was shown before to a session that did not get it. Nobody else is told of it twice: neither those that were
+// sent it then nor those that were sent a copy.
+func (a *Account) showAgain(w *Work, it *item) {
+	st := it.st.WithTo(a.JID).Seal()
 	chosen, out := a.choose(st)
 	e := w.begin(a, st, nil)
 	for _, i := range chosen {
-		e.Targets = append(e.Targets, a.sessions[i])
+		if s := a.sessions[i]; !it.many && !(s.copied && it.st.To.IsFull()) {
+			e.Targets = append(e.Targets, s)
+		}
 	}
 	a.give(w, e, out)
 }
@@ -241,8 +245,9 @@ func (a *Account) showAgain(w *Work, st *stanza.Stanza) {
 // give ends showing: to the targets, to Fallback, or back.
 func (a *Account) give(w *Work, e *Event, out outcome) {
 	st := e.Stanza
+	many := len(e.Targets) > 1
 	for _, s := range e.Targets {
-		s.out.push(w, item{st: st, to: st.To, size: size(st), kept: e.Kept, key: e.Key})
+		s.out.push(w, item{st: st, to: st.To, size: size(st), kept: e.Kept, key: e.Key, many: many})
 	}
 	kept := e.Key != 0
 	if out != deliver && a.Host.Hooks.Fallback.run(e) != Done && out != ignore && !kept {

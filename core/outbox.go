@@ -41,6 +41,7 @@ type item struct {
 	kept string // the archive's id, when the owner keeps it
 	key  store.Key
 	once bool // of no use to anybody else when the session ends
+	many bool // others were sent it as well
 	from bool // raw is <enabled/>: counting begins behind it
 }
 

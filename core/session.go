@@ -282,7 +282,7 @@ func (a *Account) redeliver(w *Work, left []item) {
 			e.Kept, e.Key = it.kept, it.key
 			a.Host.Hooks.Fallback.run(e)
 		default:
-			a.showAgain(w, it.st.WithTo(a.JID).Seal())
+			a.showAgain(w, &it)
 		}
 	}
 }
