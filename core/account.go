@@ -27,6 +27,7 @@ type Account struct {
 	turns    Turns[turn]
 	sessions []*Session
 	line     line
+	ended    []ended   // sessions that ended lately without the will of their clients
 	gates    int       // tickets that its turns wait for
 	idle     time.Time // since when nobody is there
 	chosen   []int     // scratch of targets
@@ -206,7 +207,8 @@ func (a *Account) deliver(w *Work, t *turn) {
 	if done, err := t.before.Outcome(); !done || err != nil {
 		tickets = append(tickets, t.before)
 	}
-	if len(tickets) > 0 || a.line.holds(st.From) {
+	if len(tickets) > 0 || a.line.holds(st.From) || (st.Type == stanza.TypeError && a.line.holds(a.JID)) {
+		// An error does not come before the message to which it responds is shown to the sender's other devices.
 		a.stand(w, &lineEntry{arrival: x}, tickets)
 		return
 	}
@@ -222,13 +224,35 @@ func (a *Account) show(w *Work, x arrival) {
 		e.Targets = append(e.Targets, a.sessions[i])
 	}
 	a.Host.Hooks.Received.run(e)
-	for _, s := range e.Targets {
-		s.out.push(w, item{st: x.st, to: x.st.To, size: size(x.st), kept: x.kept, key: x.key})
-	}
-	if out != deliver && a.Host.Hooks.Fallback.run(e) != Done && out != ignore && x.key == 0 {
-		a.replyError(w, x.st, stanza.NewError(stanza.ServiceUnavailable, ""))
-	}
+	a.give(w, e, out)
 	x.from.settle(w)
+}
+
+// showAgain is show for what was shown before to a session that did not get it. Nobody else is told of it twice: neither those that were
+// sent it then nor those that were sent a copy.
+func (a *Account) showAgain(w *Work, it *item) {
+	st := it.st.WithTo(a.JID).Seal()
+	chosen, out := a.choose(st)
+	e := w.begin(a, st, nil)
+	for _, i := range chosen {
+		if s := a.sessions[i]; !it.many && !(s.copied && it.st.To.IsFull()) {
+			e.Targets = append(e.Targets, s)
+		}
+	}
+	a.give(w, e, out)
+}
+
+// give ends showing: to the targets, to Fallback, or back.
+func (a *Account) give(w *Work, e *Event, out outcome) {
+	st := e.Stanza
+	many := len(e.Targets) > 1
+	for _, s := range e.Targets {
+		s.out.push(w, item{st: st, to: st.To, size: size(st), kept: e.Kept, key: e.Key, many: many})
+	}
+	kept := e.Key != 0
+	if out != deliver && a.Host.Hooks.Fallback.run(e) != Done && out != ignore && !kept {
+		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
+	}
 }
 
 // choose applies the table of RFC 6121 section 8.5 to the sessions of this moment. The result is valid until the next call.
@@ -297,8 +321,8 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 		t.from.settle(w) // RFC 6121 section 8.5.2: nothing of ours asked
 		return
 	}
-	if !a.Exists {
-		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
+	if row := a.Host.IQ.find(st, ToContact); !a.Exists && (row == nil || !blind(row.Action)) {
+		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, "")) // RFC 6121 section 8.5.1
 		t.from.settle(w)
 		return
 	}

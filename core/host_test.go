@@ -54,6 +54,8 @@ func (everybody) Subscription(_ *core.Account, _ jid.JID) core.Subscription {
 	return core.SubscribedTo | core.SubscribedFrom
 }
 
+func (everybody) Lists(*core.Account, jid.JID) bool { return true }
+
 func (e everybody) Each(a *core.Account, f func(jid.JID, core.Subscription)) {
 	for _, j := range e {
 		if j != a.JID {

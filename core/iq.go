@@ -134,7 +134,7 @@ func (a *Account) answerIQ(w *Work, st *stanza.Stanza, s *Session, to Target, fr
 		return
 	}
 	if err := Permit(from.actor(st), row.Action, a.object(to, st)); err != nil {
-		if to == ToContact {
+		if to == ToContact && !blind(row.Action) {
 			err = stanza.NewError(stanza.ServiceUnavailable, "") // the same as for an account that does not exist
 		}
 		a.replyError(w, st, err)

@@ -45,6 +45,7 @@ type item struct {
 	kept string // the archive's id, when the owner keeps it
 	key  store.Key
 	once bool // of no use to anybody else when the session ends
+	many bool // others were sent it as well
 	from bool // raw is <enabled/>: counting begins behind it
 }
 
@@ -305,7 +306,9 @@ func (o *Outbox) acknowledged(w *Work, h uint32) bool {
 	defer o.mu.Unlock()
 	n := h - o.acked // modulo 2^32
 	if uint64(n) > uint64(len(o.unacked)) {
-		return false
+		// An older count says nothing new. One from before the count began again at zero is taken for one too high, once in 2^32 stanzas.
+		o.asked = o.asked && h >= o.acked
+		return h < o.acked
 	}
 	for i := range o.unacked[:n] {
 		o.heldback -= o.unacked[i].size
@@ -370,13 +373,13 @@ func (o *Outbox) attach(w *Work, sink Sink, greeting string) {
 
 // remains empties the outbox and returns what the client has not acknowledged and may never have seen. A client that closes its stream in
 // good order should say its count first (XEP-0198 section 4); where it has not since the last stanza went out, it counts as having read what
-// is kept anyway.
+// is kept anyway, and as having answered what it was asked.
 func (o *Outbox) remains(orderly bool) []item {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	all := o.unacked
 	if orderly && !o.exact {
-		all = slices.DeleteFunc(all, func(it item) bool { return it.kept != "" })
+		all = slices.DeleteFunc(all, func(it item) bool { return it.kept != "" || it.st.Kind == stanza.IQ })
 	}
 	all = append(all, o.queue...)
 	o.unacked, o.queue, o.bytes, o.heldback = nil, nil, 0, 0

@@ -98,6 +98,12 @@ func Permit(actor Actor, action Action, object Object) *stanza.Error {
 	return stanza.NewError(stanza.Forbidden, "")
 }
 
+// blind tells whether an action upon an account is decided without knowing the account, so that whoever asks does not learn that it exists.
+func blind(action Action) bool {
+	r := rules[action]
+	return r.relations == isAnyone || (r.relations == isSelf && len(r.roles) == 0)
+}
+
 // rank orders the roles; a bot or guest ranks below a member.
 func rank(r store.Role) int {
 	switch r {

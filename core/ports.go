@@ -35,6 +35,8 @@ const (
 type Contacts interface {
 	// Subscription of a contact's bare address; zero for strangers.
 	Subscription(a *Account, contact jid.JID) Subscription
+	// Lists tells whether the bare address stands in the roster, whatever the subscription.
+	Lists(a *Account, contact jid.JID) bool
 	// Each calls f for every contact with a subscription.
 	Each(a *Account, f func(contact jid.JID, s Subscription))
 }

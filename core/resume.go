@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,30 +18,33 @@ import (
 // resumption is what a session needs to survive the loss of its connection (XEP-0198 section 5).
 type resumption struct {
 	id    string
-	timer *time.Timer // running while detached
+	wait  time.Duration // how long it may be detached
+	timer *time.Timer   // running while detached
 }
 
 // manage handles the elements of XEP-0198. False: the element is none of them.
 func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
 	switch st.Local {
 	case "r":
-		// XEP-0198 section 4: answered at once with what is settled by now.
 		if s.managed {
-			s.out.acknowledge(w, s.win.handled())
+			a.request(w, s)
 		}
 	case "a":
 		h, ok := count(st)
-		if !ok || !s.managed {
+		switch {
+		case !s.managed:
 			return false
-		}
-		if !s.out.acknowledged(w, h) {
-			// XEP-0198 section 4: the count is higher than what was sent.
+		case !ok:
+			// XEP-0198 section 4: an <a/> has a count.
+			a.fail(w, s, &stanza.StreamError{Condition: stanza.StreamBadFormat})
+		case !s.out.acknowledged(w, h):
+			// XEP-0198 section 6: the count is higher than what was sent.
 			a.fail(w, s, tooHigh(h, s.out.sentCount()))
 		}
 	case "enable":
 		a.enable(w, s, st)
 	case "resume":
-		// XEP-0198 section 5: only before a resource is bound.
+		// XEP-0198 sections 5 and 6: only before a resource is bound.
 		s.sendRaw(w, NotManaged(stanza.UnexpectedRequest))
 	default:
 		return false
@@ -48,28 +52,97 @@ func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
 	return true
 }
 
+// request answers <r/> (XEP-0198 section 4): at once when everything is settled, else soon.
+func (a *Account) request(w *Work, s *Session) {
+	handled, told := s.win.request(func() {
+		a.Host.pool.Do(func(w *Work) {
+			if handled, waits := s.win.overdue(); waits {
+				s.out.acknowledge(w, handled)
+			}
+		})
+	})
+	if told {
+		s.out.acknowledge(w, handled)
+	}
+}
+
 // enable is XEP-0198 section 3.
 func (a *Account) enable(w *Work, s *Session, st *stanza.Stanza) {
 	if s.managed {
-		s.sendRaw(w, NotManaged(stanza.UnexpectedRequest))
+		a.enableAgain(w, s)
 		return
 	}
 	enabled := "<enabled xmlns='" + ns.StreamManagement + "'/>"
 	if v, _ := st.Attr("resume"); v == "true" || v == "1" {
 		id := make([]byte, 18)
 		rand.Read(id)
-		s.resume = &resumption{id: base64.RawURLEncoding.EncodeToString(id)}
+		s.resume = &resumption{id: base64.RawURLEncoding.EncodeToString(id), wait: resumeTime(st, a.Host.Config.Limits.Resume.D())}
 		enabled = "<enabled xmlns='" + ns.StreamManagement + "' id='" + s.resume.id + "' resume='true' max='" +
-			strconv.Itoa(int(a.Host.Config.Limits.Resume.D()/time.Second)) + "'/>"
+			strconv.Itoa(int(s.resume.wait/time.Second)) + "'/>"
 	}
 	s.managed = true
 	s.win.restart()
 	s.out.manageFrom(w, enabled)
 }
 
-// NotManaged is the <failed/> of XEP-0198 section 3 with a stanza error condition.
+// resumeTime is ours, or the shorter one that the client prefers (XEP-0198 section 3).
+func resumeTime(st *stanza.Stanza, ours time.Duration) time.Duration {
+	v, _ := st.Attr("max")
+	if wanted, err := strconv.ParseUint(v, 10, 31); err == nil && wanted > 0 {
+		return min(ours, time.Duration(wanted)*time.Second)
+	}
+	return ours
+}
+
+// enableAgain is XEP-0198 section 3: the second attempt ends the stream. The example answers it with <failed/>, so that comes first.
+func (a *Account) enableAgain(w *Work, s *Session) {
+	s.sendRaw(w, NotManaged(stanza.UnexpectedRequest))
+	s.Then(w, func(w *Work) {
+		a.turns.Take(w, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
+			if s.state == live {
+				a.fail(w, s, &stanza.StreamError{Condition: stanza.StreamPolicyViolation, Text: "stream management is enabled already"})
+			}
+		}})
+	})
+}
+
+// NotManaged is the <failed/> of XEP-0198 section 6 with a stanza error condition.
 func NotManaged(condition stanza.Condition) string {
 	return "<failed xmlns='" + ns.StreamManagement + "'><" + string(condition) + " xmlns='" + ns.StanzaErrors + "'/></failed>"
+}
+
+// TimedOut is ErrNotResumed for a session that is known to have ended: its client is told what it need not say again.
+type TimedOut struct{ Handled uint32 }
+
+// Error is a text for logs.
+func (e TimedOut) Error() string { return "the session has ended" }
+
+// Unwrap returns ErrNotResumed.
+func (e TimedOut) Unwrap() error { return ErrNotResumed }
+
+// Failed is the <failed/> of XEP-0198 section 5, with the count.
+func (e TimedOut) Failed() string {
+	return "<failed xmlns='" + ns.StreamManagement + "' h='" + strconv.FormatUint(uint64(e.Handled), 10) + "'><" +
+		string(stanza.ItemNotFound) + " xmlns='" + ns.StanzaErrors + "'/></failed>"
+}
+
+// ended is what is remembered of a session that can be resumed no more.
+type ended struct {
+	id      string
+	handled uint32
+}
+
+const maxEnded = 4 // of one account, as long as it is in memory
+
+// recall remembers an ended session, unless its client closed it in order.
+func (a *Account) recall(s *Session, why Lost) {
+	if s.resume == nil || why == LostClosed {
+		return
+	}
+	if len(a.ended) == maxEnded {
+		a.ended = slices.Delete(a.ended, 0, 1)
+	}
+	a.ended = append(a.ended, ended{s.resume.id, s.win.handled()})
 }
 
 func count(st *stanza.Stanza) (uint32, bool) {
@@ -82,7 +155,7 @@ func count(st *stanza.Stanza) (uint32, bool) {
 func (a *Account) detach(s *Session) {
 	s.state = detached
 	a.Host.metrics.detached.Add(1)
-	s.resume.timer = time.AfterFunc(a.Host.Config.Limits.Resume.D(), func() {
+	s.resume.timer = time.AfterFunc(s.resume.wait, func() {
 		a.Host.pool.Do(func(w *Work) {
 			a.turns.Take(w, turn{op: (*Account).expire, s: s})
 		})
@@ -106,7 +179,7 @@ func (a *Account) forgetResumption(s *Session) {
 	s.resume = nil
 }
 
-// ErrNotResumed: there is no such session, or it belongs to somebody else. Handled is known only when a session was found.
+// ErrNotResumed: there is no such session, or it belongs to somebody else.
 var ErrNotResumed = errors.New("no session to resume")
 
 // settleTime is how long a resumption waits for what the old connection has said to be durable, so that its client need not say it again.
@@ -120,7 +193,7 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 		w.Run()
 		return h.Router.nodes.resume(ctx, node, h, account, id, handled, sink)
 	}
-	s, err := ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) { return a.resumable(id) })
+	s, err := ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) { return a.resumable(id, handled) })
 	if err != nil {
 		return nil, err
 	}
@@ -140,18 +213,36 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 		if s.state == closed || s.sink != nil {
 			return nil, ErrNotResumed // it expired, or another connection was faster
 		}
-		if !s.out.acknowledged(w, handled) {
-			return nil, tooHigh(handled, s.out.sentCount())
+		if err := s.out.resumes(handled); err != nil {
+			return nil, err
 		}
+		s.out.acknowledged(w, handled)
 		a.attach(w, s, sink)
 		return s, nil
 	})
 }
 
-// resumable finds the session and parts it from the connection it may still have (XEP-0198 section 5: with conflict).
-func (a *Account) resumable(id string) (*Session, error) {
+// resumes returns nil when everything behind the client's count can be sent again.
+func (o *Outbox) resumes(h uint32) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case uint64(h-o.acked) <= uint64(len(o.unacked)):
+		return nil
+	case h < o.acked:
+		return ErrNotResumed // it has acknowledged more before: what it has lost since is in the archive
+	}
+	return tooHigh(h, o.acked+uint32(len(o.unacked)))
+}
+
+// resumable finds the session and parts it from the connection it may still have (XEP-0198 section 5: with conflict), unless the count
+// is impossible.
+func (a *Account) resumable(id string, handled uint32) (*Session, error) {
 	for _, s := range a.sessions {
 		if s.resume != nil && subtle.ConstantTimeCompare([]byte(s.resume.id), []byte(id)) == 1 {
+			if err := s.out.resumes(handled); err != nil {
+				return nil, err
+			}
 			if s.sink != nil {
 				a.cut(s, closing(LostReplaced))
 				a.detach(s)
@@ -159,10 +250,15 @@ func (a *Account) resumable(id string) (*Session, error) {
 			return s, nil
 		}
 	}
+	for _, e := range a.ended {
+		if subtle.ConstantTimeCompare([]byte(e.id), []byte(id)) == 1 {
+			return nil, TimedOut{e.handled}
+		}
+	}
 	return nil, ErrNotResumed
 }
 
-// tooHigh: the client acknowledges more than it was sent (XEP-0198 section 4).
+// tooHigh: the client acknowledges more than it was sent (XEP-0198 section 6).
 func tooHigh(h, sent uint32) *stanza.StreamError {
 	return &stanza.StreamError{
 		Condition: stanza.StreamUndefinedCondition,

@@ -183,6 +183,37 @@ func TestAcknowledgedMeansDurable(t *testing.T) {
 	})
 }
 
+// The answer to <r/> waits a moment for the disk, and so is the count of everything that was sent before it; also while more is sent.
+func TestFirstAnswerCountsAll(t *testing.T) {
+	everyHouse(t, func(t *testing.T, build builder) {
+		var first, second store.Promise
+		x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, _ *sqlstore.DB) {
+			h.Hooks.Sending.Add("keep", func(e *core.Event) core.Verdict {
+				if e.Stanza.ID == "kept-1" {
+					e.Wait(first.Ticket())
+				} else {
+					e.Wait(second.Ticket())
+				}
+				return core.Next
+			})
+		})
+		juliet := x.online("juliet", "j")
+		juliet.enable()
+		juliet.say("<message to='romeo@example.org' type='chat' id='kept-1'/>")
+		asked := time.Now()
+		juliet.nonza("<r xmlns='" + ns.StreamManagement + "'/>")
+		juliet.say("<message to='romeo@example.org' type='chat' id='kept-2'/>")
+		juliet.nonza("<r xmlns='" + ns.StreamManagement + "'/>")
+		first.Settle(nil)
+		juliet.wait("<a xmlns='" + ns.StreamManagement + "' h='1'/>")
+		second.Settle(nil)
+		juliet.wait("<a xmlns='" + ns.StreamManagement + "' h='2'/>")
+		if time.Since(asked) < 400*time.Millisecond && strings.Contains(juliet.text(), "h='0'") {
+			t.Error("answered before the disk had it")
+		}
+	})
+}
+
 // What was said before <enable/> is not counted, also when the disk has it later than what is said behind.
 func TestCountBeginsBehindEnable(t *testing.T) {
 	everyHouse(t, func(t *testing.T, build builder) {

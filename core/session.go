@@ -60,6 +60,7 @@ type Session struct {
 	priority   int8
 	presence   *stanza.Stanza // the last one broadcast
 	interested bool           // asked for the roster (RFC 6121 section 2.2)
+	copied     bool           // is sent copies of what the others get
 	directed   map[jid.JID]struct{}
 	managed    bool // stream management is on
 	resume     *resumption
@@ -137,6 +138,9 @@ func (s *Session) bounds() (stanzas, bytes int, again <-chan struct{}) {
 // Send queues st for the client as it is addressed.
 func (s *Session) Send(w *Work, st *stanza.Stanza) { s.sendTo(w, st, st.To, false) }
 
+// SendOnce is Send for what is of no use to any other session when this one ends before its client has it.
+func (s *Session) SendOnce(w *Work, st *stanza.Stanza) { s.sendTo(w, st, st.To, true) }
+
 // sendTo queues st with another address. once: it is of no use to anybody else when the session ends before its client has it.
 func (s *Session) sendTo(w *Work, st *stanza.Stanza, to jid.JID, once bool) {
 	s.out.push(w, item{st: st, to: to, size: size(st), once: once})
@@ -176,6 +180,12 @@ func (s *Session) Interested() bool { return s.interested }
 
 // Interest marks the session as interested in roster pushes.
 func (s *Session) Interest() { s.interested = true }
+
+// Copied tells whether the session is sent copies of what the others get (XEP-0280); kept through resumption, since the session is.
+func (s *Session) Copied() bool { return s.copied }
+
+// Copy switches the copies on or off.
+func (s *Session) Copy(on bool) { s.copied = on }
 
 // Available tells whether the session has sent presence, and Priority with which priority.
 func (s *Session) Available() bool { return s.available }
@@ -262,6 +272,7 @@ func (a *Account) end(w *Work, s *Session, why Lost) {
 		return
 	}
 	s.state, s.reason = closed, why
+	a.recall(s, why)
 	a.forgetResumption(s)
 	for i, x := range a.sessions {
 		if x == s {
@@ -278,18 +289,24 @@ func (a *Account) end(w *Work, s *Session, why Lost) {
 	a.touch()
 }
 
-// redeliver gives messages that a session never acknowledged to the other sessions or to Fallback. What is kept only goes to Fallback:
-// everybody else had it from the start, or finds it in the archive.
+// redeliver treats what a session never acknowledged as if it were for a session that is not there (XEP-0198 section 4): requests are
+// refused, messages are given to the other sessions or to Fallback. What is kept only goes to Fallback: everybody else had it from the
+// start, or finds it in the archive.
 func (a *Account) redeliver(w *Work, left []item) {
 	for _, it := range left {
 		switch {
-		case it.st == nil || it.once || it.st.Kind != stanza.Message || it.st.Type == stanza.TypeError:
+		case it.st == nil || it.once:
+		case it.st.Kind == stanza.IQ:
+			if (it.st.Type == stanza.Get || it.st.Type == stanza.Set) && !it.st.From.IsZero() && !it.st.From.IsDomain() && it.st.From != a.JID {
+				a.replyError(w, it.st, stanza.NewError(stanza.ServiceUnavailable, "")) // RFC 6121 section 8.5.3.2.3
+			}
+		case it.st.Kind != stanza.Message || it.st.Type == stanza.TypeError:
 		case it.key != 0:
 			e := w.begin(a, it.st, nil)
 			e.Kept, e.Key = it.kept, it.key
 			a.Host.Hooks.Fallback.run(e)
 		default:
-			a.show(w, arrival{st: it.st.WithTo(a.JID).Seal()})
+			a.showAgain(w, &it)
 		}
 	}
 }

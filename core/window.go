@@ -2,6 +2,7 @@ package core
 
 import (
 	"sync"
+	"time"
 
 	"stonechat/xmpp/stanza"
 )
@@ -18,7 +19,10 @@ type window struct {
 	queued  int           // brought by a door, not yet in a turn
 	bytes   int           // of everything queued or open
 	waiting chan struct{} // closed when room is made; nil when no door waits
-	asked   bool          // the client was told a smaller count than it has sent: tell it when the rest is settled
+	asked   bool          // the client waits for a count: tell it when askedAt is settled, and once more when askedTo is
+	askedAt uint32        // what was open when it asked first
+	askedTo uint32        // and last
+	late    *time.Timer   // running since a count was asked for and could not be told at once
 	door    *socket       // the connection where it sits at another node, which is told what is settled
 	doorAt  uint32        // the last stanza before that connection
 	over    bool          // abandoned: nothing counts any more
@@ -103,9 +107,9 @@ func (o origin) settle(w *Work) {
 	wake, freed := v.advance()
 	settled := freed > 0
 	tell, handled := false, uint32(0)
-	if settled && len(v.open) == 0 {
-		tell, v.asked = v.asked, false
-		handled = v.count()
+	if settled && v.asked && int32(v.settled-v.askedAt) >= 0 {
+		tell, handled = true, v.count()
+		v.asked, v.askedAt = int32(v.askedTo-v.settled) > 0, v.askedTo
 	}
 	door, count := v.door, v.settled-v.doorAt
 	v.mu.Unlock()
@@ -207,8 +211,41 @@ func (v *window) ahead(n uint32) <-chan struct{} {
 func (v *window) handled() uint32 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.asked = len(v.open) > 0
+	v.ask()
 	return v.count()
+}
+
+// ask notes that the client wants to know when what is open is settled. The lock is held.
+func (v *window) ask() {
+	v.askedTo = v.settled + uint32(len(v.open))
+	if !v.asked {
+		v.askedAt = v.askedTo
+	}
+	v.asked = len(v.open) > 0
+}
+
+// ackPatience is how long the answer to <r/> may wait for the disk. XEP-0198 section 4 allows no other reason than a time-out; many a
+// client takes the first answer for the count of all that it has sent.
+const ackPatience = 500 * time.Millisecond
+
+// request is <r/>: told is true when the count can be told at once. Otherwise it is told when everything that is open now is settled, and
+// late is called when that takes too long.
+func (v *window) request(late func()) (handled uint32, told bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.ask()
+	if v.asked && v.late == nil {
+		v.late = time.AfterFunc(ackPatience, late)
+	}
+	return v.count(), !v.asked
+}
+
+// overdue is the count when the client still waits for one.
+func (v *window) overdue() (handled uint32, waits bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.late = nil
+	return v.count(), v.asked
 }
 
 // count is what XEP-0198 calls h. The lock is held.

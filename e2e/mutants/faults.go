@@ -33,5 +33,9 @@ var faults = []fault{
 	{"no unavailable for directed presence", "core/presence.go", "	for to := range s.directed {", "	for to := range map[jid.JID]struct{}{} {", plays + "TestPlays/.*/.*/.*/rfc6121"},
 	{"stanza size is not limited", "edge/c2s/conn.go", "		Bytes: limits.StanzaBytes, HeaderBytes: 8_000,", "		Bytes: 64 << 20, HeaderBytes: 8_000,", plays + "TestPlays/.*/.*/.*/rfc6120"},
 	{"a second process on the same data", "store/sqlstore/lock_unix.go", "unix.LOCK_EX|unix.LOCK_NB", "unix.LOCK_SH|unix.LOCK_NB", "./store/sqlstore"},
+	{"copies are given to other devices", "mod/carbons/carbons.go", "		s.SendOnce(e.Work, st.Seal())\n", "		s.Send(e.Work, st.Seal())\n", plays + "TestPlays/.*/.*/.*/xep0198"},
+	{"questions overtake messages", "core/host.go", "		h.inOrder(from)\n", "", plays + "TestPlays/.*/.*/.*/xep0313"},
+	{"errors tell whether an account exists", "core/account.go", "(row == nil || !blind(row.Action))", "(row == nil || row.Do != nil)", plays + "TestPlays/.*/.*/.*/xep0313"},
+	{"older counts end the stream", "core/outbox.go", "		return h < o.acked\n", "		return false\n", plays + "TestPlays/.*/.*/.*/xep0198"},
 	{"resent messages are kept twice", "mod/archive/keep.go", "	if origin != 0 {\n		x.recall", "	if origin == 1 {\n		x.recall", "./mod/archive"},
 }

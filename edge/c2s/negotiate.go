@@ -90,7 +90,7 @@ func (c *conn) limitsFeature(bytes int) string {
 
 // startTLS waits for <starttls/>; RFC 6120 section 5.3.1: nothing else is negotiated without TLS.
 func (c *conn) startTLS(ctx context.Context) error {
-	st, err := c.stream.Read()
+	st, err := c.read()
 	if err != nil {
 		return err
 	}
@@ -98,6 +98,19 @@ func (c *conn) startTLS(ctx context.Context) error {
 		return notYet(st)
 	}
 	return c.stream.StartTLS(ctx, c.door.tls)
+}
+
+// read is the next element before log-in. XEP-0198 section 3: what would enable or resume too early is answered with <failed/>.
+func (c *conn) read() (*stanza.Stanza, error) {
+	for {
+		st, err := c.stream.Read()
+		if err != nil || st.Space != ns.StreamManagement || (st.Local != "enable" && st.Local != "resume") {
+			return st, err
+		}
+		if err := c.stream.SendXML(core.NotManaged(stanza.UnexpectedRequest)); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // notYet is the stream error for what is sent before its time (RFC 6120 section 4.9.3.12).
@@ -115,7 +128,7 @@ func (c *conn) saslFeatures() string {
 
 // login is one SASL exchange (RFC 6120 section 6.4). A failed one returns nil until there were too many.
 func (c *conn) login(ctx context.Context) error {
-	st, err := c.stream.Read()
+	st, err := c.read()
 	if err != nil {
 		return err
 	}
@@ -285,12 +298,16 @@ func (c *conn) resume(ctx context.Context, st *stanza.Stanza) error {
 	id, _ := st.Attr("previd")
 	text, _ := st.Attr("h")
 	handled, err := strconv.ParseUint(text, 10, 32)
-	if err != nil {
+	if err != nil || id == "" {
 		return c.stream.SendXML(core.NotManaged(stanza.BadRequest))
 	}
 	w := c.door.work()
 	defer c.door.works.Put(w)
 	session, err := c.host.Resume(ctx, w, c.account, id, uint32(handled), c)
+	var late core.TimedOut
+	if errors.As(err, &late) {
+		return c.stream.SendXML(late.Failed())
+	}
 	if errors.Is(err, core.ErrNotResumed) {
 		return c.stream.SendXML(core.NotManaged(stanza.ItemNotFound))
 	}

@@ -60,9 +60,12 @@ func (m *Module) Install(h *core.Host) {
 	h.Hooks.Closed.Add(m.Name(), x.closed)
 	h.Hooks.AccountDeleted.Add(m.Name(), x.deleted)
 	row := func(local string, typ stanza.Type, slow bool, do func(context.Context, *core.Event) (core.Answer, error)) {
-		h.IQ.Handle(core.IQ{
-			Space: ns.Archive, Local: local, Type: typ, To: core.ToOwn, Action: core.ActUseAccount, Slow: slow, Do: do, Module: m.Name(),
-		})
+		// XEP-0313 section 8.1: of another account it is forbidden.
+		for _, to := range []core.Target{core.ToOwn, core.ToContact} {
+			h.IQ.Handle(core.IQ{
+				Space: ns.Archive, Local: local, Type: typ, To: to, Action: core.ActUseAccount, Slow: slow, Do: do, Module: m.Name(),
+			})
+		}
 	}
 	row("query", stanza.Set, true, x.query)
 	row("query", stanza.Get, false, fields)
@@ -70,8 +73,10 @@ func (m *Module) Install(h *core.Host) {
 	row("prefs", stanza.Get, false, x.getPrefs)
 	row("prefs", stanza.Set, false, x.setPrefs)
 	// XEP-0313 section 7: on the addresses that have an archive, which the host itself has not. XEP-0160 section 4: on the host.
-	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.Archive, ns.ArchiveExtended, ns.ArchiveGroupchatField, ns.StanzaID)
-	h.Disco.HostFeatures = append(h.Disco.HostFeatures, ns.OfflineFeature)
+	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.Archive, ns.ArchiveExtended, ns.ArchiveGroupchatField, ns.StanzaID, ns.RSM,
+		ns.Retract)
+	// XEP-0424 section 2: the server says that it archives retractions.
+	h.Disco.HostFeatures = append(h.Disco.HostFeatures, ns.OfflineFeature, ns.Retract)
 }
 
 // archive is the module on one host.

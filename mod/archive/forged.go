@@ -41,6 +41,9 @@ func (c cleaner) forged(child stanza.Child) bool {
 		return err == nil && (from.Bare() == c.own || c.router.Host(from.Domain()) != nil && (from.IsDomain() || c.stranger))
 	case child.Space == ns.Archive && child.Local == "result":
 		return c.client
+	case child.Space == ns.Carbons:
+		// XEP-0280 section 11: copies come from the account itself, and those never pass here.
+		return child.Local == "sent" || child.Local == "received"
 	}
 	return false
 }

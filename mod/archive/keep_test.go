@@ -26,6 +26,8 @@ func TestWhatIsKept(t *testing.T) {
 		{"typing with thread", "chat", "<paused xmlns='http://jabber.org/protocol/chatstates'/><thread>1</thread>", false},
 		{"nothing", "chat", "", false},
 		{"headline", "headline", "<body>x</body>", false},
+		{"headline to store", "headline", "<body>x</body><store xmlns='urn:xmpp:hints'/>", true},
+		{"room message to store", "groupchat", "<body>x</body><store xmlns='urn:xmpp:hints'/>", false},
 		{"error", "error", "<body>x</body><store xmlns='urn:xmpp:hints'/>", false},
 		{"group chat", "groupchat", "<body>x</body>", false},
 		{"receipt", "chat", "<received xmlns='urn:xmpp:receipts' id='1'/>", true},
@@ -46,7 +48,8 @@ func TestWhatIsKept(t *testing.T) {
 		{"store", "chat", "<x xmlns='urn:x'/><store xmlns='urn:xmpp:hints'/>", true},
 		{"no-store", "chat", "<body>x</body><no-store xmlns='urn:xmpp:hints'/>", false},
 		{"no-permanent-store", "chat", "<body>x</body><no-permanent-store xmlns='urn:xmpp:hints'/>", false},
-		{"forwarded by a carbon", "chat", "<body>x</body><sent xmlns='urn:xmpp:carbons:2'/>", false},
+		{"what pretends to be a copy", "chat", "<sent xmlns='urn:xmpp:carbons:2'/>", false},
+		{"beside what pretends to be a copy", "chat", "<body>x</body><sent xmlns='urn:xmpp:carbons:2'/>", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := len(bob.history("", "").ids)
@@ -124,6 +127,7 @@ func TestForged(t *testing.T) {
 		"<delay xmlns='urn:xmpp:delay' from='ann@example.org/a' stamp='2001-01-01T00:00:00Z'>forged</delay>" +
 		"<delay xmlns='urn:xmpp:delay' from='bob@example.org' stamp='2001-01-01T00:00:00Z'>forged</delay>" +
 		"<delay xmlns='urn:xmpp:delay' stamp='2002-01-01T00:00:00Z'/>" +
+		"<received xmlns='urn:xmpp:carbons:2'><forged/></received><sent xmlns='urn:xmpp:carbons:2'><forged/></sent>" +
 		"<result xmlns='urn:xmpp:mam:2' id='forged'/>"
 	for _, store := range []string{"", "<no-store xmlns='urn:xmpp:hints'/>"} {
 		ann.send(chat("bob@example.org", "hi", forged+store))
@@ -395,7 +399,7 @@ func TestNotForOthers(t *testing.T) {
 
 func TestFeatures(t *testing.T) {
 	v := newWorld(t, "ann")
-	for _, f := range []string{ns.Archive, ns.ArchiveExtended, ns.ArchiveGroupchatField, ns.StanzaID} {
+	for _, f := range []string{ns.Archive, ns.ArchiveExtended, ns.ArchiveGroupchatField, ns.StanzaID, ns.RSM} {
 		if !holds(strings.Join(v.host.Disco.AccountFeatures, " ")+" ", []string{f + " "}) {
 			t.Errorf("accounts do not announce %s", f)
 		}
@@ -405,16 +409,17 @@ func TestFeatures(t *testing.T) {
 			}
 		}
 	}
-	if got := v.host.Disco.HostFeatures; len(got) != 1 || got[0] != "msgoffline" {
+	if got := v.host.Disco.HostFeatures; len(got) != 2 || got[0] != "msgoffline" || got[1] != ns.Retract {
 		t.Errorf("host: %v", got)
 	}
-	rows := 0
+	// Five that the owner may ask, and the same five that nobody else may.
+	rows := map[core.Target]int{}
 	for _, r := range v.host.IQ.Rows() {
-		if r.Space == ns.Archive && r.To == core.ToOwn && r.Action == core.ActUseAccount {
-			rows++
+		if r.Space == ns.Archive && r.Action == core.ActUseAccount {
+			rows[r.To]++
 		}
 	}
-	if rows != 5 || len(v.host.IQ.Rows()) != rows {
-		t.Errorf("%d rows of %d are for the owner alone", rows, len(v.host.IQ.Rows()))
+	if rows[core.ToOwn] != 5 || rows[core.ToContact] != 5 || len(v.host.IQ.Rows()) != 10 {
+		t.Errorf("rows for the owner alone: %v of %d", rows, len(v.host.IQ.Rows()))
 	}
 }

@@ -55,7 +55,7 @@ type visit struct {
 // fallback: nobody takes the message. One that is kept waits; one that is not goes back to its sender. Turn of the addressee.
 func (x *archive) fallback(e *core.Event) core.Verdict {
 	a, st := e.Account, e.Stanza
-	if st.Kind != stanza.Message || (st.Type != stanza.Chat && st.Type != stanza.Normal) {
+	if st.Kind != stanza.Message || !lasting(st.Type) {
 		return core.Next
 	}
 	w := &x.boxes.Of(a).waiting
@@ -71,6 +71,7 @@ func (x *archive) fallback(e *core.Event) core.Verdict {
 		// It was given out late, and the session ended before its client had it.
 		key = x.keyOf(a, w, id)
 	}
+	x.handOver(e, key)
 	if key <= w.mark {
 		if someoneThere(a) {
 			return core.Done

@@ -60,7 +60,7 @@ func (x *archive) wants(a *core.Account, b *box, peer jid.JID) bool {
 	case store.ArchiveNever:
 		return false
 	case store.ArchiveRoster:
-		return bare == a.JID || x.host.Ports.Contacts.Subscription(a, bare) != 0
+		return bare == a.JID || x.host.Ports.Contacts.Lists(a, bare)
 	}
 	return true
 }

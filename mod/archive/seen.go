@@ -123,7 +123,7 @@ func (s *seen) add(key store.Key, origin uint64, ticket store.Ticket, since stor
 	s.keys, s.origins = s.keys[n:], s.origins[n:]
 }
 
-// originOf recognises a message that is sent again: the same party, direction, origin-id (XEP-0359 section 2.2) and content. It is zero when
+// originOf recognises a message that is sent again: the same party, direction, id, origin-id (XEP-0359 section 2.2) and content. It is zero when
 // the message has no origin-id. Nobody can find a message that passes for another's, since the other party is part of it.
 func originOf(st *stanza.Stanza, peer string, d store.Direction) uint64 {
 	c, ok := st.Child(ns.StanzaID, "origin-id")
@@ -141,6 +141,7 @@ func originOf(st *stanza.Stanza, peer string, d store.Direction) uint64 {
 	h.Write([]byte{byte(d)})
 	add(peer)
 	add(string(st.Type))
+	add(st.ID) // who sends again sends the same stanza; who numbers his origins badly does not
 	add(id)
 	for c := range st.Children() {
 		// A client may add when it first tried; ids of ours differ.

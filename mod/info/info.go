@@ -2,18 +2,18 @@
 // ping (XEP-0199), software version (XEP-0092), time (XEP-0202) and the obsolete session request (RFC 3921 section 3).
 //
 // Hooks: none. It stands last in the list of modules, since it announces what the others have registered. Caps: XEP-0115 1.6.0.
-// Left out: discovery of items below accounts.
+// Left out: nodes below accounts.
 package info
 
 import (
 	"context"
+	"time"
 
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/obs"
 	"stonechat/xmpp/disco"
 	"stonechat/xmpp/form"
-	"stonechat/xmpp/forward"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
 	"stonechat/xmpp/xmltok"
@@ -42,9 +42,9 @@ func (m *Module) Install(h *core.Host) {
 	row(ns.DiscoInfo, "query", stanza.Get, core.ToHost, core.ActSeeHost, m.hostInfo)
 	row(ns.DiscoInfo, "query", stanza.Get, core.ToOwn, core.ActUseAccount, m.accountInfo)
 	row(ns.DiscoInfo, "query", stanza.Get, core.ToContact, core.ActSeeContact, m.accountInfo)
-	row(ns.DiscoItems, "query", stanza.Get, core.ToHost, core.ActSeeHost, noItems)
-	row(ns.DiscoItems, "query", stanza.Get, core.ToOwn, core.ActUseAccount, noItems)
-	row(ns.DiscoItems, "query", stanza.Get, core.ToContact, core.ActSeeContact, noItems)
+	row(ns.DiscoItems, "query", stanza.Get, core.ToHost, core.ActSeeHost, hostItems)
+	row(ns.DiscoItems, "query", stanza.Get, core.ToOwn, core.ActUseAccount, accountItems)
+	row(ns.DiscoItems, "query", stanza.Get, core.ToContact, core.ActSeeAnyone, accountItems)
 	row(ns.Ping, "ping", stanza.Get, core.ToHost, core.ActSeeHost, empty)
 	row(ns.Ping, "ping", stanza.Get, core.ToOwn, core.ActUseAccount, empty)
 	row(ns.Ping, "ping", stanza.Get, core.ToContact, core.ActSeeContact, empty)
@@ -53,7 +53,7 @@ func (m *Module) Install(h *core.Host) {
 	row(ns.Session, "session", stanza.Set, core.ToOwn, core.ActUseAccount, empty)
 	row(ns.Session, "session", stanza.Set, core.ToHost, core.ActSeeHost, empty)
 	features := []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping}
-	h.Disco.HostFeatures = append(h.Disco.HostFeatures, append(features, ns.Version, ns.Time)...)
+	h.Disco.HostFeatures = append(h.Disco.HostFeatures, append(features, ns.Version, ns.Time, ns.Caps)...)
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, features...)
 	m.caps(h)
 }
@@ -139,8 +139,26 @@ func (m *Module) accountInfo(_ context.Context, e *core.Event) (core.Answer, err
 	return core.Answer{Payload: string(i.AppendXML(nil))}, noNode(e)
 }
 
-func noItems(_ context.Context, e *core.Event) (core.Answer, error) {
-	return core.Answer{Payload: "<query xmlns='" + ns.DiscoItems + "'/>"}, noNode(e)
+func hostItems(_ context.Context, e *core.Event) (core.Answer, error) {
+	return core.Answer{Payload: string((&disco.Items{}).AppendXML(nil))}, noNode(e)
+}
+
+// accountItems are the available resources (XEP-0030 section 4.1).
+func accountItems(_ context.Context, e *core.Event) (core.Answer, error) {
+	a, asker := e.Account, e.Stanza.From.Bare()
+	var items disco.Items
+	if asker != a.JID && e.Host.Ports.Contacts.Subscription(a, asker)&core.SubscribedFrom == 0 {
+		// XEP-0030 section 8: nothing, and the same for an account that does not exist.
+		p, _ := e.Stanza.Payload()
+		items.Node, _ = p.Attr("node")
+		return core.Answer{Payload: string(items.AppendXML(nil))}, nil
+	}
+	for _, s := range a.Sessions() {
+		if s.Available() {
+			items.Items = append(items.Items, disco.Item{JID: s.JID})
+		}
+	}
+	return core.Answer{Payload: string(items.AppendXML(nil))}, noNode(e)
 }
 
 func (m *Module) softwareVersion(context.Context, *core.Event) (core.Answer, error) {
@@ -149,7 +167,9 @@ func (m *Module) softwareVersion(context.Context, *core.Event) (core.Answer, err
 	return core.Answer{Payload: string(append(b, "</version></query>"...))}, nil
 }
 
-// now is XEP-0202; the zone is not told, since it would say where the server stands.
+// now is XEP-0202; the zone is not told, since it would say where the server stands. Nobody needs to know more than the second, and not
+// everybody can read more (XEP-0082 section 3.2 lets readers ignore it).
 func now(_ context.Context, e *core.Event) (core.Answer, error) {
-	return core.Answer{Payload: "<time xmlns='" + ns.Time + "'><tzo>+00:00</tzo><utc>" + forward.FormatStamp(e.Host.Now()) + "</utc></time>"}, nil
+	utc := e.Host.Now().UTC().Format(time.RFC3339)
+	return core.Answer{Payload: "<time xmlns='" + ns.Time + "'><tzo>+00:00</tzo><utc>" + utc + "</utc></time>"}, nil
 }

@@ -193,6 +193,16 @@ func (r *roster) Subscription(a *core.Account, contact jid.JID) core.Subscriptio
 	return e.rest.Value().state.shown()
 }
 
+// Lists is core.Contacts: one look-up. Only in a turn of a.
+func (r *roster) Lists(a *core.Account, contact jid.JID) bool {
+	b, ok := r.books.Has(a)
+	if !ok {
+		return false
+	}
+	e, ok := b.contacts[contact]
+	return ok && e.rest.Value().state.has(listed)
+}
+
 // Each is core.Contacts: one walk, without a copy. Only in a turn of a.
 func (r *roster) Each(a *core.Account, f func(contact jid.JID, s core.Subscription)) {
 	b, ok := r.books.Has(a)
