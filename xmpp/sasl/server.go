@@ -205,7 +205,8 @@ func (s *Server) clientFinal(msg string) ([]byte, bool, error) {
 		return nil, false, &Error{Condition: NotAuthorized, Text: "channel bindings do not match"}
 	}
 	if subtle.ConstantTimeCompare([]byte(m.nonce), []byte(s.nonce)) != 1 {
-		return nil, false, malformed("nonce does not match")
+		// RFC 5802 section 5.1: the server verifies it; well-formed but of another exchange, it proves nothing.
+		return nil, false, &Error{Condition: NotAuthorized, Text: "nonce does not match"}
 	}
 	h := s.cred.Hash
 	if len(m.proof) != h.Size() {
