@@ -137,6 +137,9 @@ type Limits struct {
 type Login struct {
 	// Plain offers SASL PLAIN beside SCRAM, inside TLS only.
 	Plain bool `toml:"plain"`
+	// ChannelBinding offers the mechanisms that bind the log-in to the TLS connection, and refuses clients that could bind but say that the
+	// server cannot, as RFC 5802 has it. Some old clients say that wrongly (slixmpp before 1.8.5); with false nothing is offered or refused.
+	ChannelBinding bool `toml:"channel_binding"`
 	// Iterations is how often the hash of a new password is repeated, at least 4096.
 	Iterations int `toml:"iterations"`
 }
@@ -191,7 +194,7 @@ func Default() Config {
 		Listen:     Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTP: []string{"127.0.0.1:5280"}},
 		Archive:    Archive{Default: "always"},
 		Store:      Store{Synchronous: "full", CacheKB: 8192},
-		Login:      Login{Iterations: 10000},
+		Login:      Login{ChannelBinding: true, Iterations: 10000},
 		Log:        Log{Level: "info", Format: "text"},
 		Limits: Limits{
 			Connections: 100_000, ConnectionsPerSource: 1000, Handshakes: 10_000, HandshakesPerSource: 200,

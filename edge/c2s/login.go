@@ -25,7 +25,10 @@ type offer struct {
 // offer lists the mechanisms. Those that bind to the channel come first (RFC 5802 section 6, RFC 9266); what they bind to is
 // announced beside them (XEP-0440).
 func (c *conn) offer() offer {
-	bindings := c.stream.Bindings(shown(c.door.tls))
+	var bindings []sasl.Binding
+	if c.door.config.Login.ChannelBinding {
+		bindings = c.stream.Bindings(shown(c.door.tls))
+	}
 	return offer{sasl.Offer([]sasl.Hash{sasl.SHA1, sasl.SHA256}, len(bindings) > 0, c.door.config.Login.Plain), bindings}
 }
 
