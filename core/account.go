@@ -97,7 +97,7 @@ func (a *Account) receive(w *Work, t *turn) {
 	}
 	t.from = origin{s: s, n: s.win.begin(size(st))}
 	if st.ToErr != nil {
-		a.replyError(w, st, stanza.NewError(stanza.JIDMalformed, ""))
+		a.refuse(w, st.Stamped(s.JID), s, stanza.NewError(stanza.JIDMalformed, ""))
 		t.from.settle(w)
 		return
 	}

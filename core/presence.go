@@ -39,7 +39,8 @@ func (a *Account) receivePresence(w *Work, t *turn) {
 // subscribe has the roster act on a subscription stanza of the account's client (RFC 6121 section 3).
 func (a *Account) subscribe(w *Work, t *turn) {
 	if !t.st.HasTo {
-		a.replyError(w, t.st, stanza.NewError(stanza.BadRequest, "a subscription stanza needs an address"))
+		// It is stamped with the bare address, but the answer is for the session that sent it.
+		a.refuse(w, t.st.Stamped(t.s.JID), t.s, stanza.NewError(stanza.BadRequest, "a subscription stanza needs an address"))
 		t.from.settle(w)
 		return
 	}
@@ -152,6 +153,9 @@ func (a *Account) unavailable(w *Work, s *Session, st *stanza.Stanza) {
 	}
 	// RFC 6121 section 4.6.3: whoever got directed presence is told too.
 	for to := range s.directed {
+		if was && a.shownTo(to.Bare()) {
+			continue // by the broadcast
+		}
 		a.bring(w, to.Bare(), turn{op: (*Account).deliverPresence, st: st, to: to})
 	}
 	s.directed = nil
@@ -162,7 +166,8 @@ func (a *Account) unavailable(w *Work, s *Session, st *stanza.Stanza) {
 
 // direct is RFC 6121 section 4.6: presence, a probe or an error for one address.
 func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
-	known := st.To.Bare() == a.JID || a.Host.Ports.Contacts.Subscription(a, st.To.Bare())&SubscribedFrom != 0
+	// Who hears of the end by the broadcast needs not be remembered; of a session that is not available there is none.
+	known := s.available && a.shownTo(st.To.Bare())
 	switch {
 	case st.Type == stanza.Available && !known:
 		if len(s.directed) >= a.Host.Config.Limits.DirectedPresence {
@@ -236,9 +241,14 @@ func (a *Account) deliverSubscription(w *Work, t *turn) {
 
 // answerProbe is RFC 6121 section 4.3.2: the presence of every available session for whoever may see it, silence for anybody else.
 func (a *Account) answerProbe(w *Work, asker jid.JID) {
-	if bare := asker.Bare(); bare == a.JID || a.Host.Ports.Contacts.Subscription(a, bare)&SubscribedFrom != 0 {
+	if a.shownTo(asker.Bare()) {
 		a.ShowPresence(w, asker)
 	}
+}
+
+// shownTo tells whether the account's presence is broadcast to a bare address.
+func (a *Account) shownTo(bare jid.JID) bool {
+	return bare == a.JID || a.Host.Ports.Contacts.Subscription(a, bare)&SubscribedFrom != 0
 }
 
 // FetchPresence has a contact show its presence to every available session of the account, if it may be seen (RFC 6121 section 4.3).
