@@ -298,7 +298,7 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 		return
 	}
 	if !a.Exists {
-		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
+		a.replyError(w, st, a.Host.IQ.refusal(st))
 		t.from.settle(w)
 		return
 	}

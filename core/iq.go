@@ -55,8 +55,29 @@ type iqKey struct {
 
 // IQTable holds every row.
 type IQTable struct {
-	rows map[iqKey]*IQ
-	errs []error
+	rows    map[iqKey]*IQ
+	refused map[[2]string]stanza.Condition
+	errs    []error
+}
+
+// Refuse has requests of that name to another's account refused with a condition of their own, where no row answers them. Everything else is
+// refused with service-unavailable.
+func (t *IQTable) Refuse(space, local string, c stanza.Condition) {
+	if t.refused == nil {
+		t.refused = make(map[[2]string]stanza.Condition)
+	}
+	t.refused[[2]string{space, local}] = c
+}
+
+// refusal is what somebody is told who has no right to ask another's account. It is the same when there is no such account (RFC 6121 section
+// 8.5.1), so that nobody learns who exists.
+func (t *IQTable) refusal(st *stanza.Stanza) *stanza.Error {
+	if p, ok := st.Payload(); ok {
+		if c, ok := t.refused[[2]string{p.Space, p.Local}]; ok {
+			return stanza.NewError(c, "")
+		}
+	}
+	return stanza.NewError(stanza.ServiceUnavailable, "")
 }
 
 // Handle adds a row. Contradictions are reported when the host starts.
@@ -127,16 +148,15 @@ func checkIQ(st *stanza.Stanza) *stanza.Error {
 // answerIQ has the row answer, in a turn of a: the sender's account for ToHost and ToOwn, the addressee for ToContact.
 func (a *Account) answerIQ(w *Work, st *stanza.Stanza, s *Session, to Target, from origin) {
 	row := a.Host.IQ.find(st, to)
-	if row == nil {
-		// RFC 6121 section 8.5.1 and RFC 6120 section 8.4: nobody understands it.
-		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
-		from.settle(w)
-		return
+	// RFC 6121 section 8.5.1 and RFC 6120 section 8.4: nobody understands it.
+	err := stanza.NewError(stanza.ServiceUnavailable, "")
+	if row != nil {
+		err = Permit(from.actor(st), row.Action, a.object(to, st))
 	}
-	if err := Permit(from.actor(st), row.Action, a.object(to, st)); err != nil {
-		if to == ToContact {
-			err = stanza.NewError(stanza.ServiceUnavailable, "") // the same as for an account that does not exist
-		}
+	if err != nil && to == ToContact {
+		err = a.Host.IQ.refusal(st)
+	}
+	if err != nil {
 		a.replyError(w, st, err)
 		from.settle(w)
 		return
@@ -146,8 +166,8 @@ func (a *Account) answerIQ(w *Work, st *stanza.Stanza, s *Session, to Target, fr
 		return
 	}
 	e := w.begin(a, st, s)
-	ans, err := row.Do(a.Host.ctx, e)
-	a.finishIQ(w, e, ans, err, from)
+	ans, failure := row.Do(a.Host.ctx, e)
+	a.finishIQ(w, e, ans, failure, from)
 }
 
 // finishIQ answers at once, or when the event's tickets are done.

@@ -256,7 +256,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	}
 	_, body := get("/metrics")
 	for _, want := range []string{
-		"# HELP stonechat_sessions ", "stonechat_sessions 1", `stonechat_logins_total{mechanism="SCRAM-SHA-256",outcome="accepted"} 1`,
+		"# HELP stonechat_sessions ", "stonechat_sessions 1", `stonechat_logins_total{mechanism="SCRAM-SHA-256-PLUS",outcome="accepted"} 1`,
 		"stonechat_panics_total 0", "stonechat_store_commits_total", "go_goroutines",
 	} {
 		if !strings.Contains(body, want) {

@@ -107,7 +107,7 @@ func TestForeignRoster(t *testing.T) {
 			a.send("<iq type='" + typ + "' id='" + id + "' to='" + to + "'><query xmlns='jabber:iq:roster'><item jid='x@example.org'/></query></iq>")
 			got := a.expect("id='" + id + "'")
 			answers[to] += strings.NewReplacer(to, "", id, "").Replace(got)
-			if !strings.Contains(got, "type='error'") {
+			if !strings.Contains(got, "type='error'") || !strings.Contains(got, "<forbidden") {
 				t.Errorf("%s of %s: %s", typ, to, got)
 			}
 		}
