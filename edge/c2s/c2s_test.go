@@ -2,6 +2,7 @@ package c2s
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,17 @@ func TestAuthorize(t *testing.T) {
 	} {
 		if got := c.authorize(x.user, x.authzid); got != x.want {
 			t.Errorf("%q as %q: %v", x.user, x.authzid, got)
+		}
+	}
+}
+
+// RFC 6120 section 8.1.5: what is copied into every stanza is a language tag and nothing else.
+func TestLanguage(t *testing.T) {
+	for tag, want := range map[string]string{
+		"": "", "de": "de", "zh-Hant-TW": "zh-Hant-TW", "de'x": "", "a b": "", "dé": "", strings.Repeat("x", 36): "",
+	} {
+		if got := language(tag); got != want {
+			t.Errorf("%q: %q", tag, got)
 		}
 	}
 }

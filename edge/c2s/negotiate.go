@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"unique"
 
 	"stonechat/core"
 	"stonechat/xmpp/jid"
@@ -59,12 +60,23 @@ func (c *conn) greet(features string) error {
 	if host == nil || !h.To.IsDomain() || (c.host != nil && host != c.host) {
 		return &stanza.StreamError{Condition: stanza.StreamHostUnknown}
 	}
-	c.host = host
+	c.host, c.lang = host, language(h.Lang)
 	if !c.account.IsZero() && !h.From.IsZero() && h.From.Bare() != c.account {
 		// RFC 6120 section 4.7.1: a from after log-in must be the proven address.
 		return &stanza.StreamError{Condition: stanza.StreamInvalidFrom}
 	}
 	return c.stream.SendHeader(c.header(h), features)
+}
+
+// maxLanguage is the greatest length of a language tag that is passed on, bytes; BCP 47 section 4.4.1 has room for every tag in use in 35.
+const maxLanguage = 35
+
+// language is what stanzas of the stream inherit. It stands in every one of them, so only what can be a language tag is taken.
+func language(tag string) string {
+	if len(tag) > maxLanguage || strings.Trim(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
+		return ""
+	}
+	return unique.Make(tag).Value()
 }
 
 // header is our own for a client's. RFC 6120 section 4.9.1.2: who asks for no host, or for one that is unknown, is told of the main one.
