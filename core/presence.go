@@ -169,6 +169,11 @@ func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
 	// Who hears of the end by the broadcast needs not be remembered; of a session that is not available there is none.
 	known := s.available && a.shownTo(st.To.Bare())
 	switch {
+	case a.Host.Router.Host(st.To.Domain()) == nil:
+		if st.Type != stanza.Unavailable { // which ends what was never begun
+			a.replyError(w, st, notServed())
+		}
+		return
 	case st.Type == stanza.Available && !known:
 		if len(s.directed) >= a.Host.Config.Limits.DirectedPresence {
 			a.replyError(w, st, stanza.NewError(stanza.ResourceConstraint, "too many addresses got directed presence"))

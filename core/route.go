@@ -28,7 +28,7 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 	node, far := r.elsewhere(st.To)
 	switch {
 	case h == nil:
-		r.bounce(w, st, stanza.NewError(stanza.RemoteServerNotFound, "this server does not talk to other servers"))
+		r.bounce(w, st, notServed())
 	case st.To.IsDomain():
 		if st.Kind == stanza.Message || st.Type == stanza.Subscribe {
 			r.bounce(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
@@ -47,6 +47,11 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliver, st: st, from: from, before: before})
 	}
 	from.settle(w)
+}
+
+// notServed is what is said of a domain that is not ours (RFC 6120 section 10.4.3).
+func notServed() *stanza.Error {
+	return stanza.NewError(stanza.RemoteServerNotFound, "this server does not talk to other servers")
 }
 
 // bringPresence brings a presence turn to the owner of a bare address, if that is in memory: otherwise nobody there is online.
