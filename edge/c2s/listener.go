@@ -29,6 +29,7 @@ type Door struct {
 
 	connections *crowd
 	handshakes  *crowd
+	guesses     guesses
 	numbers     atomic.Uint64
 	works       sync.Pool
 	metrics     metrics

@@ -65,7 +65,7 @@ func (c *conn) login(ctx context.Context, o offer) error {
 		}
 		return sasl.NewServer(mechanism, c.lookup(ctx), sasl.Options{
 			Secret: c.host.Ports.Authenticator.Secret(), Iterations: c.door.config.Login.Iterations, AllowPlain: c.door.config.Login.Plain,
-			Bindings: o.bindings, Authorize: c.authorize,
+			Bindings: o.bindings, Authorize: c.authorize, Refusing: func(user string) { c.slow(ctx, user) },
 		})
 	})
 	user := ""

@@ -35,6 +35,9 @@ type Options struct {
 	// Authorize decides whether username may act as the non-empty authzid that
 	// the client sent. Without it every such wish is refused.
 	Authorize func(username, authzid string) bool
+	// Refusing is called before a wrong proof or password is reported, for users
+	// that exist and others alike; it may wait, to slow guessing. It may be nil.
+	Refusing func(username string)
 }
 
 // ErrOptions says that Options lack a proper secret.
@@ -218,9 +221,17 @@ func (s *Server) clientFinal(msg string) ([]byte, bool, error) {
 	subtle.XORBytes(key, key, m.proof)
 	right := hmac.Equal(h.sum(key), s.cred.StoredKey)
 	if !right || !s.known {
-		return nil, false, refused()
+		return nil, false, s.refuse()
 	}
 	return []byte("v=" + encodeBase64(h.mac(s.cred.ServerKey, auth))), true, nil
+}
+
+// refuse is the end of a wrong proof.
+func (s *Server) refuse() error {
+	if s.opt.Refusing != nil {
+		s.opt.Refusing(s.user)
+	}
+	return refused()
 }
 
 // expectedBinding is the only value that c= may have, to the byte.
@@ -247,7 +258,7 @@ func (s *Server) plain(msg string) ([]byte, bool, error) {
 		return nil, false, err
 	}
 	if right := s.cred.Verify(parts[2]); !right || !s.known {
-		return nil, false, refused()
+		return nil, false, s.refuse()
 	}
 	return nil, true, nil
 }

@@ -261,3 +261,29 @@ func TestNonceIsCompared(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusing: every wrong password can be slowed, whether or not there is such a user, and no right one.
+func TestRefusing(t *testing.T) {
+	for _, tc := range []struct {
+		mechanism, user, password, want string
+	}{
+		{ScramSHA256, "juliet", "s3cret", ""},
+		{ScramSHA256, "juliet", "wrong", "juliet"},
+		{ScramSHA256, "Romeo", "s3cret", "romeo"},
+		{Plain, "juliet", "s3cret", ""},
+		{Plain, "juliet", "wrong", "juliet"},
+		{Plain, "romeo", "wrong", "romeo"},
+	} {
+		got := ""
+		s := newServer(t, tc.mechanism, users{"juliet": credential(t, SHA256, "s3cret")}, Options{
+			AllowPlain: true, Refusing: func(user string) { got += user },
+		})
+		c, err := NewClient([]string{tc.mechanism}, Login{Username: tc.user, Password: tc.password, AllowPlain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := exchange(s, c); (err == nil) != (tc.want == "") || got != tc.want {
+			t.Errorf("%s of %s: %v, %q was slowed, want %q", tc.mechanism, tc.user, err, got, tc.want)
+		}
+	}
+}
