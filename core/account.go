@@ -46,6 +46,7 @@ type turn struct {
 	to     jid.JID
 	asker  *jid.JID // whose probe it is; nil: none
 	why    Lost
+	told   bool // with asker: it is told when nobody is there
 }
 
 // Role of the account now. Safe from any goroutine.

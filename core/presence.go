@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -186,11 +187,28 @@ func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
 	case st.Type == stanza.Unavailable:
 		delete(s.directed, st.To)
 	}
-	x := turn{op: (*Account).deliverPresence, st: st, to: st.To}
 	if st.Type == stanza.Probe {
-		x = turn{op: (*Account).deliverPresence, to: st.To, asker: &s.JID}
+		a.probe(w, s, st.To)
+		return
 	}
-	a.bring(w, st.To.Bare(), x)
+	a.bring(w, st.To.Bare(), turn{op: (*Account).deliverPresence, st: st, to: st.To})
+}
+
+// probe is a client's own presence probe. An account that is not in memory is offline, and whoever has a subscription is told so; the
+// account itself tells when it is in memory (RFC 6121 section 4.3.2, rule 3).
+func (a *Account) probe(w *Work, s *Session, to jid.JID) {
+	there := a.Host.Router.bringPresence(w, to.Bare(), turn{op: (*Account).deliverPresence, to: to, asker: &s.JID, told: true})
+	if !there && a.Host.Ports.Contacts.Subscription(a, to.Bare())&SubscribedTo != 0 {
+		a.answerOffline(w, to.Bare(), s.JID)
+	}
+}
+
+// answerOffline tells who asked that nobody is available at a bare address.
+func (a *Account) answerOffline(w *Work, bare, asker jid.JID) {
+	st, err := stanza.New(stanza.Head{Kind: stanza.Presence, Type: stanza.Unavailable, From: bare, To: asker}, "")
+	if err == nil {
+		a.Host.Router.Route(w, st.Seal())
+	}
 }
 
 // bring brings presence, or a probe, to the owner of a bare address. Presence waits in the line where a message of ours to the same address
@@ -220,7 +238,7 @@ func (a *Account) deliverPresence(w *Work, t *turn) {
 		a.see(w, x)
 	}
 	if t.asker != nil {
-		a.answerProbe(w, *t.asker)
+		a.answerProbe(w, *t.asker, t.told)
 	}
 	t.from.settle(w)
 }
@@ -245,9 +263,13 @@ func (a *Account) deliverSubscription(w *Work, t *turn) {
 }
 
 // answerProbe is RFC 6121 section 4.3.2: the presence of every available session for whoever may see it, silence for anybody else.
-func (a *Account) answerProbe(w *Work, asker jid.JID) {
-	if a.shownTo(asker.Bare()) {
-		a.ShowPresence(w, asker)
+func (a *Account) answerProbe(w *Work, asker jid.JID, told bool) {
+	if !a.shownTo(asker.Bare()) {
+		return
+	}
+	a.ShowPresence(w, asker)
+	if told && !slices.ContainsFunc(a.sessions, (*Session).Available) {
+		a.answerOffline(w, a.JID, asker)
 	}
 }
 

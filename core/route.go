@@ -54,15 +54,15 @@ func notServed() *stanza.Error {
 	return stanza.NewError(stanza.RemoteServerNotFound, "this server does not talk to other servers")
 }
 
-// bringPresence brings a presence turn to the owner of a bare address, if that is in memory: otherwise nobody there is online.
-func (r *Router) bringPresence(w *Work, bare jid.JID, x turn) {
+// bringPresence brings a presence turn to the owner of a bare address, if that is in memory: otherwise nobody there is online, and it returns
+// false. Of another node that is not known.
+func (r *Router) bringPresence(w *Work, bare jid.JID, x turn) bool {
 	if node, far := r.elsewhere(bare); far {
 		r.nodes.bring(node, x)
-		return
+		return true
 	}
-	if h := r.hosts[bare.Domain()]; h != nil && !bare.IsDomain() {
-		h.accounts.takeIfLoaded(w, bare, x)
-	}
+	h := r.hosts[bare.Domain()]
+	return h != nil && !bare.IsDomain() && h.accounts.takeIfLoaded(w, bare, x)
 }
 
 // elsewhere is the node that owns a local address, if that is another one. Alone it costs one check.
