@@ -41,6 +41,8 @@ func (c cleaner) forged(child stanza.Child) bool {
 		return err == nil && (from.Bare() == c.own || c.router.Host(from.Domain()) != nil && (from.IsDomain() || c.stranger))
 	case child.Space == ns.Archive && child.Local == "result":
 		return c.client
+	case child.Space == ns.Carbons && (child.Local == "received" || child.Local == "sent"):
+		return c.client // XEP-0280 section 11: copies are made by the server of their reader, and not all readers check who made them
 	}
 	return false
 }

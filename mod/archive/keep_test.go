@@ -46,7 +46,8 @@ func TestWhatIsKept(t *testing.T) {
 		{"store", "chat", "<x xmlns='urn:x'/><store xmlns='urn:xmpp:hints'/>", true},
 		{"no-store", "chat", "<body>x</body><no-store xmlns='urn:xmpp:hints'/>", false},
 		{"no-permanent-store", "chat", "<body>x</body><no-permanent-store xmlns='urn:xmpp:hints'/>", false},
-		{"forwarded by a carbon", "chat", "<body>x</body><sent xmlns='urn:xmpp:carbons:2'/>", false},
+		{"what pretends to be a copy", "chat", "<sent xmlns='urn:xmpp:carbons:2'/>", false},
+		{"beside what pretends to be a copy", "chat", "<body>x</body><sent xmlns='urn:xmpp:carbons:2'/>", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := len(bob.history("", "").ids)
@@ -124,6 +125,7 @@ func TestForged(t *testing.T) {
 		"<delay xmlns='urn:xmpp:delay' from='ann@example.org/a' stamp='2001-01-01T00:00:00Z'>forged</delay>" +
 		"<delay xmlns='urn:xmpp:delay' from='bob@example.org' stamp='2001-01-01T00:00:00Z'>forged</delay>" +
 		"<delay xmlns='urn:xmpp:delay' stamp='2002-01-01T00:00:00Z'/>" +
+		"<received xmlns='urn:xmpp:carbons:2'><forged/></received><sent xmlns='urn:xmpp:carbons:2'><forged/></sent>" +
 		"<result xmlns='urn:xmpp:mam:2' id='forged'/>"
 	for _, store := range []string{"", "<no-store xmlns='urn:xmpp:hints'/>"} {
 		ann.send(chat("bob@example.org", "hi", forged+store))
