@@ -141,6 +141,9 @@ type Limits struct {
 type Login struct {
 	// Plain offers SASL PLAIN beside SCRAM, inside TLS only.
 	Plain bool `toml:"plain"`
+	// ChannelBinding offers the mechanisms that bind the log-in to the TLS connection, and refuses clients that could bind but say that the
+	// server cannot, as RFC 5802 has it. Some old clients say that wrongly (slixmpp before 1.8.5, Poezio with it) and cannot log in then.
+	ChannelBinding bool `toml:"channel_binding"`
 	// Iterations is how often the hash of a new password is repeated, at least 4096.
 	Iterations int `toml:"iterations"`
 }

@@ -47,6 +47,7 @@ type turn struct {
 	to     jid.JID
 	asker  *jid.JID // whose probe it is; nil: none
 	why    Lost
+	told   bool // with asker: it is told when nobody is there
 }
 
 // Role of the account now. Safe from any goroutine.
@@ -98,7 +99,7 @@ func (a *Account) receive(w *Work, t *turn) {
 	}
 	t.from = origin{s: s, n: s.win.begin(size(st))}
 	if st.ToErr != nil {
-		a.replyError(w, st, stanza.NewError(stanza.JIDMalformed, ""))
+		a.refuse(w, st.Stamped(s.JID), s, stanza.NewError(stanza.JIDMalformed, ""))
 		t.from.settle(w)
 		return
 	}

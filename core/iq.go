@@ -127,16 +127,15 @@ func checkIQ(st *stanza.Stanza) *stanza.Error {
 // answerIQ has the row answer, in a turn of a: the sender's account for ToHost and ToOwn, the addressee for ToContact.
 func (a *Account) answerIQ(w *Work, st *stanza.Stanza, s *Session, to Target, from origin) {
 	row := a.Host.IQ.find(st, to)
-	if row == nil {
-		// RFC 6121 section 8.5.1 and RFC 6120 section 8.4: nobody understands it.
-		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
-		from.settle(w)
-		return
+	// RFC 6121 section 8.5.1 and RFC 6120 section 8.4: nobody understands it.
+	err := stanza.NewError(stanza.ServiceUnavailable, "")
+	if row != nil {
+		err = Permit(from.actor(st), row.Action, a.object(to, st))
 	}
-	if err := Permit(from.actor(st), row.Action, a.object(to, st)); err != nil {
-		if to == ToContact && !blind(row.Action) {
-			err = stanza.NewError(stanza.ServiceUnavailable, "") // the same as for an account that does not exist
-		}
+	if err != nil && row != nil && to == ToContact && !blind(row.Action) {
+		err = stanza.NewError(stanza.ServiceUnavailable, "") // the same as for an account that does not exist
+	}
+	if err != nil {
 		a.replyError(w, st, err)
 		from.settle(w)
 		return
@@ -146,8 +145,8 @@ func (a *Account) answerIQ(w *Work, st *stanza.Stanza, s *Session, to Target, fr
 		return
 	}
 	e := w.begin(a, st, s)
-	ans, err := row.Do(a.Host.ctx, e)
-	a.finishIQ(w, e, ans, err, from)
+	ans, failure := row.Do(a.Host.ctx, e)
+	a.finishIQ(w, e, ans, failure, from)
 }
 
 // finishIQ answers at once, or when the event's tickets are done.

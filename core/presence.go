@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,7 +40,8 @@ func (a *Account) receivePresence(w *Work, t *turn) {
 // subscribe has the roster act on a subscription stanza of the account's client (RFC 6121 section 3).
 func (a *Account) subscribe(w *Work, t *turn) {
 	if !t.st.HasTo {
-		a.replyError(w, t.st, stanza.NewError(stanza.BadRequest, "a subscription stanza needs an address"))
+		// It is stamped with the bare address, but the answer is for the session that sent it.
+		a.refuse(w, t.st.Stamped(t.s.JID), t.s, stanza.NewError(stanza.BadRequest, "a subscription stanza needs an address"))
 		t.from.settle(w)
 		return
 	}
@@ -152,6 +154,9 @@ func (a *Account) unavailable(w *Work, s *Session, st *stanza.Stanza) {
 	}
 	// RFC 6121 section 4.6.3: whoever got directed presence is told too.
 	for to := range s.directed {
+		if was && a.shownTo(to.Bare()) {
+			continue // by the broadcast
+		}
 		a.bring(w, to.Bare(), turn{op: (*Account).deliverPresence, st: st, to: to})
 	}
 	s.directed = nil
@@ -162,8 +167,14 @@ func (a *Account) unavailable(w *Work, s *Session, st *stanza.Stanza) {
 
 // direct is RFC 6121 section 4.6: presence, a probe or an error for one address.
 func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
-	known := st.To.Bare() == a.JID || a.Host.Ports.Contacts.Subscription(a, st.To.Bare())&SubscribedFrom != 0
+	// Who hears of the end by the broadcast needs not be remembered; of a session that is not available there is none.
+	known := s.available && a.shownTo(st.To.Bare())
 	switch {
+	case a.Host.Router.Host(st.To.Domain()) == nil:
+		if st.Type != stanza.Unavailable { // which ends what was never begun
+			a.replyError(w, st, notServed())
+		}
+		return
 	case st.Type == stanza.Available && !known:
 		if len(s.directed) >= a.Host.Config.Limits.DirectedPresence {
 			a.replyError(w, st, stanza.NewError(stanza.ResourceConstraint, "too many addresses got directed presence"))
@@ -176,11 +187,28 @@ func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
 	case st.Type == stanza.Unavailable:
 		delete(s.directed, st.To)
 	}
-	x := turn{op: (*Account).deliverPresence, st: st, to: st.To}
 	if st.Type == stanza.Probe {
-		x = turn{op: (*Account).deliverPresence, to: st.To, asker: &s.JID}
+		a.probe(w, s, st.To)
+		return
 	}
-	a.bring(w, st.To.Bare(), x)
+	a.bring(w, st.To.Bare(), turn{op: (*Account).deliverPresence, st: st, to: st.To})
+}
+
+// probe is a client's own presence probe. An account that is not in memory is offline, and whoever has a subscription is told so; the
+// account itself tells when it is in memory (RFC 6121 section 4.3.2, rule 3).
+func (a *Account) probe(w *Work, s *Session, to jid.JID) {
+	there := a.Host.Router.bringPresence(w, to.Bare(), turn{op: (*Account).deliverPresence, to: to, asker: &s.JID, told: true})
+	if !there && a.Host.Ports.Contacts.Subscription(a, to.Bare())&SubscribedTo != 0 {
+		a.answerOffline(w, to.Bare(), s.JID)
+	}
+}
+
+// answerOffline tells who asked that nobody is available at a bare address.
+func (a *Account) answerOffline(w *Work, bare, asker jid.JID) {
+	st, err := stanza.New(stanza.Head{Kind: stanza.Presence, Type: stanza.Unavailable, From: bare, To: asker}, "")
+	if err == nil {
+		a.Host.Router.Route(w, st.Seal())
+	}
 }
 
 // bring brings presence, or a probe, to the owner of a bare address. Presence waits in the line where a message of ours to the same address
@@ -210,7 +238,7 @@ func (a *Account) deliverPresence(w *Work, t *turn) {
 		a.see(w, x)
 	}
 	if t.asker != nil {
-		a.answerProbe(w, *t.asker)
+		a.answerProbe(w, *t.asker, t.told)
 	}
 	t.from.settle(w)
 }
@@ -235,10 +263,19 @@ func (a *Account) deliverSubscription(w *Work, t *turn) {
 }
 
 // answerProbe is RFC 6121 section 4.3.2: the presence of every available session for whoever may see it, silence for anybody else.
-func (a *Account) answerProbe(w *Work, asker jid.JID) {
-	if bare := asker.Bare(); bare == a.JID || a.Host.Ports.Contacts.Subscription(a, bare)&SubscribedFrom != 0 {
-		a.ShowPresence(w, asker)
+func (a *Account) answerProbe(w *Work, asker jid.JID, told bool) {
+	if !a.shownTo(asker.Bare()) {
+		return
 	}
+	a.ShowPresence(w, asker)
+	if told && !slices.ContainsFunc(a.sessions, (*Session).Available) {
+		a.answerOffline(w, a.JID, asker)
+	}
+}
+
+// shownTo tells whether the account's presence is broadcast to a bare address.
+func (a *Account) shownTo(bare jid.JID) bool {
+	return bare == a.JID || a.Host.Ports.Contacts.Subscription(a, bare)&SubscribedFrom != 0
 }
 
 // FetchPresence has a contact show its presence to every available session of the account, if it may be seen (RFC 6121 section 4.3).

@@ -28,7 +28,7 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 	node, far := r.elsewhere(st.To)
 	switch {
 	case h == nil:
-		r.bounce(w, st, stanza.NewError(stanza.RemoteServerNotFound, "this server does not talk to other servers"))
+		r.bounce(w, st, notServed())
 	case st.To.IsDomain():
 		if st.Kind == stanza.Message || st.Type == stanza.Subscribe {
 			r.bounce(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
@@ -49,15 +49,20 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 	from.settle(w)
 }
 
-// bringPresence brings a presence turn to the owner of a bare address, if that is in memory: otherwise nobody there is online.
-func (r *Router) bringPresence(w *Work, bare jid.JID, x turn) {
+// notServed is what is said of a domain that is not ours (RFC 6120 section 10.4.3).
+func notServed() *stanza.Error {
+	return stanza.NewError(stanza.RemoteServerNotFound, "this server does not talk to other servers")
+}
+
+// bringPresence brings a presence turn to the owner of a bare address, if that is in memory: otherwise nobody there is online, and it returns
+// false. Of another node that is not known.
+func (r *Router) bringPresence(w *Work, bare jid.JID, x turn) bool {
 	if node, far := r.elsewhere(bare); far {
 		r.nodes.bring(node, x)
-		return
+		return true
 	}
-	if h := r.hosts[bare.Domain()]; h != nil && !bare.IsDomain() {
-		h.accounts.takeIfLoaded(w, bare, x)
-	}
+	h := r.hosts[bare.Domain()]
+	return h != nil && !bare.IsDomain() && h.accounts.takeIfLoaded(w, bare, x)
 }
 
 // elsewhere is the node that owns a local address, if that is another one. Alone it costs one check.

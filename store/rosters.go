@@ -56,9 +56,18 @@ type RosterChange struct {
 
 // RosterChanges is the difference between two versions of a roster.
 type RosterChanges struct {
-	Version  Version // the newest
-	Contacts []Contact
-	Removed  []jid.JID
+	Version Version // the newest
+	// Items are the contacts that changed, each as it is now, in the order of their last changes.
+	Items []ChangedContact
+}
+
+// ChangedContact is a contact after a change, or one that is gone.
+type ChangedContact struct {
+	Contact
+	// Version is that of the roster after the contact's last change. Only contacts that changed together share one.
+	Version Version
+	// Gone: it was removed; nothing but the address is known.
+	Gone bool
 }
 
 // Rosters keeps contacts and unanswered subscription requests.

@@ -2,6 +2,8 @@ package c2s
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +30,17 @@ func TestAuthorize(t *testing.T) {
 	} {
 		if got := c.authorize(x.user, x.authzid); got != x.want {
 			t.Errorf("%q as %q: %v", x.user, x.authzid, got)
+		}
+	}
+}
+
+// RFC 6120 section 8.1.5: what is copied into every stanza is a language tag and nothing else.
+func TestLanguage(t *testing.T) {
+	for tag, want := range map[string]string{
+		"": "", "de": "de", "zh-Hant-TW": "zh-Hant-TW", "de'x": "", "a b": "", "dé": "", strings.Repeat("x", 36): "",
+	} {
+		if got := language(tag); got != want {
+			t.Errorf("%q: %q", tag, got)
 		}
 	}
 }
@@ -72,5 +85,31 @@ func TestBucket(t *testing.T) {
 	}
 	if b.take(0, 10, 100, now.Add(time.Hour)); b.tokens != 100 {
 		t.Errorf("%d tokens in a bucket of 100", b.tokens)
+	}
+}
+
+// The first wrong passwords are answered at once, later ones wait: per source and per account, and not for ever.
+func TestGuesses(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	var g guesses
+	var waits []time.Duration
+	for range 10 {
+		waits = append(waits, g.wait(now, "source", "account"))
+	}
+	want := []time.Duration{0, 0, 0, 0, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 2 * time.Second, 2 * time.Second}
+	if !slices.Equal(waits, want) {
+		t.Errorf("waits %v, want %v", waits, want)
+	}
+	if g.wait(now, "other source", "account") == 0 || g.wait(now, "source", "other account") == 0 || g.wait(now, "third source", "third account") != 0 {
+		t.Error("source and account do not count each for itself")
+	}
+	if wait := g.wait(now.Add(5*time.Minute), "source", "account"); wait != 0 {
+		t.Errorf("five minutes later: %v", wait)
+	}
+	for i := range 3 * maxGuessers {
+		g.wait(now, i)
+	}
+	if len(g.wrong) > maxGuessers {
+		t.Errorf("%d entries", len(g.wrong))
 	}
 }

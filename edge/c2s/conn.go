@@ -40,6 +40,7 @@ type conn struct {
 	host    *core.Host
 	session *core.Session
 	account jid.JID    // proven by SASL
+	lang    string     // of stanzas that name none
 	shaking bool       // counts as a handshake
 	failed  int        // wrong passwords
 	work    *core.Work // while a burst is read
@@ -162,6 +163,7 @@ func (c *conn) receive(st *stanza.Stanza, err error) (more bool) {
 		c.pinged = false
 		c.stream.SetReadTimeout(c.door.config.Limits.IdlePing.D())
 	}
+	st.DefaultLang(c.lang)
 	if fail := c.session.Receive(c.work, c, st); fail != nil {
 		c.work.Run()
 		c.lose(c.work, fail)

@@ -31,6 +31,7 @@ type Door struct {
 
 	connections *crowd
 	handshakes  *crowd
+	guesses     guesses
 	numbers     atomic.Uint64
 	works       sync.Pool
 	metrics     metrics

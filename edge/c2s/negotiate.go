@@ -5,12 +5,11 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"unique"
 
 	"stonechat/core"
-	"stonechat/obs"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
-	"stonechat/xmpp/sasl"
 	"stonechat/xmpp/stanza"
 	"stonechat/xmpp/stream"
 	"stonechat/xmpp/xmltok"
@@ -26,11 +25,12 @@ func (c *conn) negotiate(ctx context.Context, secure bool) error {
 			return err
 		}
 	}
-	if err := c.greet(c.saslFeatures()); err != nil {
+	o := c.offer()
+	if err := c.greet(o.feature() + c.limitsFeature(c.door.config.Limits.StanzaBytesLogin)); err != nil {
 		return err
 	}
 	for c.account.IsZero() {
-		if err := c.login(ctx); err != nil {
+		if err := c.login(ctx, o); err != nil {
 			return err
 		}
 	}
@@ -60,7 +60,7 @@ func (c *conn) greet(features string) error {
 	if host == nil || !h.To.IsDomain() || (c.host != nil && host != c.host) {
 		return &stanza.StreamError{Condition: stanza.StreamHostUnknown}
 	}
-	c.host = host
+	c.host, c.lang = host, language(h.Lang)
 	if !c.account.IsZero() && !h.From.IsZero() && h.From.Bare() != c.account {
 		// RFC 6120 section 4.7.1: a from after log-in must be the proven address.
 		return &stanza.StreamError{Condition: stanza.StreamInvalidFrom}
@@ -68,11 +68,26 @@ func (c *conn) greet(features string) error {
 	return c.stream.SendHeader(c.header(h), features)
 }
 
-// header is our own for a client's.
+// maxLanguage is the greatest length of a language tag that is passed on, bytes; BCP 47 section 4.4.1 has room for every tag in use in 35.
+const maxLanguage = 35
+
+// language is what stanzas of the stream inherit. It stands in every one of them, so only what can be a language tag is taken.
+func language(tag string) string {
+	if len(tag) > maxLanguage || strings.Trim(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
+		return ""
+	}
+	return unique.Make(tag).Value()
+}
+
+// header is our own for a client's. RFC 6120 section 4.9.1.2: who asks for no host, or for one that is unknown, is told of the main one.
 func (c *conn) header(client stream.Header) stream.Header {
 	h := stream.Header{ID: stream.NewID(), Lang: "en"}
-	if c.host != nil {
-		h.From = c.host.Domain
+	host := c.host
+	if host == nil {
+		host = c.door.router.Host(c.door.config.Domains[0])
+	}
+	if host != nil {
+		h.From = host.Domain
 	}
 	h.To = client.From
 	return h
@@ -121,104 +136,6 @@ func notYet(st *stanza.Stanza) error {
 	return &stanza.StreamError{Condition: stanza.StreamNotAuthorized}
 }
 
-func (c *conn) saslFeatures() string {
-	offer := sasl.Offer([]sasl.Hash{sasl.SHA1, sasl.SHA256}, false, c.door.config.Login.Plain)
-	return stream.Mechanisms(offer, nil) + c.limitsFeature(c.door.config.Limits.StanzaBytesLogin)
-}
-
-// login is one SASL exchange (RFC 6120 section 6.4). A failed one returns nil until there were too many.
-func (c *conn) login(ctx context.Context) error {
-	st, err := c.read()
-	if err != nil {
-		return err
-	}
-	if st.Space != ns.SASL || st.Local != "auth" {
-		return notYet(st)
-	}
-	mechanism, _ := st.Attr("mechanism")
-	x, err := c.stream.AnswerSASL(st, func(mechanism string) (*sasl.Server, error) {
-		return sasl.NewServer(mechanism, c.lookup(ctx), sasl.Options{
-			Secret: c.host.Ports.Authenticator.Secret(), Iterations: c.door.config.Login.Iterations, AllowPlain: c.door.config.Login.Plain,
-			Authorize: c.authorize,
-		})
-	})
-	user := ""
-	if x != nil {
-		user = x.Username()
-	}
-	var refused *sasl.Error
-	switch {
-	case errors.As(err, &refused):
-		return c.loginFailed(mechanism, user, refused)
-	case err != nil:
-		return err
-	}
-	if c.account, err = c.accountOf(user); err != nil {
-		return &stanza.StreamError{Condition: stanza.StreamInternalServerError}
-	}
-	c.report(c.account, mechanism, true)
-	return nil
-}
-
-func (c *conn) lookup(ctx context.Context) sasl.Lookup {
-	return func(user string, h sasl.Hash) (sasl.Credential, bool, error) {
-		account, err := c.accountOf(user)
-		if err != nil {
-			return sasl.Credential{}, false, nil
-		}
-		return c.host.Ports.Authenticator.Credential(ctx, account, h)
-	}
-}
-
-// accountOf is the bare address of a user name of this host.
-func (c *conn) accountOf(user string) (jid.JID, error) {
-	return jid.New(user, c.host.Domain.Domain(), "")
-}
-
-// authorize: an authorization identity must be the user's own bare address (RFC 6120 section 6.3.8), and nothing else for any mechanism.
-func (c *conn) authorize(user, authzid string) bool {
-	account, err := c.accountOf(user)
-	if err != nil {
-		return false
-	}
-	wanted, err := jid.Parse(authzid)
-	return err == nil && wanted == account
-}
-
-// loginFailed counts a failure that the client was told of, and ends the stream after too many (RFC 6120 section 6.4.5).
-func (c *conn) loginFailed(mechanism, user string, e *sasl.Error) error {
-	if e.Condition == sasl.TemporaryAuthFailure {
-		c.door.obs.Log.Error("log-in not possible", obs.Conn, c.number, obs.Err, e.Unwrap())
-	}
-	account, err := c.accountOf(user)
-	if err != nil {
-		account = jid.JID{} // not even a name
-	}
-	c.report(account, mechanism, false)
-	if c.failed++; c.failed >= c.door.config.Limits.LoginFailures {
-		c.door.hosts.Refused("login_failures")
-		return &stanza.StreamError{Condition: stanza.StreamPolicyViolation, Text: "too many failed log-ins"}
-	}
-	return nil
-}
-
-// report counts and logs one attempt and tells whoever watches.
-func (c *conn) report(account jid.JID, mechanism string, accepted bool) {
-	outcome := "refused"
-	if accepted {
-		outcome = "accepted"
-	}
-	if _, known := sasl.ParseMechanism(mechanism); !known {
-		mechanism = "unknown"
-	}
-	c.door.metrics.logins.WithLabelValues(mechanism, outcome).Inc()
-	c.door.obs.Log.Info("login", obs.Conn, c.number, obs.JID, account.String(), obs.Peer, c.addr.String(), "mechanism", mechanism, "outcome", outcome)
-	a := core.Attempt{Account: account, Mechanism: mechanism, Address: c.addr.Addr().String(), Accepted: accepted}
-	for _, h := range c.host.Hooks.Login {
-		h.Do(&a)
-	}
-}
-
 func (c *conn) bindFeatures() string {
 	return "<bind xmlns='" + ns.Bind + "'/><session xmlns='" + ns.Session + "'><optional/></session>" +
 		"<sm xmlns='" + ns.StreamManagement + "'/>" + strings.Join(c.host.Disco.StreamFeatures, "") +
@@ -240,9 +157,15 @@ func (c *conn) bind(ctx context.Context) error {
 	case st.Kind != stanza.IQ:
 		return notYet(st)
 	}
-	p, ok := st.Payload()
-	if !ok || p.Space != ns.Bind || p.Local != "bind" || st.Type != stanza.Set {
+	p, _ := st.Payload()
+	switch {
+	case st.HasFrom && st.From.Bare() != c.account:
+		return &stanza.StreamError{Condition: stanza.StreamInvalidFrom} // RFC 6120 section 8.1.2.1
+	case p.Space != ns.Bind || p.Local != "bind", st.HasTo && st.To != c.account && st.To != c.host.Domain:
+		// RFC 6120 section 7.1: nothing is for anybody else as long as there is no resource.
 		return &stanza.StreamError{Condition: stanza.StreamNotAuthorized, Text: "bind a resource first"}
+	case st.Type != stanza.Set, st.ID == "", st.Len() != 1:
+		return c.refuseBind(st, stanza.BadRequest) // RFC 6120 section 8.2.3
 	}
 	tree, err := p.Tree()
 	if err != nil {
@@ -265,12 +188,11 @@ func (c *conn) bindResource(ctx context.Context, st *stanza.Stanza, resource str
 			return string(stanza.Result(st, string(append(payload, "</jid></bind>"...))).Append(nil, ""))
 		},
 	})
-	var refused *stanza.Error
 	switch {
 	case errors.Is(err, core.ErrBadResource):
-		refused = stanza.NewError(stanza.BadRequest, "") // RFC 6120 section 7.7.2.1
+		return c.refuseBind(st, stanza.BadRequest) // RFC 6120 section 7.7.2.1
 	case errors.Is(err, core.ErrTooMany):
-		refused = stanza.NewError(stanza.ResourceConstraint, "") // RFC 6120 section 7.6.2.1
+		return c.refuseBind(st, stanza.ResourceConstraint) // RFC 6120 section 7.6.2.1
 	case errors.Is(err, core.ErrUnreadable):
 		return &stanza.StreamError{Condition: stanza.StreamInternalServerError}
 	case errors.Is(err, core.ErrNoAccount):
@@ -278,11 +200,17 @@ func (c *conn) bindResource(ctx context.Context, st *stanza.Stanza, resource str
 	case err != nil:
 		return err
 	}
-	if refused != nil {
-		return c.stream.Send(stanza.ErrorReply(st, refused))
-	}
 	c.take(w, session)
 	return nil
+}
+
+// refuseBind answers a request for a resource with an error, after which the client may ask again.
+func (c *conn) refuseBind(st *stanza.Stanza, condition stanza.Condition) error {
+	answer := stanza.ErrorReply(st, stanza.NewError(condition, ""))
+	if answer == nil {
+		return nil // RFC 6120 section 8.2.3: results and errors are not answered
+	}
+	return c.stream.Send(answer)
 }
 
 // take makes the session the connection's own.

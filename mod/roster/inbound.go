@@ -32,19 +32,15 @@ func (r *roster) receiving(e *core.Event) core.Verdict {
 	return core.Done
 }
 
-// absent answers for an account that does not exist.
+// absent answers for an account that does not exist: not at all (RFC 6121 section 8.5.1), as somebody who never decides. One that exists but
+// could not be read says so, since nothing was kept.
 func (r *roster) absent(e *core.Event) {
-	if e.Stanza.Type != stanza.Subscribe {
+	if e.Stanza.Type != stanza.Subscribe || e.Account.ID == 0 {
 		return
 	}
-	if e.Account.ID != 0 {
-		// It exists but could not be read: a refusal now would end the contact's request for good.
-		if answer := stanza.ErrorReply(e.Stanza, stanza.NewError(stanza.InternalServerError, "")); answer != nil {
-			r.host.Router.Route(e.Work, answer.Seal())
-		}
-		return
+	if answer := stanza.ErrorReply(e.Stanza, stanza.NewError(stanza.InternalServerError, "")); answer != nil {
+		r.host.Router.Route(e.Work, answer.Seal())
 	}
-	r.say(e.Work, e.Account, e.Stanza.From.Bare(), stanza.Unsubscribed) // RFC 6121 section 3.1.3, rule 1
 }
 
 // arrive decides about st, which a contact has sent.

@@ -6,8 +6,8 @@
 // outbound.go and inbound.go are the subscription stanzas, iq.go, versions.go and push.go the roster requests, pending.go the requests that
 // wait for the owner's answer.
 //
-// Hooks: Loading, Sending, Receiving, Available, AccountDeleted. Port: Contacts. Left out: a roster set for another account is answered as
-// if there were no such account, so nobody learns who exists.
+// Hooks: Loading, Sending, Receiving, Available, AccountDeleted. Port: Contacts. Another's roster is forbidden whether or not there is such an
+// account, so nobody learns who exists.
 package roster
 
 import (
@@ -44,12 +44,14 @@ func (m *Module) Install(h *core.Host) {
 	h.Hooks.Receiving.Add(m.Name(), r.receiving)
 	h.Hooks.Available.Add(m.Name(), r.available)
 	h.Hooks.AccountDeleted.Add(m.Name(), r.deleted)
-	h.IQ.Handle(core.IQ{
-		Space: ns.Roster, Local: "query", Type: stanza.Get, To: core.ToOwn, Action: core.ActUseAccount, Do: r.get, Module: m.Name(),
-	})
-	h.IQ.Handle(core.IQ{
-		Space: ns.Roster, Local: "query", Type: stanza.Set, To: core.ToOwn, Action: core.ActUseAccount, Do: r.set, Module: m.Name(),
-	})
+	// RFC 6121 sections 2.1.5 and 2.3.3: of another account it is forbidden.
+	for _, to := range []core.Target{core.ToOwn, core.ToContact} {
+		row := core.IQ{Space: ns.Roster, Local: "query", To: to, Action: core.ActUseAccount, Module: m.Name()}
+		row.Type, row.Do = stanza.Get, r.get
+		h.IQ.Handle(row)
+		row.Type, row.Do = stanza.Set, r.set
+		h.IQ.Handle(row)
+	}
 	// RFC 6121 sections 2.6.1 and 3.4.1: both are stream features.
 	h.Disco.StreamFeatures = append(h.Disco.StreamFeatures,
 		"<ver xmlns='"+ns.RosterVer+"'/>", "<sub xmlns='"+ns.PreApproval+"'/>")

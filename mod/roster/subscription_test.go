@@ -224,10 +224,9 @@ func TestNobodyThere(t *testing.T) {
 	a := v.online(alice, "a")
 	a.presence("subscribe", "nobody@example.org")
 	a.expect("<item", "ask='subscribe'")
-	// RFC 6121 section 3.1.3, rule 1.
-	a.expect("<presence", "type='unsubscribed'", "from='nobody@example.org'")
-	a.expect("<item jid='nobody@example.org' subscription='none'/>")
+	// RFC 6121 section 8.5.1: all of it is ignored.
 	a.presence("unsubscribe", "nobody@example.org")
+	a.expect("<item jid='nobody@example.org' subscription='none'/>")
 	a.presence("subscribed", "nobody@example.org")
 	a.presence("unsubscribed", "nobody@example.org")
 	a.none("<presence")

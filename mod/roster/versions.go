@@ -46,33 +46,30 @@ func (r *roster) catchUp(ctx context.Context, a *core.Account, b *book, s *core.
 		r.obs.Log.Warn("changes of a roster not read", "jid", a.JID.String(), "err", err)
 		return false
 	}
-	n := len(changes.Contacts) + len(changes.Removed)
-	if !ok || 2*n > b.items+1 {
+	if !ok || 2*len(changes.Items) > b.items+1 {
 		return false
 	}
-	r.owe(s, since, &changes, n)
+	r.owe(s, &changes)
 	r.host.Do(a.JID, func(w *core.Work, _ *core.Account) { r.settleDebt(w, s) })
 	return true
 }
 
-// owe makes the pushes. All but the last carry the version that the session had, so that one who is cut off in between asks for all again.
-func (r *roster) owe(s *core.Session, since int64, changes *store.RosterChanges, n int) {
+// owe makes the pushes, in the order of the changes (RFC 6121 section 2.6.3). Each carries the version of its change, so that one who is cut
+// off in between asks for the rest.
+func (r *roster) owe(s *core.Session, changes *store.RosterChanges) {
 	d := r.debts.Of(s)
 	d.pushes = d.pushes[:0]
-	last := strconv.FormatInt(int64(changes.Version), 36)
-	add := func(c store.Contact, now contact) {
-		v := store.Version(since)
-		if len(d.pushes) == n-1 {
+	for i := range changes.Items {
+		c, now := &changes.Items[i], contact{}
+		if !c.Gone {
+			now = contactOf(&c.Contact)
+		}
+		v := c.Version
+		if i == len(changes.Items)-1 {
 			v = changes.Version
 		}
-		if st := pushOf(c.JID, now, "since"+last+"-"+strconv.Itoa(len(d.pushes)), v); st != nil {
+		if st := pushOf(c.JID, now, "since"+strconv.FormatInt(int64(c.Version), 36)+"-"+strconv.Itoa(i), v); st != nil {
 			d.pushes = append(d.pushes, st)
 		}
-	}
-	for _, j := range changes.Removed {
-		add(store.Contact{JID: j}, contact{})
-	}
-	for i := range changes.Contacts {
-		add(changes.Contacts[i], contactOf(&changes.Contacts[i]))
 	}
 }

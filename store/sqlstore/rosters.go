@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -23,8 +24,8 @@ type rosters struct{ db *DB }
 
 const (
 	selectVersion = "SELECT version, floor FROM rosters WHERE owner = $1"
-	selectItems   = "SELECT jid, name, subscription, ask, approved, groups_json FROM roster_items WHERE owner = $1 AND version > $2 ORDER BY jid"
-	selectGone    = "SELECT jid FROM roster_gone WHERE owner = $1 AND version > $2 ORDER BY jid"
+	selectItems   = "SELECT jid, name, subscription, ask, approved, groups_json, version FROM roster_items WHERE owner = $1 AND version > $2 ORDER BY jid"
+	selectGone    = "SELECT jid, version FROM roster_gone WHERE owner = $1 AND version > $2 ORDER BY jid"
 	selectPending = "SELECT jid, stanza, since FROM roster_pending WHERE owner = $1 ORDER BY jid"
 )
 
@@ -90,8 +91,12 @@ func (r rosters) Load(ctx context.Context, owner store.Owner) (store.Roster, err
 			return err
 		}
 		out.Version = version
-		if out.Contacts, err = r.contacts(s, owner, -1); err != nil {
+		items, err := r.items(s, owner, -1)
+		if err != nil {
 			return err
+		}
+		for i := range items {
+			out.Contacts = append(out.Contacts, items[i].Contact)
 		}
 		return s.each(selectPending, func(rows *sql.Rows) error {
 			var p store.Pending
@@ -120,13 +125,13 @@ func (r rosters) version(s *snapshot, owner store.Owner) (version, floor store.V
 	return version, floor, err
 }
 
-// contacts returns those that changed after a version.
-func (r rosters) contacts(s *snapshot, owner store.Owner, since store.Version) ([]store.Contact, error) {
-	var out []store.Contact
+// items returns the contacts that changed after a version, ordered by address.
+func (r rosters) items(s *snapshot, owner store.Owner, since store.Version) ([]store.ChangedContact, error) {
+	var out []store.ChangedContact
 	err := s.each(selectItems, func(rows *sql.Rows) error {
-		var c store.Contact
+		var c store.ChangedContact
 		var text, groups string
-		if err := rows.Scan(&text, &c.Name, &c.Subscription, &c.Ask, &c.Approved, &groups); err != nil {
+		if err := rows.Scan(&text, &c.Name, &c.Subscription, &c.Ask, &c.Approved, &groups, &c.Version); err != nil {
 			return err
 		}
 		if groups != noGroups {
@@ -157,16 +162,18 @@ func (r rosters) ChangesSince(ctx context.Context, owner store.Owner, since stor
 		if !ok || since == version {
 			return nil
 		}
-		if out.Contacts, err = r.contacts(s, owner, since); err != nil {
+		if out.Items, err = r.items(s, owner, since); err != nil {
 			return err
 		}
 		return s.each(selectGone, func(rows *sql.Rows) error {
+			c := store.ChangedContact{Gone: true}
 			var text string
-			if err := rows.Scan(&text); err != nil {
+			if err := rows.Scan(&text, &c.Version); err != nil {
 				return err
 			}
-			if j, fine := r.db.address(text); fine {
-				out.Removed = append(out.Removed, j)
+			var fine bool
+			if c.JID, fine = r.db.address(text); fine {
+				out.Items = append(out.Items, c)
 			}
 			return nil
 		}, int64(owner), int64(since))
@@ -174,6 +181,7 @@ func (r rosters) ChangesSince(ctx context.Context, owner store.Owner, since stor
 	if err != nil || !ok {
 		return store.RosterChanges{}, false, err
 	}
+	slices.SortStableFunc(out.Items, func(a, b store.ChangedContact) int { return cmp.Compare(a.Version, b.Version) })
 	return out, true, nil
 }
 

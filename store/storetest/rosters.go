@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"stonechat/store"
-	"stonechat/xmpp/jid"
 )
 
 func testRoster(t *testing.T, f *fixture) {
@@ -66,25 +65,26 @@ func testRosterVersions(t *testing.T, f *fixture) {
 	v1, v2 := put(1), put(2)
 	v3 := remove(1)
 	v4 := put(3)
+	second, third := store.ChangedContact{Contact: contact(2), Version: v2}, store.ChangedContact{Contact: contact(3), Version: v4}
+	gone := store.ChangedContact{Contact: store.Contact{JID: contact(1).JID}, Version: v3, Gone: true}
 	for _, c := range []struct {
-		since    store.Version
-		contacts []store.Contact
-		removed  []jid.JID
-		ok       bool
+		since store.Version
+		items []store.ChangedContact
+		ok    bool
 	}{
-		{v4, nil, nil, true},
-		{v3, []store.Contact{contact(3)}, nil, true},
-		{v2, []store.Contact{contact(3)}, []jid.JID{contact(1).JID}, true},
-		{v1, []store.Contact{contact(2), contact(3)}, []jid.JID{contact(1).JID}, true},
-		{0, nil, nil, false},
-		{v4 + 1, nil, nil, false},
-		{-1, nil, nil, false},
+		{v4, nil, true},
+		{v3, []store.ChangedContact{third}, true},
+		{v2, []store.ChangedContact{gone, third}, true},
+		{v1, []store.ChangedContact{second, gone, third}, true},
+		{0, nil, false},
+		{v4 + 1, nil, false},
+		{-1, nil, false},
 	} {
 		got, ok, err := f.Rosters.ChangesSince(f.ctx, 1, c.since)
 		must(t, err)
 		want := store.RosterChanges{}
 		if c.ok {
-			want = store.RosterChanges{Version: v4, Contacts: c.contacts, Removed: c.removed}
+			want = store.RosterChanges{Version: v4, Items: c.items}
 		}
 		if ok != c.ok || !reflect.DeepEqual(got, want) {
 			t.Errorf("since %d: %v %+v, want %v %+v", c.since, ok, got, c.ok, want)
@@ -92,7 +92,7 @@ func testRosterVersions(t *testing.T, f *fixture) {
 	}
 	// A contact that comes back is not removed any more.
 	v5 := put(1)
-	if got, ok, err := f.Rosters.ChangesSince(f.ctx, 1, v2); err != nil || !ok || got.Version != v5 || len(got.Removed) != 0 || len(got.Contacts) != 2 {
+	if got, ok, err := f.Rosters.ChangesSince(f.ctx, 1, v2); err != nil || !ok || got.Version != v5 || len(got.Items) != 2 || got.Items[0].Gone || got.Items[1].Gone {
 		t.Fatalf("back again: %+v, %v, %v", got, ok, err)
 	}
 	// Removals are remembered, but not for ever: then the client needs the whole roster.
@@ -105,7 +105,7 @@ func testRosterVersions(t *testing.T, f *fixture) {
 	v6 := remove(3)
 	got, ok, err := f.Rosters.ChangesSince(f.ctx, 1, v6-1)
 	must(t, err)
-	if _, old, err := f.Rosters.ChangesSince(f.ctx, 1, v5); err != nil || old || !ok || len(got.Removed) != 1 {
+	if _, old, err := f.Rosters.ChangesSince(f.ctx, 1, v5); err != nil || old || !ok || len(got.Items) != 1 || !got.Items[0].Gone {
 		t.Fatalf("after 2000 removals: old version known %v, %v; newest %+v, %v", old, err, got, ok)
 	}
 }

@@ -35,6 +35,9 @@ type Options struct {
 	// Authorize decides whether username may act as the non-empty authzid that
 	// the client sent. Without it every such wish is refused.
 	Authorize func(username, authzid string) bool
+	// Refusing is called before a wrong proof or password is reported, for users
+	// that exist and others alike; it may wait, to slow guessing. It may be nil.
+	Refusing func(username string)
 }
 
 // ErrOptions says that Options lack a proper secret.
@@ -205,7 +208,8 @@ func (s *Server) clientFinal(msg string) ([]byte, bool, error) {
 		return nil, false, &Error{Condition: NotAuthorized, Text: "channel bindings do not match"}
 	}
 	if subtle.ConstantTimeCompare([]byte(m.nonce), []byte(s.nonce)) != 1 {
-		return nil, false, malformed("nonce does not match")
+		// RFC 5802 section 5.1: the server verifies it; well-formed but of another exchange, it proves nothing.
+		return nil, false, &Error{Condition: NotAuthorized, Text: "nonce does not match"}
 	}
 	h := s.cred.Hash
 	if len(m.proof) != h.Size() {
@@ -217,9 +221,17 @@ func (s *Server) clientFinal(msg string) ([]byte, bool, error) {
 	subtle.XORBytes(key, key, m.proof)
 	right := hmac.Equal(h.sum(key), s.cred.StoredKey)
 	if !right || !s.known {
-		return nil, false, refused()
+		return nil, false, s.refuse()
 	}
 	return []byte("v=" + encodeBase64(h.mac(s.cred.ServerKey, auth))), true, nil
+}
+
+// refuse is the end of a wrong proof.
+func (s *Server) refuse() error {
+	if s.opt.Refusing != nil {
+		s.opt.Refusing(s.user)
+	}
+	return refused()
 }
 
 // expectedBinding is the only value that c= may have, to the byte.
@@ -246,7 +258,7 @@ func (s *Server) plain(msg string) ([]byte, bool, error) {
 		return nil, false, err
 	}
 	if right := s.cred.Verify(parts[2]); !right || !s.known {
-		return nil, false, refused()
+		return nil, false, s.refuse()
 	}
 	return nil, true, nil
 }

@@ -170,8 +170,8 @@ func TestServerRefuses(t *testing.T) {
 		{name: "empty authzid", first: "n,a=,n=user,r=abc", want: MalformedRequest},
 		{name: "header not repeated", first: start, final: "c=eSws,r=abcserver,p=AAAA", want: NotAuthorized},
 		{name: "loose base64", first: start, final: "c=biwt,r=abcserver,p=AAAA", want: NotAuthorized},
-		{name: "other nonce", first: start, final: "c=biws,r=abcserveR,p=AAAA", want: MalformedRequest},
-		{name: "shorter nonce", first: start, final: "c=biws,r=abc,p=AAAA", want: MalformedRequest},
+		{name: "other nonce", first: start, final: "c=biws,r=abcserveR,p=AAAA", want: NotAuthorized},
+		{name: "shorter nonce", first: start, final: "c=biws,r=abc,p=AAAA", want: NotAuthorized},
 		{name: "short proof", first: start, final: "c=biws,r=abcserver,p=AAAA", want: MalformedRequest},
 		{name: "no proof", first: start, final: "c=biws,r=abcserver", want: MalformedRequest},
 		{name: "empty final", first: start, final: "\n", want: MalformedRequest},
@@ -258,6 +258,32 @@ func TestNonceIsCompared(t *testing.T) {
 		_, done, err := s.Next([]byte(without + ",p=" + encodeBase64(proof)))
 		if done != want || (err == nil) != want {
 			t.Errorf("nonce %s: %v, %v", nonce, done, err)
+		}
+	}
+}
+
+// TestRefusing: every wrong password can be slowed, whether or not there is such a user, and no right one.
+func TestRefusing(t *testing.T) {
+	for _, tc := range []struct {
+		mechanism, user, password, want string
+	}{
+		{ScramSHA256, "juliet", "s3cret", ""},
+		{ScramSHA256, "juliet", "wrong", "juliet"},
+		{ScramSHA256, "Romeo", "s3cret", "romeo"},
+		{Plain, "juliet", "s3cret", ""},
+		{Plain, "juliet", "wrong", "juliet"},
+		{Plain, "romeo", "wrong", "romeo"},
+	} {
+		got := ""
+		s := newServer(t, tc.mechanism, users{"juliet": credential(t, SHA256, "s3cret")}, Options{
+			AllowPlain: true, Refusing: func(user string) { got += user },
+		})
+		c, err := NewClient([]string{tc.mechanism}, Login{Username: tc.user, Password: tc.password, AllowPlain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := exchange(s, c); (err == nil) != (tc.want == "") || got != tc.want {
+			t.Errorf("%s of %s: %v, %q was slowed, want %q", tc.mechanism, tc.user, err, got, tc.want)
 		}
 	}
 }

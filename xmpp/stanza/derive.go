@@ -20,6 +20,14 @@ func (s *Stanza) Stamp(from jid.JID) {
 	s.Seal()
 }
 
+// DefaultLang gives a stanza that names no language that of its stream, in
+// place (RFC 6120 section 8.1.5); only for a value not shared yet, before Stamp.
+func (s *Stanza) DefaultLang(lang string) {
+	if s.Lang == "" && s.Kind != Nonza {
+		s.Lang = lang
+	}
+}
+
 // Stamped returns a sealed copy with that sender; a zero address removes it.
 func (s *Stanza) Stamped(from jid.JID) *Stanza {
 	c := s.copy()

@@ -213,6 +213,8 @@ func TestBadElements(t *testing.T) {
 		{`</stream:strea>`, nwf, 0},
 		{`</stream:streams>`, nwf, 0},
 		{`</stream:stream><a/>`, nwf, 16},
+		{`<stream:stream to='a'>`, BadFormat, 0},
+		{`<a/><s:stream xmlns:s='http://etherx.jabber.org/streams'/>`, BadFormat, 4},
 	} {
 		steps := feedings(t, Limits{}, open+c.in)
 		last := steps[len(steps)-1]
@@ -240,6 +242,8 @@ func TestHeaders(t *testing.T) {
 		{`<?xml version='1.0' encoding='UTF-8'version='1.0'?>`, NotWellFormed},
 		{`<!DOCTYPE x>` + root, RestrictedXML},
 		{"\ufeff" + root, NotWellFormed},
+		{"\xff\xfe<\x00", UnsupportedEncoding},
+		{"\xfe\xff\x00<", UnsupportedEncoding},
 		{"GET / HTTP/1.1", NotWellFormed},
 		{`</a>`, NotWellFormed},
 		{`<message/>`, InvalidNamespace},

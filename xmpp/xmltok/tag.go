@@ -1,6 +1,10 @@
 package xmltok
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"stonechat/xmpp/ns"
+)
 
 // markup decides what begins at '<'.
 func (m *Scratch) markup(s *Scanner, buf []byte, i int) (int, bool) {
@@ -11,6 +15,10 @@ func (m *Scratch) markup(s *Scanner, buf []byte, i int) (int, bool) {
 		// Only white space may stand outside of a top-level element.
 		if m.phase == inStream {
 			return m.fail(BadFormat, "text between elements", i)
+		}
+		if m.phase == beforeHeader && buf[i] >= 0xFE {
+			// RFC 6120 section 4.9.3.22: no UTF-8 has these bytes; the byte order marks of UTF-16 begin with them.
+			return m.fail(UnsupportedEncoding, "not UTF-8", i)
 		}
 		return m.fail(NotWellFormed, "text outside of the element", i)
 	}
@@ -266,6 +274,9 @@ func (m *Scratch) startEnd(s *Scanner, buf []byte, i int) (int, bool) {
 	if depth <= 2 {
 		m.outlineStart(space, depth, i)
 	}
+	if depth == 1 && m.phase == inStream && m.isHeader(buf) {
+		return m.fail(BadFormat, "stream header inside of the stream", m.mark)
+	}
 	if m.tree != nil {
 		m.tree.open(m, s, buf, space, i)
 	}
@@ -279,6 +290,13 @@ func (m *Scratch) startEnd(s *Scanner, buf []byte, i int) (int, bool) {
 		return m.closeElement(i, i)
 	}
 	return i, true
+}
+
+// isHeader says whether the top-level element whose start tag has just ended is
+// a stream header. Inside of a stream its end tag would be that of the stream:
+// it is refused at once, or everything behind it would count as its content.
+func (m *Scratch) isHeader(buf []byte) bool {
+	return string(m.out.Local.Bytes(buf)) == "stream" && m.out.Space.of(buf) == ns.Streams
 }
 
 // outlineStart records the top-level element or one of its children.
