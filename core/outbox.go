@@ -356,10 +356,12 @@ func (o *Outbox) detach() Sink {
 	return old
 }
 
-// attach gives the session a new sink: first comes greeting, then everything that was sent and not acknowledged, then the rest.
-func (o *Outbox) attach(w *Work, sink Sink, greeting string) {
+// attach gives the session a new sink: first comes greeting, which tells the count handled, then everything that was sent and not
+// acknowledged, then the rest.
+func (o *Outbox) attach(w *Work, sink Sink, greeting string, handled uint32) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.tell, o.handled = false, handled // an answer from before would be an older count
 	queue := make([]item, 0, 1+len(o.unacked)+len(o.queue))
 	queue = append(queue, item{raw: greeting, size: len(greeting)})
 	queue = append(queue, o.unacked...)

@@ -278,8 +278,9 @@ func (a *Account) attach(w *Work, s *Session, sink Sink) {
 	if from, ok := sink.(Addressed); ok {
 		s.Address = from.Address()
 	}
-	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + s.resume.id + "' h='" + strconv.FormatUint(uint64(s.win.handled()), 10) + "'/>"
-	s.out.attach(w, sink, greeting)
+	handled := s.win.handled()
+	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + s.resume.id + "' h='" + strconv.FormatUint(uint64(handled), 10) + "'/>"
+	s.out.attach(w, sink, greeting, handled)
 	a.Host.metrics.resumed.Inc()
 	a.Host.Hooks.Bound.run(w.begin(a, nil, s))
 }

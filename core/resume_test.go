@@ -214,6 +214,42 @@ func TestFirstAnswerCountsAll(t *testing.T) {
 	})
 }
 
+// An answer that became due while the line was cut is older than the count in <resumed/>, and is not given any more.
+func TestNoOlderCountBehindResumed(t *testing.T) {
+	everyHouse(t, func(t *testing.T, build builder) {
+		var first, second store.Promise
+		x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, _ *sqlstore.DB) {
+			h.Hooks.Sending.Add("keep", func(e *core.Event) core.Verdict {
+				if e.Stanza.ID == "kept-1" {
+					e.Wait(first.Ticket())
+				} else if e.Stanza.ID == "kept-2" {
+					e.Wait(second.Ticket())
+				}
+				return core.Next
+			})
+		})
+		juliet, romeo := x.online("juliet", "j"), x.online("romeo", "r")
+		id := juliet.enable()
+		juliet.say("<message to='romeo@example.org' type='chat' id='kept-1'/>")
+		juliet.nonza("<r xmlns='" + ns.StreamManagement + "'/>")
+		juliet.say("<message to='romeo@example.org' type='chat' id='kept-2'/>")
+		juliet.session.Lose(juliet.work, juliet, core.LostLine)
+		juliet.work.Run()
+		first.Settle(nil)
+		romeo.wait("id='kept-1'")
+		second.Settle(nil)
+		romeo.wait("id='kept-2'")
+		again, err := x.resume("juliet", id, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.fence()
+		if got := again.text(); !strings.Contains(got, "h='2'/>") || strings.Contains(got, "h='1'/>") {
+			t.Errorf("counts went back: %s", got)
+		}
+	})
+}
+
 // What was said before <enable/> is not counted, also when the disk has it later than what is said behind.
 func TestCountBeginsBehindEnable(t *testing.T) {
 	everyHouse(t, func(t *testing.T, build builder) {

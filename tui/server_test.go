@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -132,7 +133,11 @@ func sit(t *testing.T, a tui.Account) *person {
 	r, w := io.Pipe()
 	p := &person{t: t, in: w, end: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { p.end <- tui.Chat(ctx, a, tui.Terminal{In: r, Out: p}) }()
+	go func() {
+		err := tui.Chat(ctx, a, tui.Terminal{In: r, Out: p})
+		r.CloseWithError(fmt.Errorf("the client has ended: %w", errors.Join(err, io.ErrClosedPipe)))
+		p.end <- err
+	}()
 	t.Cleanup(func() {
 		cancel()
 		w.Close()

@@ -200,7 +200,10 @@ func (c *Client) flush() {
 func (c *Client) acknowledge(h uint32) (settled []*Ticket, ok bool) {
 	// The counters wrap at 2^32, and so does the difference.
 	n := int64(h - c.acked)
-	if n > int64(len(c.unacked)) {
+	switch {
+	case int32(h-c.acked) < 0:
+		return nil, true // an older count says nothing new
+	case n > int64(len(c.unacked)):
 		return nil, false
 	}
 	settled = c.unacked[:n:n]
