@@ -143,9 +143,18 @@ func (c *conn) settleIn() {
 }
 
 // receive brings one stanza to the owner, as long as the client is within its rates and its window. Stanzas that arrive together become
-// turns together. It returns false when nothing more is to be read.
+// turns together: they are worked when nothing more is in hand, which neither a stanza nor an error says. It returns false when nothing
+// more is to be read.
 func (c *conn) receive(st *stanza.Stanza, err error) (more bool) {
 	defer c.guard()
+	if st == nil && err == nil {
+		if c.work == nil {
+			return true
+		}
+		more = c.settle()
+		c.rest()
+		return more
+	}
 	if c.work == nil {
 		c.work = c.door.work()
 	}
@@ -171,18 +180,19 @@ func (c *conn) receive(st *stanza.Stanza, err error) (more bool) {
 	}
 	c.count(st)
 	c.held++
-	buffered := c.stream.Buffered()
-	if buffered && c.held < turnsAtOnce && !c.session.Full() {
+	if c.held < turnsAtOnce && !c.session.Full() {
 		return true
 	}
+	return c.settle()
+}
+
+// settle works the turns of what was received, and returns when the client may send more; false when nothing more is to be read.
+func (c *conn) settle() bool {
 	c.held = 0
 	c.work.Run()
 	if err := c.pace(); err != nil {
 		c.lose(c.work, err)
 		return false
-	}
-	if !buffered {
-		c.rest()
 	}
 	return true
 }

@@ -85,7 +85,7 @@ func echo(p *Poller, nc net.Conn, encrypted bool, cfg *tls.Config) {
 	}
 	c.SetLimits(AfterLogin())
 	p.Serve(c, func(st *stanza.Stanza, err error) bool {
-		if err == nil {
+		if st != nil {
 			err = c.Send(st)
 		}
 		if err != nil {

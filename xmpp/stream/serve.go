@@ -27,7 +27,8 @@ const (
 
 // Serve reads c until handle returns false, and gives it each element, or an
 // error of Read instead; handle may go on after os.ErrDeadlineExceeded only.
-// Then done is called. Serve itself returns at once, and c belongs to handle
+// Neither means that nothing more is in hand, so that what arrives together can
+// be answered together. In the end done is called. Serve itself returns at once, and c belongs to handle
 // from then on: its calls never overlap, and within it the connection may be
 // used as by the reading goroutine.
 //
@@ -65,7 +66,7 @@ func (c *Conn) burst() bool {
 	for {
 		st, err := c.read(false)
 		if err == errAgain {
-			return true
+			return c.handle(nil, nil)
 		}
 		if !c.handle(st, err) {
 			return false

@@ -33,6 +33,9 @@ func serveOne(t testing.TB, p *Poller, nc, far net.Conn, timeout time.Duration) 
 	}
 	v.SetReadTimeout(timeout)
 	p.Serve(v.Conn, func(st *stanza.Stanza, err error) bool {
+		if st == nil && err == nil {
+			return true
+		}
 		if err != nil {
 			v.events <- err.Error()
 			return errors.Is(err, os.ErrDeadlineExceeded) && timeout > 0
@@ -84,9 +87,9 @@ var ends = map[string]func(t testing.TB) (near, far net.Conn){
 }
 
 func TestServe(t *testing.T) {
-	for name, make := range ends {
+	for name, connect := range ends {
 		t.Run(name, func(t *testing.T) {
-			near, far := make(t)
+			near, far := connect(t)
 			v := serveOne(t, poller(t), near, far, 20*time.Millisecond)
 			if e := <-v.events; !strings.Contains(e, "timeout") {
 				t.Fatal(e)
@@ -172,7 +175,7 @@ func TestServeMany(t *testing.T) {
 			}
 			defer inside.Add(-1)
 			switch {
-			case errors.Is(err, os.ErrDeadlineExceeded):
+			case st == nil && err == nil, errors.Is(err, os.ErrDeadlineExceeded):
 				return true
 			case err != nil:
 				t.Errorf("after %d: %v", next, err)
@@ -202,4 +205,42 @@ func TestServeMany(t *testing.T) {
 		}()
 	}
 	all.Wait()
+}
+
+// TestServeTellsWhenNothingIsInHand: also when half of the next element has come.
+func TestServeTellsWhenNothingIsInHand(t *testing.T) {
+	for name, connect := range ends {
+		t.Run(name, func(t *testing.T) {
+			near, far := connect(t)
+			c := NewConn(near, Options{})
+			go io.WriteString(far, open)
+			if _, err := c.ReadHeader(); err != nil {
+				t.Fatal(err)
+			}
+			answers, held := make(chan string, 8), []string(nil)
+			done := make(chan struct{})
+			poller(t).Serve(c, func(st *stanza.Stanza, err error) bool {
+				switch {
+				case err != nil:
+					return false
+				case st != nil:
+					held = append(held, st.ID)
+				case len(held) > 0:
+					answers <- strings.Join(held, " ")
+					held = nil
+				}
+				return true
+			}, func() { close(done) })
+			say(t, far, "<message id='1'/><message id='2'/><mess")
+			if got := <-answers; got != "1 2" {
+				t.Errorf("answered %q", got)
+			}
+			say(t, far, "age id='3'/>")
+			if got := <-answers; got != "3" {
+				t.Errorf("answered %q", got)
+			}
+			far.Close()
+			<-done
+		})
+	}
 }
