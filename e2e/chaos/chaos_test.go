@@ -93,11 +93,7 @@ func newServer(t *testing.T, users int, options string) *peers.Server {
 // is killed and its log is searched for crashes.
 func startServer(t *testing.T, folder string, users int, options string) *peers.Server {
 	t.Helper()
-	kind, setup := peers.Stonechat, setupFor(t, folder, users, options)
-	if *serverFlag == "prosody" {
-		kind = peers.Prosody
-	}
-	return serve(t, kind, setup)
+	return serve(t, setupFor(t, folder, users, options))
 }
 
 // setupFor says how the server under test is set up.
@@ -123,8 +119,12 @@ func setupFor(t *testing.T, folder string, users int, options string) peers.Opti
 }
 
 // serve is startServer for any setup.
-func serve(t *testing.T, kind peers.Kind, setup peers.Options) *peers.Server {
+func serve(t *testing.T, setup peers.Options) *peers.Server {
 	t.Helper()
+	kind := peers.Stonechat
+	if *serverFlag == "prosody" {
+		kind = peers.Prosody
+	}
 	s, err := peers.Start(t.Context(), kind, setup)
 	if errors.Is(err, exec.ErrNotFound) {
 		t.Skipf("THIS MACHINE LACKS: %v", err)

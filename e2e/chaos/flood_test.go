@@ -176,19 +176,29 @@ func (d *deafSession) detached(ctx context.Context) error {
 func TestSlowReader(t *testing.T) {
 	random(t)
 	rows := newTable("session", "sent MB", "in", "memory before", "peak", "growth", "detached after", "pair p99 before", "during", "ratio")
-	for _, acks := range []bool{false, true} {
-		name := "without 0198"
-		if acks {
-			name = "with 0198"
-		}
-		t.Run(name, func(t *testing.T) { slowReader(t, rows, name, acks) })
+	for _, f := range []slowness{
+		{"without 0198", false, false, *slowBytes},
+		{"with 0198", true, false, *slowBytes},
+		// What four senders may send at once and in the seconds after it.
+		{"rates limited", true, true, min(*slowBytes, 8<<20)},
+	} {
+		t.Run(f.name, func(t *testing.T) { f.run(t, rows) })
 	}
 	rows.print(t, "a client that does not read")
 }
 
-func slowReader(t *testing.T, rows *table, name string, acks bool) {
+// slowness is one flood.
+type slowness struct {
+	name          string
+	acks, limited bool // stream management; rate limits as shipped
+	bytes         int64
+}
+
+func (f slowness) run(t *testing.T, rows *table) {
 	const deaf, reader = 0, 5
-	s := newServer(t, 8, "")
+	setup := setupFor(t, t.TempDir(), 8, "")
+	setup.Limited = f.limited
+	s := serve(t, setup)
 	keys := wire.NewKeys()
 	pair, err := NewPair(t.Context(), s, keys, 6, 7)
 	if err != nil {
@@ -204,7 +214,7 @@ func slowReader(t *testing.T, rows *table, name string, acks bool) {
 	listening.Go(func() { _ = listener.read() }) // ends with Drop
 	warm, warmest := make(chan struct{}), make(chan int64, 1)
 	go func() { warmest <- peakMemory(s.Pid(), warm) }()
-	flood(t, s, keys, NewLedger(), reader, min(*slowBytes, 64<<20))
+	flood(t, s, keys, NewLedger(), reader, min(f.bytes, 64<<20))
 	close(warm)
 	if err := listener.session.Drop(); err != nil {
 		t.Error(err)
@@ -220,7 +230,7 @@ func slowReader(t *testing.T, rows *table, name string, acks bool) {
 		t.Fatal(err)
 	}
 	before = max(before, <-warmest) // what a flood takes for itself is no cost of deafness either
-	victim := newDeafSession(t, s, keys, deaf, acks)
+	victim := newDeafSession(t, s, keys, deaf, f.acks)
 	stop, peak := make(chan struct{}), make(chan int64, 1)
 	go func() { peak <- peakMemory(s.Pid(), stop) }()
 	began := time.Now()
@@ -229,7 +239,7 @@ func slowReader(t *testing.T, rows *table, name string, acks bool) {
 	flooded := make(chan struct{})
 	go func() {
 		defer close(flooded)
-		flood(t, s, keys, ledger, deaf, *slowBytes)
+		flood(t, s, keys, ledger, deaf, f.bytes)
 	}()
 	for running := true; running; {
 		times, err := pair.Messages(t.Context(), 200*time.Millisecond, 10*time.Millisecond)
@@ -258,7 +268,7 @@ func slowReader(t *testing.T, rows *table, name string, acks bool) {
 		t.Errorf("memory grew by %.1f MB, more than %d MB", megabytes(top-before), slowMemory>>20)
 	}
 	was, is := percentile(quiet, 99), percentile(sorted(during), 99)
-	rows.row(name, fmt.Sprintf("%.1f", megabytes(*slowBytes)), lasted.Round(time.Millisecond), megabytesText(before), megabytesText(top),
+	rows.row(f.name, fmt.Sprintf("%.1f", megabytes(f.bytes)), lasted.Round(time.Millisecond), megabytesText(before), megabytesText(top),
 		megabytesText(top-before), detached, was, is, fmt.Sprintf("%.1f", float64(is)/float64(was)))
 	_ = victim.session.Drop() // the server may have closed it
 	checkFlood(t, s, keys, ledger, deaf)

@@ -144,7 +144,7 @@ func TestSilentLine(t *testing.T) {
 	resume := *stallLimit
 	setup := setupFor(t, t.TempDir(), 3, fmt.Sprintf("[limits]\nstall = %q\nresume = %q\n", stallLimit.String(), resume.String()))
 	setup.Host = serverIP
-	l := &lines{t, serve(t, peers.Stonechat, setup), binary}
+	l := &lines{t, serve(t, setup), binary}
 
 	watch, gone := l.log(0, nil), l.log(1, dead.dial)
 	var still *wire.Session // reads nothing and says nothing; its system confirms what comes

@@ -52,6 +52,7 @@ type Options struct {
 	Archive string // always, never or roster (XEP-0441); empty means always
 	Binary  string // the stonechat program; unused for the others
 	Dir     string // folder of everything; empty means a new temporary one, removed by Close
+	Limited bool   // with rate limits, as shipped; Stonechat only
 	Host    string // IP address that clients connect to, 127.0.0.1 when empty; Stonechat only
 	Extra   string // further lines of the server's own configuration language (Stonechat: whole tables)
 }

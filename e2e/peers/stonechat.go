@@ -37,7 +37,7 @@ func (stonechat) prepare(s *Server) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf(stonechatConfig, domains, s.data(), s.options.Extra, s.cert(), s.key(), s.C2S, s.C2STLS, s.HTTP, s.options.Archive, s.Domain)
+	text := fmt.Sprintf(stonechatConfig, domains, s.data(), s.options.Limited, s.options.Extra, s.cert(), s.key(), s.C2S, s.C2STLS, s.HTTP, s.options.Archive, s.Domain)
 	return os.WriteFile(filepath.Join(s.Dir, "stonechat.toml"), []byte(text), 0o600)
 }
 
@@ -87,7 +87,7 @@ func ready(ctx context.Context, url string) bool {
 
 const stonechatConfig = `domains = %s
 data = %q
-rate_limits = false
+rate_limits = %t
 %s
 [tls]
 certificate = %q
