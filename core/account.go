@@ -12,7 +12,8 @@ import (
 	"stonechat/xmpp/xmltok"
 )
 
-// Account is the owner of one bare address of a host. Exported fields are fixed once it is loaded; everything else belongs to its turns.
+// Account is the owner of one bare address of a host. Exported fields are fixed once it is loaded, but for Exists, which ends when the account
+// is deleted; everything else belongs to its turns.
 type Account struct {
 	holder
 	Host *Host
@@ -74,7 +75,7 @@ func (a *Account) handle(w *Work, t *turn) {
 	t.op(a, w, t)
 }
 
-// panicked answers the stanza of a failed turn and has the account read again from the store when its sessions are gone.
+// panicked counts a failed turn and answers its stanza, unless it is presence, which nobody answers.
 func (a *Account) panicked(w *Work, t *turn, r any) {
 	a.Host.metrics.panics.Inc()
 	a.Host.logPanic(a.JID, t.st, r)
@@ -357,7 +358,7 @@ func (a *Account) leaveMemory(_ *Work, _ *turn) {
 	}
 }
 
-// Ask has f called in a turn of the account and waits for its answer. Only a door may call it.
+// ask has f called in a turn of the account and waits for its answer. Only a door may call it.
 func ask[T any](ctx context.Context, h *Host, w *Work, account jid.JID, f func(*Work, *Account) (T, error)) (T, error) {
 	type answer struct {
 		v   T

@@ -15,7 +15,7 @@ type Verdict uint8
 const (
 	Next Verdict = iota // go on with the next hook
 	Done                // the hook has taken care of the stanza: nothing more happens to it
-	Drop                // the stanza ends here; Event.Err, if set, is what its sender is told
+	Drop                // the stanza ends here; Event.Err, if set, is what its sender is told (Sending, and Receiving of messages)
 )
 
 // Event is what a hook or an IQ handler sees of one stanza. It is valid during the call only and reused afterwards.
@@ -27,7 +27,6 @@ type Event struct {
 	Stanza  *stanza.Stanza // a deciding hook may put another in its place
 	Targets []*Session     // Received: who gets it, perhaps nobody
 	Err     *stanza.Error  // with Drop: the answer to the sender
-	Outside bool           // the sender is not an account of this host
 	Absent  bool           // Receiving: nobody would get it now
 
 	// Kept is the archive's public id of the owner's copy, Key its place in the archive; zero when the owner keeps none.
@@ -88,7 +87,7 @@ func (w Watching) run(e *Event) {
 }
 
 // Hooks are the points where modules stand. They are filled by Install before the first door opens and never change afterwards.
-// Every hook runs in a turn of the owner it is about.
+// Every hook but Loading and Login runs in a turn of the owner it is about.
 type Hooks struct {
 	// Loading: an account is read into memory. Before its first turn, on a goroutine that may wait; what fails here makes it unavailable.
 	Loading []Hook[func(context.Context, *Account) error]
@@ -114,7 +113,7 @@ type Hooks struct {
 	Closed Watching
 	// Login: an attempt to log in, with its outcome. Runs at the door.
 	Login []Hook[func(*Attempt)]
-	// AccountDeleted: the account is gone; whoever keeps something of it erases it. Turn of the account.
+	// AccountDeleted: the account is being deleted, its sessions have ended; whoever keeps something of it erases it. Turn of the account.
 	AccountDeleted Watching
 }
 

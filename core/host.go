@@ -159,16 +159,26 @@ func (h *Host) Loaded() []jid.JID {
 	return out
 }
 
-// DeleteAccount ends the sessions of an account that is about to be deleted from the store, tells modules, and forgets it. It fails with
-// ErrElsewhere as Do does. Only a door may call it.
-func (h *Host) DeleteAccount(ctx context.Context, account jid.JID) error {
-	return h.Ask(ctx, account, func(w *Work, a *Account) error {
+// DeleteAccount ends the sessions of an account, tells modules, and has erase delete it from the store. From its first turn on nobody of that
+// name exists: it stays in memory as such until erase has returned, so that nothing that comes meanwhile finds it in the store. It fails with
+// ErrElsewhere as Do does, or as erase does. Only a door may call it.
+func (h *Host) DeleteAccount(ctx context.Context, account jid.JID, erase func(context.Context) error) error {
+	err := h.Ask(ctx, account, func(w *Work, a *Account) error {
 		a.EndSessions(w, nil)
 		h.Hooks.AccountDeleted.run(w.begin(a, nil, nil))
 		a.Exists = false
-		a.turns.Take(w, turn{op: (*Account).leaveMemory})
+		a.gates++
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	err = erase(ctx)
+	return errors.Join(err, h.Ask(context.WithoutCancel(ctx), account, func(w *Work, a *Account) error {
+		a.gates--
+		a.turns.Take(w, turn{op: (*Account).leaveMemory})
+		return nil
+	}))
 }
 
 // slow runs a slow row in the bounded pool; its answer comes back as a turn.

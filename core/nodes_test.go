@@ -606,7 +606,8 @@ func TestOnlyTheOwnerActs(t *testing.T) {
 	if err := wrong.Ask(t.Context(), address(name), func(*core.Work, *core.Account) error { return nil }); !errors.Is(err, core.ErrElsewhere) {
 		t.Errorf("Ask: %v", err)
 	}
-	if err := wrong.DeleteAccount(t.Context(), address(name)); !errors.Is(err, core.ErrElsewhere) {
+	erase := func(context.Context) error { t.Error("erased"); return nil }
+	if err := wrong.DeleteAccount(t.Context(), address(name), erase); !errors.Is(err, core.ErrElsewhere) {
 		t.Errorf("DeleteAccount: %v", err)
 	}
 	if l := wrong.Loaded(); len(l) != 0 {

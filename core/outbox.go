@@ -19,7 +19,7 @@ const (
 	askDelay  = time.Second
 )
 
-// Sink is where a session's bytes go: a socket, another node, a bot. One that is also Addressed tells where its client is.
+// Sink is where a session's bytes go: a socket or another node. One that is also Addressed tells where its client is.
 type Sink interface {
 	// Write takes all of p and never waits for the network. ready false asks the outbox to stop until Session.Writable is called.
 	// p is reused afterwards.
@@ -31,7 +31,8 @@ type Sink interface {
 // Addressed has a network address, for people: what Binding.Address is for a new session, its sink tells when a session is resumed.
 type Addressed interface{ Address() netip.AddrPort }
 
-// Source is pulled as the client reads, so that a long answer needs no memory in the outbox. It must not wait.
+// Source is pulled as the client reads, so that a long answer needs no memory in the outbox. It is called
+// with the lock of the outbox held: it must not wait, nor call anything of core.
 type Source func() (st *stanza.Stanza, ok bool)
 
 // item is one thing to send: a stanza with its address, raw XML that is not counted, a source, or what follows when all before it is written.

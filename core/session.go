@@ -38,7 +38,8 @@ const (
 	closed
 )
 
-// Session is the owner's handle on one bound resource. Its unexported fields belong to the turns of its Account.
+// Session is the owner's handle on one bound resource. Its unexported fields belong to the turns of its Account, but for out and win,
+// which have locks of their own.
 // What Bind and Resume return for an account of another node serves a door alone: its Account has nothing but Host and JID.
 type Session struct {
 	holder
@@ -163,7 +164,8 @@ func (s *Session) Writable(w *Work) {
 	s.out.writable(w)
 }
 
-// Lose tells that the connection is gone. A session with resumption waits detached; any other ends. Only the connection that is attached is heard.
+// Lose tells that the connection is gone. A session with resumption whose line broke waits detached; any other ends. Only the connection that
+// is attached is heard.
 func (s *Session) Lose(w *Work, sink Sink, why Lost) {
 	if s.far != nil {
 		s.far.lose(why)

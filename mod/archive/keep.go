@@ -37,10 +37,10 @@ func (x *archive) receiving(e *core.Event) core.Verdict {
 	}
 	a := e.Account
 	b := x.boxes.Of(a)
-	if !e.Outside && e.Stanza.From.Bare() == a.JID {
+	if e.Stanza.From.Bare() == a.JID {
 		return x.receiveNote(e, b)
 	}
-	e.Stanza = cleaner{router: e.Host.Router, domain: e.Host.Domain, own: a.JID, stranger: e.Outside}.clean(e.Stanza)
+	e.Stanza = cleaner{router: e.Host.Router, domain: e.Host.Domain, own: a.JID}.clean(e.Stanza)
 	st := e.Stanza
 	if worth(st) && x.wants(a, b, st.From) {
 		return x.hand(e, x.keep(e, b, st.From, store.Incoming))

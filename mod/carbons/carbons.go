@@ -84,7 +84,7 @@ func (m *Module) received(e *core.Event) {
 	if !eligible(st, true) || st.Type == stanza.TypeError && m.answersPassed(e) {
 		return
 	}
-	if !e.Outside && st.From.Bare() == e.Account.JID {
+	if st.From.Bare() == e.Account.JID {
 		// XEP-0280 sections 7 and 8: from one own device to another. Neither of them gets a copy, and nobody gets two.
 		m.copy(e, "sent", func(s *core.Session) bool { return s.JID == st.From || slices.Contains(e.Targets, s) })
 		return

@@ -98,10 +98,7 @@ func (m *Module) deleteUser(ctx context.Context, actor core.Actor, r *http.Reque
 	if err := m.allowed(actor, core.ActEditAccounts, a); err != nil {
 		return nil, err
 	}
-	if err := m.host.DeleteAccount(ctx, m.address(a)); err != nil {
-		return nil, err
-	}
-	return nil, m.accounts.Delete(ctx, a.ID)
+	return nil, m.host.DeleteAccount(ctx, m.address(a), func(ctx context.Context) error { return m.accounts.Delete(ctx, a.ID) })
 }
 
 func (m *Module) setPassword(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {

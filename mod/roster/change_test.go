@@ -155,7 +155,16 @@ func TestAccountDeleted(t *testing.T) {
 	befriend(a, b, alice, bob)
 	c.presence("subscribe", alice)
 	a.expect("type='subscribe'")
-	if err := v.host.DeleteAccount(context.Background(), jid.MustParse(alice)); err != nil {
+	err := v.host.DeleteAccount(context.Background(), jid.MustParse(alice), func(ctx context.Context) error {
+		// What comes while the store still knows it finds nobody.
+		return v.host.Ask(ctx, jid.MustParse(alice), func(_ *core.Work, acc *core.Account) error {
+			if acc.Exists {
+				t.Error("the account is there again before it is erased")
+			}
+			return nil
+		})
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	c.expect("type='unsubscribed'", "from='alice@example.org'")
