@@ -358,28 +358,37 @@ func (a *Account) leaveMemory(_ *Work, _ *turn) {
 	}
 }
 
-// ask has f called in a turn of the account and waits for its answer. Only a door may call it.
-func ask[T any](ctx context.Context, h *Host, w *Work, account jid.JID, f func(*Work, *Account) (T, error)) (T, error) {
+// ask has f called in a turn of the account and waits for its answer. When ctx ends first, undo, which may be nil, is called in that turn with
+// what nobody waits for any more. Only a door may call it.
+func ask[T any](ctx context.Context, h *Host, w *Work, account jid.JID, f func(*Work, *Account) (T, error), undo func(*Work, T)) (T, error) {
 	type answer struct {
 		v   T
 		err error
 	}
+	var none T
 	if _, far := h.Router.elsewhere(account); far {
-		var zero T
-		return zero, ErrElsewhere
+		return none, ErrElsewhere
 	}
 	done := make(chan answer, 1)
+	var decided atomic.Bool // by the turn, which answers, or by the door, which has gone
 	h.accounts.take(w, account, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
 		v, err := f(w, a)
-		done <- answer{v, err}
+		if decided.CompareAndSwap(false, true) {
+			done <- answer{v, err}
+		} else if err == nil && undo != nil {
+			undo(w, v)
+		}
 	}})
 	w.Run()
 	select {
 	case r := <-done:
 		return r.v, r.err
 	case <-ctx.Done():
-		var zero T
-		return zero, ctx.Err()
+		if decided.CompareAndSwap(false, true) {
+			return none, ctx.Err()
+		}
+		r := <-done
+		return r.v, r.err
 	}
 }
 

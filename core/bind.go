@@ -45,7 +45,7 @@ func (h *Host) Bind(ctx context.Context, w *Work, b Binding) (*Session, error) {
 	}
 	return ask(ctx, h, w, b.Account, func(w *Work, a *Account) (*Session, error) {
 		return a.bind(w, b)
-	})
+	}, gaveUp(b.Sink))
 }
 
 func (a *Account) bind(w *Work, b Binding) (*Session, error) {

@@ -141,7 +141,7 @@ func (h *Host) Do(account jid.JID, f func(w *Work, a *Account)) error {
 func (h *Host) Ask(ctx context.Context, account jid.JID, f func(w *Work, a *Account) error) error {
 	_, err := ask(ctx, h, NewWork(h.pool), account, func(w *Work, a *Account) (struct{}, error) {
 		return struct{}{}, f(w, a)
-	})
+	}, nil)
 	return err
 }
 
@@ -258,7 +258,8 @@ func (h *Host) End(ctx context.Context) error {
 	var left sync.WaitGroup
 	h.accounts.each(func(a *Account) {
 		left.Add(1)
-		a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
+		known := a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
+			defer left.Done()
 			for len(a.sessions) > 0 {
 				s := a.sessions[0]
 				if s.managed {
@@ -268,8 +269,10 @@ func (h *Host) End(ctx context.Context) error {
 				a.cut(s, closing(LostShutdown))
 				a.end(w, s, LostShutdown)
 			}
-			left.Done()
 		}})
+		if !known {
+			left.Done() // forgotten meanwhile
+		}
 	})
 	go func() {
 		left.Wait()
@@ -287,23 +290,33 @@ func (h *Host) End(ctx context.Context) error {
 func (h *Host) Drain(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for !h.drained() {
+	for {
+		quiet := make(chan bool, 1)
+		go func() { quiet <- h.drained() }()
+		select {
+		case yes := <-quiet:
+			if yes {
+				return nil
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	return nil
 }
 
+// drained waits for a turn of every account.
 func (h *Host) drained() bool {
 	var busy int64
 	var left sync.WaitGroup
 	var mu sync.Mutex
 	h.accounts.each(func(a *Account) {
 		left.Add(1)
-		a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: func(_ *Work, a *Account) {
+		known := a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: func(_ *Work, a *Account) {
 			defer left.Done()
 			for _, s := range a.sessions {
 				if s.win.quiet() != nil || !s.out.idle() {
@@ -318,6 +331,9 @@ func (h *Host) drained() bool {
 				mu.Unlock()
 			}
 		}})
+		if !known {
+			left.Done() // forgotten meanwhile
+		}
 	})
 	left.Wait()
 	return busy == 0

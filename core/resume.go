@@ -20,6 +20,7 @@ type resumption struct {
 	id    string
 	wait  time.Duration // how long it may be detached
 	timer *time.Timer   // running while detached
+	tries int           // to resume it; the newest is the one that counts
 }
 
 // manage handles the elements of XEP-0198. False: the element is none of them.
@@ -155,17 +156,18 @@ func count(st *stanza.Stanza) (uint32, bool) {
 func (a *Account) detach(s *Session) {
 	s.state = detached
 	a.Host.metrics.detached.Add(1)
-	s.resume.timer = time.AfterFunc(s.resume.wait, func() {
+	var timer *time.Timer
+	timer = time.AfterFunc(s.resume.wait, func() {
 		a.Host.pool.Do(func(w *Work) {
-			a.turns.Take(w, turn{op: (*Account).expire, s: s})
+			a.turns.Take(w, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
+				// It may have been resumed and lost again since the timer ran out.
+				if s.state == detached && s.resume.timer == timer {
+					a.end(w, s, LostLine)
+				}
+			}})
 		})
 	})
-}
-
-func (a *Account) expire(w *Work, t *turn) {
-	if t.s.state == detached {
-		a.end(w, t.s, LostLine)
-	}
+	s.resume.timer = timer
 }
 
 func (a *Account) forgetResumption(s *Session) {
@@ -193,7 +195,15 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 		w.Run()
 		return h.Router.nodes.resume(ctx, node, h, account, id, handled, sink)
 	}
-	s, err := ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) { return a.resumable(id, handled) })
+	try := 0
+	s, err := ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) {
+		s, err := a.resumable(id, handled)
+		if err == nil {
+			s.resume.tries++
+			try = s.resume.tries
+		}
+		return s, err
+	}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -210,8 +220,8 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 		break
 	}
 	return ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) {
-		if s.state == closed || s.sink != nil {
-			return nil, ErrNotResumed // it expired, or another connection was faster
+		if s.state == closed || s.resume.tries != try {
+			return nil, ErrNotResumed // it expired, or its client has tried once more since
 		}
 		if err := s.out.resumes(handled); err != nil {
 			return nil, err
@@ -219,7 +229,12 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 		s.out.acknowledged(w, handled)
 		a.attach(w, s, sink)
 		return s, nil
-	})
+	}, gaveUp(sink))
+}
+
+// gaveUp loses a session whose door did not wait for it.
+func gaveUp(sink Sink) func(*Work, *Session) {
+	return func(w *Work, s *Session) { s.Lose(w, sink, LostLine) }
 }
 
 // resumes returns nil when everything behind the client's count can be sent again.
@@ -278,6 +293,7 @@ func (a *Account) attach(w *Work, s *Session, sink Sink) {
 	if from, ok := sink.(Addressed); ok {
 		s.Address = from.Address()
 	}
+	s.win.resumed()
 	handled := s.win.handled()
 	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + s.resume.id + "' h='" + strconv.FormatUint(uint64(handled), 10) + "'/>"
 	s.out.attach(w, sink, greeting, handled)

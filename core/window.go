@@ -15,6 +15,7 @@ type window struct {
 	settled uint32 // 1..settled are settled; wraps as XEP-0198 section 4 says
 	base    uint32 // settled when everything from before stream management is
 	early   int    // open stanzas from before it
+	again   int    // open stanzas behind those that the client says again, since a resumption: they do not count
 	open    []openStanza
 	queued  int           // brought by a door, not yet in a turn
 	bytes   int           // of everything queued or open
@@ -75,8 +76,13 @@ func (v *window) drop(size int) {
 	v.mu.Lock()
 	v.queued--
 	v.bytes -= size
+	wake := v.waiting
+	v.waiting = nil
 	v.mu.Unlock()
 	v.total.free(size)
+	if wake != nil {
+		close(wake)
+	}
 }
 
 // more adds a pending part to a stanza that has one already.
@@ -138,6 +144,9 @@ func (v *window) advance() (wake chan struct{}, freed int) {
 	}
 	v.bytes -= freed
 	v.settled += uint32(n)
+	again := min(max(0, n-v.early), v.again)
+	v.again -= again
+	v.base += uint32(again)
 	v.early = max(0, v.early-n)
 	v.open = v.open[n:]
 	if len(v.open) == 0 {
@@ -264,6 +273,13 @@ func (v *window) restart() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.base, v.early = v.settled+uint32(len(v.open)), len(v.open)
+}
+
+// resumed: the client says again what is open (XEP-0198 section 5), and that is what counts.
+func (v *window) resumed() {
+	v.mu.Lock()
+	v.again = len(v.open) - v.early
+	v.mu.Unlock()
 }
 
 // actor is who sent st.

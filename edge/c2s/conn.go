@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,7 @@ type conn struct {
 	work    *core.Work // while a burst is read
 	held    int        // turns brought and not worked yet
 	pinged  bool       // the client was silent and is asked for a sign of life
+	lost    bool       // the session was told that nothing more is read
 	stanzas bucket
 	bytes   bucket
 
@@ -63,13 +65,24 @@ func (c *conn) serve(nc net.Conn, direct bool) {
 	c.nc = nc
 	c.mu.Unlock()
 	if !c.begin(nc, direct) {
-		c.door.forget(c)
+		c.leave()
 		return
 	}
 	c.door.poller.Serve(c.stream, c.receive, func() {
 		c.half()
-		c.door.forget(c)
+		c.leave()
 	})
+}
+
+// leave ends the connection for the door, and for the session unless that knows already: after a mistake of ours, or when the line broke as
+// soon as there was a session.
+func (c *conn) leave() {
+	if c.session != nil && !c.lost && c.door.ctx.Err() == nil {
+		w := core.NewWork(c.door.pool)
+		c.session.Lose(w, c, core.LostLine)
+		w.Run()
+	}
+	c.door.forget(c)
 }
 
 // begin tells whether there is a session; otherwise the connection is closed.
@@ -90,10 +103,16 @@ func (c *conn) begin(nc net.Conn, direct bool) (bound bool) {
 // guard keeps a mistake on one connection from ending the process.
 func (c *conn) guard() {
 	if r := recover(); r != nil {
-		c.door.hosts.Panics()
-		c.door.obs.Log.Error("panic in a connection", obs.Conn, c.number, obs.Err, r)
+		c.panicked(r, debug.Stack())
+		c.work = nil // nobody knows in which state it is
 		c.sever()
 	}
+}
+
+// panicked counts and logs a mistake of ours.
+func (c *conn) panicked(value any, stack []byte) {
+	c.door.hosts.Panics()
+	c.door.obs.Log.Error("panic in a connection", obs.Conn, c.number, obs.Err, value, "stack", string(stack))
 }
 
 // open takes the connection as far as a bound or resumed session.
@@ -125,13 +144,19 @@ func (c *conn) open(ctx context.Context, nc net.Conn, direct bool, deadline time
 	if err := s.SetReadDeadline(deadline); err != nil {
 		return err
 	}
+	if err := c.door.ctx.Err(); err != nil {
+		return err // the interruption of reading may have come before the deadline that replaced it
+	}
 	if err := c.negotiate(ctx, direct); err != nil {
 		return err
 	}
 	s.SetLimits(stream.Limits{Limits: xmltok.Limits{
 		Bytes: limits.StanzaBytes, HeaderBytes: 8_000, Depth: limits.Depth, Attrs: limits.Attributes, Namespaces: limits.Namespaces,
 	}})
-	return s.SetReadDeadline(time.Time{})
+	if err := s.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	return c.door.ctx.Err()
 }
 
 // settleIn ends the counting as a handshake.
@@ -160,11 +185,14 @@ func (c *conn) receive(st *stanza.Stanza, err error) (more bool) {
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.pinged && c.door.ctx.Err() == nil:
-		c.pinged = true
 		c.ping(c.work)
 		c.rest()
 		return true
 	case err != nil:
+		var mistake *stream.PanicError
+		if errors.As(err, &mistake) {
+			c.panicked(mistake.Value, mistake.Stack)
+		}
 		c.work.Run()
 		c.lose(c.work, err)
 		return false
@@ -205,10 +233,12 @@ func (c *conn) rest() {
 
 // ping asks a silent client for a sign of life (XEP-0199).
 func (c *conn) ping(w *core.Work) {
-	c.stream.SetReadTimeout(pingPatience)
 	if err := c.session.Request(w, "<ping xmlns='"+ns.Ping+"'/>", nil); err != nil {
-		c.door.obs.Log.Debug("no ping", obs.Conn, c.number, obs.Err, err)
+		c.door.obs.Log.Debug("no ping", obs.Conn, c.number, obs.Err, err) // it is asked when it has been silent for as long again
+		return
 	}
+	c.pinged = true
+	c.stream.SetReadTimeout(pingPatience)
 	w.Run()
 }
 
@@ -246,11 +276,15 @@ func (c *conn) pace() error {
 func (c *conn) lose(w *core.Work, err error) {
 	var broken *stanza.StreamError
 	var peer *stream.PeerError
+	c.lost = true
 	c.door.obs.Log.Debug("connection ended", obs.Conn, c.number, obs.JID, c.session.JID.String(), obs.Peer, c.addr.String(), obs.Err, c.cause(err))
 	switch {
 	case c.door.ctx.Err() != nil:
-		<-c.closed // shutting down: the session is still written to, and closed by its host
-		c.stream.Linger()
+		select {
+		case <-c.closed: // shutting down: the session is still written to, and closed by its host
+			c.stream.Linger()
+		case <-c.door.severed:
+		}
 		return
 	case errors.Is(err, io.EOF):
 		c.session.Lose(w, c, core.LostClosed)

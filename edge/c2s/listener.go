@@ -27,7 +27,9 @@ type Door struct {
 	tls    *tls.Config
 	direct *tls.Config // with ALPN
 	poller *stream.Poller
-	obs    obs.Obs
+
+	severed chan struct{} // closed when Wait waits no longer
+	obs     obs.Obs
 
 	connections *crowd
 	handshakes  *crowd
@@ -70,7 +72,7 @@ func New(p Parts) (*Door, error) {
 
 	l := p.Config.Limits
 	d := &Door{
-		config: p.Config, router: p.Router, pool: p.Pool, hosts: p.Core, tls: p.TLS, obs: p.Obs, poller: poller,
+		config: p.Config, router: p.Router, pool: p.Pool, hosts: p.Core, tls: p.TLS, obs: p.Obs, poller: poller, severed: make(chan struct{}),
 		connections: newCrowd(l.Connections, l.ConnectionsPerSource),
 		handshakes:  newCrowd(l.Handshakes, l.HandshakesPerSource),
 		conns:       make(map[*conn]struct{}),
@@ -179,6 +181,7 @@ func (d *Door) Wait(ctx context.Context) error {
 		return d.poller.Close()
 	case <-ctx.Done():
 	}
+	close(d.severed)
 	d.mu.Lock()
 	for c := range d.conns {
 		c.sever()

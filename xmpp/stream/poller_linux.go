@@ -17,12 +17,13 @@ type Poller struct {
 	raw  syscall.RawConn
 	fd   int
 	last atomic.Uint64 // id given out
+	made time.Time     // times are counted from here, whatever happens to the clock
 
 	mu      sync.Mutex
 	served  map[uint64]*Conn
 	timer   *time.Timer
 	running sync.WaitGroup
-	next    atomic.Int64 // when the timer looks for silent connections, nanoseconds
+	next    atomic.Int64 // when the timer looks for silent connections; see now
 }
 
 // NewPoller starts a Poller; Close ends it.
@@ -34,7 +35,7 @@ func NewPoller() (*Poller, error) {
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		return nil, errors.Join(os.NewSyscallError("fcntl", err), syscall.Close(fd))
 	}
-	p := &Poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, served: make(map[uint64]*Conn)}
+	p := &Poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, made: time.Now(), served: make(map[uint64]*Conn)}
 	if p.raw, err = p.file.SyscallConn(); err != nil {
 		return nil, errors.Join(err, p.file.Close())
 	}
@@ -149,6 +150,9 @@ func (p *Poller) find(found []*Conn, events []syscall.EpollEvent) []*Conn {
 	return found
 }
 
+// now is the time of due and next, in nanoseconds.
+func (p *Poller) now() int64 { return int64(time.Since(p.made)) }
+
 // expect has silent connections looked for at due, unless that happens before.
 func (p *Poller) expect(due int64) {
 	if due == 0 || p.next.Load() <= due {
@@ -158,16 +162,19 @@ func (p *Poller) expect(due int64) {
 	defer p.mu.Unlock()
 	if due < p.next.Load() {
 		p.next.Store(due)
-		p.timer.Reset(time.Until(time.Unix(0, due)))
+		p.timer.Reset(time.Duration(due - p.now()))
 	}
 }
 
 // look wakes the connections that have been silent for too long.
 func (p *Poller) look() {
-	now := time.Now().UnixNano()
+	now := p.now()
 	var over []*Conn
 	p.mu.Lock()
+	// One that parks from now on must not rely on the look that is under way,
+	// which may have passed it.
 	next := int64(math.MaxInt64)
+	p.next.Store(next)
 	for _, c := range p.served {
 		switch due := c.due.Load(); {
 		case due == 0 || c.state.Load() != parked: // when it parks it says when it is due
@@ -177,8 +184,8 @@ func (p *Poller) look() {
 			next = min(next, due)
 		}
 	}
-	p.next.Store(next)
 	if next < math.MaxInt64 {
+		p.next.Store(next)
 		p.timer.Reset(time.Duration(next - now))
 	}
 	p.mu.Unlock()

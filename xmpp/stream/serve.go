@@ -1,9 +1,10 @@
 package stream
 
 import (
+	"fmt"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
-	"time"
 
 	"stonechat/xmpp/stanza"
 )
@@ -17,7 +18,8 @@ type serving struct {
 	done   func()
 	id     uint64 // in the Poller; 0: a goroutine of its own waits for it
 	state  atomic.Int32
-	due    atomic.Int64 // when its silence is an event; nanoseconds, 0: never
+	due    atomic.Int64 // when its silence is an event; see Poller.now; 0: never
+	quiet  bool         // it was due: unless something has come, tell
 }
 
 const (
@@ -64,7 +66,7 @@ func (c *Conn) serveAlone() {
 // burst handles what is in hand. It returns false when handle wants no more.
 func (c *Conn) burst() bool {
 	for {
-		st, err := c.read(false)
+		st, err := c.readInHand()
 		if err == errAgain {
 			return c.handle(nil, nil)
 		}
@@ -72,6 +74,26 @@ func (c *Conn) burst() bool {
 			return false
 		}
 	}
+}
+
+// PanicError says that reading what the peer has sent panicked: a mistake of
+// this package, which costs the connection and nothing else.
+type PanicError struct {
+	Value any    // of the panic
+	Stack []byte // where it was
+}
+
+// Error tells the value.
+func (e *PanicError) Error() string { return fmt.Sprint("stream: panic while reading: ", e.Value) }
+
+// readInHand is read without waiting.
+func (c *Conn) readInHand() (st *stanza.Stanza, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			st, err = nil, &PanicError{v, debug.Stack()}
+		}
+	}()
+	return c.read(false)
 }
 
 // work handles what has arrived and parks the connection again.
@@ -96,9 +118,13 @@ func (c *Conn) look() (more bool) {
 	}
 	n, err := c.t.poll()
 	c.dry = n == 0
-	if err != nil {
+	switch {
+	case err != nil:
 		c.readErr = cut(err)
+	case c.quiet && n == 0:
+		c.readErr = os.ErrDeadlineExceeded
 	}
+	c.quiet = false
 	return n == readSize
 }
 
@@ -125,7 +151,7 @@ func (c *Conn) silence() int64 {
 		return 0
 	}
 	step := max(int64(c.timeout/16), 1)
-	return (time.Now().UnixNano() + int64(c.timeout) + step - 1) / step * step
+	return (c.poller.now() + int64(c.timeout) + step - 1) / step * step
 }
 
 // wake has a parked connection worked: something arrived, or it was closed.
@@ -141,8 +167,7 @@ func (c *Conn) silent(now int64) {
 		return
 	}
 	// It may have been worked and parked again since it was looked at.
-	if due := c.due.Load(); due != 0 && due <= now {
-		c.readErr = os.ErrDeadlineExceeded
-	}
+	due := c.due.Load()
+	c.quiet = due != 0 && due <= now
 	go c.work()
 }

@@ -244,3 +244,27 @@ func TestServeTellsWhenNothingIsInHand(t *testing.T) {
 		})
 	}
 }
+
+// TestServeOutlivesAPanic: a mistake in reading costs its connection only.
+func TestServeOutlivesAPanic(t *testing.T) {
+	near, far := sockets(t)
+	c := NewConn(near, Options{})
+	say(t, far, open)
+	if _, err := c.ReadHeader(); err != nil {
+		t.Fatal(err)
+	}
+	c.sc = nil // the mistake
+	heard, done := make(chan error, 1), make(chan struct{})
+	poller(t).Serve(c, func(_ *stanza.Stanza, err error) bool {
+		if err != nil {
+			heard <- err
+		}
+		return err == nil
+	}, func() { close(done) })
+	say(t, far, "<message id='1'/>")
+	var mistake *PanicError
+	if err := <-heard; !errors.As(err, &mistake) || len(mistake.Stack) == 0 {
+		t.Errorf("heard %v", err)
+	}
+	<-done
+}

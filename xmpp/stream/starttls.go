@@ -91,8 +91,9 @@ func handshake(ctx context.Context, t *Transport, conn *tls.Conn) (*tls.Conn, er
 	if err := <-done; err != nil {
 		return nil, err
 	}
-	// A deadline that crypto/tls set for the context must not stay.
-	if err := t.nc.SetDeadline(time.Time{}); err != nil {
+	// A deadline that crypto/tls set for the context must not stay. That of
+	// reading is the caller's.
+	if err := t.nc.SetWriteDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
 	return conn, nil
