@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,28 @@ func TestRoomAfterDrop(t *testing.T) {
 	if err := <-room; err != nil {
 		t.Errorf("the door waits on for a session that has ended: %v", err)
 	}
+}
+
+// A client that loses its line again and again and never resumes keeps nobody out: the oldest of what it has left makes room.
+func TestLostSessionsMakeRoom(t *testing.T) {
+	everyHouse(t, func(t *testing.T, build builder) {
+		x := build(t, []string{"juliet", "romeo"}, nil)
+		live := x.online("juliet", "here")
+		var ids []string
+		for i := range 60 {
+			c := x.online("juliet", fmt.Sprintf("lost-%d", i))
+			ids = append(ids, c.enable())
+			c.session.Lose(c.work, c, core.LostLine)
+			c.work.Run()
+		}
+		live.fence()
+		if _, err := x.resume("juliet", ids[0], 0); !errors.Is(err, core.ErrNotResumed) {
+			t.Errorf("the oldest: %v", err)
+		}
+		if _, err := x.resume("juliet", ids[59], 0); err != nil {
+			t.Errorf("the newest: %v", err)
+		}
+	})
 }
 
 // Drain ends with its context, whatever a turn does.

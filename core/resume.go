@@ -20,6 +20,7 @@ type resumption struct {
 	id    string
 	wait  time.Duration // how long it may be detached
 	timer *time.Timer   // running while detached
+	since time.Time     // when it was detached last
 	tries int           // to resume it; the newest is the one that counts
 }
 
@@ -152,9 +153,29 @@ func count(st *stanza.Stanza) (uint32, bool) {
 	return uint32(h), err == nil
 }
 
+// mostDetached is how many sessions of an account wait for their clients. A client that loses its line again and again and never resumes would
+// otherwise fill the account's places, and memory with what each of them is sent.
+const mostDetached = 10
+
+// makeRoom ends the account's oldest detached session when another is to be detached and there are many.
+func (a *Account) makeRoom(w *Work) {
+	var oldest *Session
+	n := 0
+	for _, x := range a.sessions {
+		if x.state == detached {
+			if n++; oldest == nil || x.resume.since.Before(oldest.resume.since) {
+				oldest = x
+			}
+		}
+	}
+	if n >= mostDetached {
+		a.end(w, oldest, LostLine)
+	}
+}
+
 // detach leaves the session without a connection for the time of resumption.
 func (a *Account) detach(s *Session) {
-	s.state = detached
+	s.state, s.resume.since = detached, a.Host.now()
 	a.Host.metrics.detached.Add(1)
 	var timer *time.Timer
 	timer = time.AfterFunc(s.resume.wait, func() {

@@ -237,6 +237,7 @@ func (a *Account) lost(w *Work, t *turn) {
 		a.end(w, s, t.why) // a detached session ends when its queue is full: what is kept waits in the archive
 		return
 	}
+	a.makeRoom(w)
 	a.detach(s)
 }
 
