@@ -63,5 +63,5 @@
 //
 // "receives nothing" does not wait for a time. First each client asks the server for a ping and sends itself a headline, then each sends one to the client in question; a
 // server keeps the order of stanzas between two parties (RFC 6120 section 10.1), so whatever they had sent has come before. What the server itself sends, such as a roster
-// push, may wait for its disk and come behind; so the fence is repeated after a breath, until a round brings nothing new. Fences are seen by nobody but the runner.
+// push, may wait for its disk and come behind; so the fence is repeated after a breath, until two rounds have brought nothing new. Fences are seen by nobody but the runner.
 package play

@@ -40,22 +40,31 @@ func (p *Performance) headline(from, to *client) error {
 	return to.until(id)
 }
 
-// breath is what a server may need to write to its disk what it then tells; rounds bounds how often we wait for it.
+// breath is what a server may need to write to its disk what it then tells, on a machine that has nothing else to do; rounds bounds how often we
+// wait for it.
 const (
-	breath = 50 * time.Millisecond
-	rounds = 10
+	breath = 30 * time.Millisecond
+	rounds = 20
 )
 
-// quiet returns when everything that was on its way to c has come.
+// quiet returns when everything that was on its way to c has come: two breaths in a row have brought nothing. A machine on which a round of
+// fences takes long is busy, and its disk takes longer, too.
 func (p *Performance) quiet(c *client) error {
+	began := time.Now()
 	if err := p.round(c); err != nil {
 		return err
 	}
-	for range rounds {
+	took := time.Since(began)
+	for calm, n := 0, 0; calm < 2 && n < rounds; n++ {
 		before := len(c.pending)
-		time.Sleep(breath)
-		if err := p.round(c); err != nil || before == len(c.pending) {
+		time.Sleep(breath + 5*took)
+		began := time.Now()
+		if err := p.round(c); err != nil {
 			return err
+		}
+		took = max(took, time.Since(began))
+		if calm++; before != len(c.pending) {
+			calm = 0
 		}
 	}
 	return nil
