@@ -17,6 +17,7 @@ build: go ## one static program
 
 test: go ## what must always pass: at most 10 minutes on 2 cores, no root
 	$(GO) test -timeout 9m ./...
+	@./e2e/lacks.sh
 
 judge: build ## the long matrix: transports, foreign clients, kills, power cuts, fuzzing
 	./e2e/judge.sh
