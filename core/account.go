@@ -323,10 +323,12 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 		t.from.settle(w) // RFC 6121 section 8.5.2: nothing of ours asked
 		return
 	}
-	if row := a.Host.IQ.find(st, ToContact); !a.Exists && (row == nil || !blind(row.Action)) {
-		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, "")) // RFC 6121 section 8.5.1
-		t.from.settle(w)
-		return
+	if !a.Exists {
+		if row := a.Host.IQ.find(st, ToContact); row == nil || !blind(row.Action) {
+			a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, "")) // RFC 6121 section 8.5.1
+			t.from.settle(w)
+			return
+		}
 	}
 	a.answerIQ(w, st, nil, ToContact, t.from)
 }

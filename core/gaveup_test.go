@@ -10,7 +10,6 @@ import (
 
 	"stonechat/core"
 	"stonechat/store"
-	"stonechat/store/sqlstore"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 )
@@ -112,14 +111,7 @@ func TestDrainHeedsItsContext(t *testing.T) {
 func TestWhatIsSaidAgainCountsOnce(t *testing.T) {
 	everyHouse(t, func(t *testing.T, build builder) {
 		var disk store.Promise
-		x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, _ *sqlstore.DB) {
-			h.Hooks.Sending.Add("keep", func(e *core.Event) core.Verdict {
-				if e.Stanza.ID == "kept" {
-					e.Wait(disk.Ticket())
-				}
-				return core.Next
-			})
-		})
+		x := build(t, []string{"juliet", "romeo"}, keepBy(map[string]*store.Promise{"kept": &disk}))
 		juliet := x.online("juliet", "j")
 		id := juliet.enable()
 		juliet.say("<message to='romeo@example.org' type='chat' id='kept'/>")

@@ -202,7 +202,7 @@ func (h *Host) slow(a *Account, st *stanza.Stanza, s *Session, row *IQ, from ori
 // inOrder waits for what the client sent before (RFC 6120 section 10.1): a query sees the messages of its sender, and answers come in the
 // order of questions.
 func (h *Host) inOrder(from origin) {
-	if from.s == nil {
+	if from.s == nil || from.s.win.ahead(from.n) == nil {
 		return
 	}
 	timer := time.NewTimer(slowTime)

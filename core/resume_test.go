@@ -187,22 +187,13 @@ func TestAcknowledgedMeansDurable(t *testing.T) {
 func TestFirstAnswerCountsAll(t *testing.T) {
 	everyHouse(t, func(t *testing.T, build builder) {
 		var first, second store.Promise
-		x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, _ *sqlstore.DB) {
-			h.Hooks.Sending.Add("keep", func(e *core.Event) core.Verdict {
-				if e.Stanza.ID == "kept-1" {
-					e.Wait(first.Ticket())
-				} else {
-					e.Wait(second.Ticket())
-				}
-				return core.Next
-			})
-		})
+		x := build(t, []string{"juliet", "romeo"}, keepBy(map[string]*store.Promise{"first": &first, "second": &second}))
 		juliet := x.online("juliet", "j")
 		juliet.enable()
-		juliet.say("<message to='romeo@example.org' type='chat' id='kept-1'/>")
+		juliet.say("<message to='romeo@example.org' type='chat' id='first'/>")
 		asked := time.Now()
 		juliet.nonza("<r xmlns='" + ns.StreamManagement + "'/>")
-		juliet.say("<message to='romeo@example.org' type='chat' id='kept-2'/>")
+		juliet.say("<message to='romeo@example.org' type='chat' id='second'/>")
 		juliet.nonza("<r xmlns='" + ns.StreamManagement + "'/>")
 		first.Settle(nil)
 		juliet.wait("<a xmlns='" + ns.StreamManagement + "' h='1'/>")
@@ -218,27 +209,18 @@ func TestFirstAnswerCountsAll(t *testing.T) {
 func TestNoOlderCountBehindResumed(t *testing.T) {
 	everyHouse(t, func(t *testing.T, build builder) {
 		var first, second store.Promise
-		x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, _ *sqlstore.DB) {
-			h.Hooks.Sending.Add("keep", func(e *core.Event) core.Verdict {
-				if e.Stanza.ID == "kept-1" {
-					e.Wait(first.Ticket())
-				} else if e.Stanza.ID == "kept-2" {
-					e.Wait(second.Ticket())
-				}
-				return core.Next
-			})
-		})
+		x := build(t, []string{"juliet", "romeo"}, keepBy(map[string]*store.Promise{"first": &first, "second": &second}))
 		juliet, romeo := x.online("juliet", "j"), x.online("romeo", "r")
 		id := juliet.enable()
-		juliet.say("<message to='romeo@example.org' type='chat' id='kept-1'/>")
+		juliet.say("<message to='romeo@example.org' type='chat' id='first'/>")
 		juliet.nonza("<r xmlns='" + ns.StreamManagement + "'/>")
-		juliet.say("<message to='romeo@example.org' type='chat' id='kept-2'/>")
+		juliet.say("<message to='romeo@example.org' type='chat' id='second'/>")
 		juliet.session.Lose(juliet.work, juliet, core.LostLine)
 		juliet.work.Run()
 		first.Settle(nil)
-		romeo.wait("id='kept-1'")
+		romeo.wait("id='first'")
 		second.Settle(nil)
-		romeo.wait("id='kept-2'")
+		romeo.wait("id='second'")
 		again, err := x.resume("juliet", id, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -40,7 +40,7 @@ func TestABurstEndsWithTheWindow(t *testing.T) {
 	})
 	message := "<message to='juliet@example.org' type='chat' id='m'><body>one of many</body></message>"
 	client, c := r.bound(strings.Repeat(message, 40))
-	c.serveBound()
+	c.attend()
 	if first, most := <-held, 4*(len(message)+200); first > most {
 		t.Errorf("%d bytes were read before the first message was handled; four messages are less than %d", first, most)
 	}
@@ -67,7 +67,7 @@ func TestHalfAStanzaHoldsNothingBack(t *testing.T) {
 			})
 		})
 		client, c := r.bound("")
-		c.serveBound()
+		c.attend()
 		if _, err := fmt.Fprint(client, "<message to='juliet@example.org' type='chat' id='m'><body>x</body></message>", tail); err != nil {
 			t.Fatal(err)
 		}

@@ -68,6 +68,11 @@ func (c *conn) serve(nc net.Conn, direct bool) {
 		c.leave()
 		return
 	}
+	c.attend()
+}
+
+// attend has the session's connection read until it ends. It does not wait.
+func (c *conn) attend() {
 	c.door.poller.Serve(c.stream, c.receive, func() {
 		c.half()
 		c.leave()

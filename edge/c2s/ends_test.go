@@ -79,7 +79,7 @@ func TestPanicEndsTheSession(t *testing.T) {
 func TestWaitHeedsItsContext(t *testing.T) {
 	r := newRig(t, nil)
 	_, c := r.bound("")
-	c.serveBound()
+	c.attend()
 	r.door.StopReading()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()

@@ -27,9 +27,7 @@ type Door struct {
 	tls    *tls.Config
 	direct *tls.Config // with ALPN
 	poller *stream.Poller
-
-	severed chan struct{} // closed when Wait waits no longer
-	obs     obs.Obs
+	obs    obs.Obs
 
 	connections *crowd
 	handshakes  *crowd
@@ -38,9 +36,10 @@ type Door struct {
 	works       sync.Pool
 	metrics     metrics
 
-	ctx    context.Context // ends reading
-	cancel context.CancelFunc
-	wait   sync.WaitGroup
+	ctx     context.Context // ends reading
+	cancel  context.CancelFunc
+	wait    sync.WaitGroup
+	severed chan struct{} // closed when Wait waits no longer
 
 	mu    sync.Mutex
 	conns map[*conn]struct{} // not bound yet, or bound: all that exist

@@ -138,14 +138,6 @@ func (r *rig) bound(first string) (client net.Conn, c *conn) {
 	return client, c
 }
 
-// serve is the end of conn.serve.
-func (c *conn) serveBound() {
-	c.door.poller.Serve(c.stream, c.receive, func() {
-		c.half()
-		c.leave()
-	})
-}
-
 // sessions counts those of juliet.
 func (r *rig) sessions() (n int) {
 	r.t.Helper()

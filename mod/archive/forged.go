@@ -14,9 +14,7 @@ type cleaner struct {
 	router *core.Router
 	domain jid.JID
 	own    jid.JID // bare address of the account whose turn it is
-	// stranger: the message comes right from a client or from another server, so nothing in it can be of any address of ours.
-	stranger bool
-	// client: it comes from a client, which is no archive.
+	// client: the message comes right from a client, which is no archive, so nothing in it can be of any address of ours.
 	client bool
 }
 
@@ -34,11 +32,11 @@ func (c cleaner) forged(child stanza.Child) bool {
 	case child.Space == ns.StanzaID && child.Local == "stanza-id":
 		// XEP-0359 section 3, rules 2 and 5: what we would set ourselves goes, all of it; so does what says of nobody that it did.
 		by, err := jid.Parse(attr(child, "by"))
-		return err != nil || by.Bare() == c.own || by.Domain() == c.domain.Domain() && by.IsDomain() || c.stranger && c.ours(by.Domain())
+		return err != nil || by.Bare() == c.own || by.Domain() == c.domain.Domain() && by.IsDomain() || c.client && c.ours(by.Domain())
 	case child.Space == ns.Delay && child.Local == "delay":
 		// XEP-0203 section 5: what names this server was not noted by it.
 		from, err := jid.Parse(attr(child, "from"))
-		return err == nil && (from.Bare() == c.own || c.router.Host(from.Domain()) != nil && (from.IsDomain() || c.stranger))
+		return err == nil && (from.Bare() == c.own || c.router.Host(from.Domain()) != nil && (from.IsDomain() || c.client))
 	case child.Space == ns.Archive && child.Local == "result":
 		return c.client
 	case child.Space == ns.Carbons:

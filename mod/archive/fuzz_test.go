@@ -27,8 +27,8 @@ func FuzzClean(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, stranger := range []bool{true, false} {
-			c := cleaner{router: core.NewRouter(), domain: domain, own: own, stranger: stranger, client: stranger}
+		for _, client := range []bool{true, false} {
+			c := cleaner{router: core.NewRouter(), domain: domain, own: own, client: client}
 			out := c.clean(st)
 			if id := ownID(out, own); id != "" {
 				t.Fatalf("%q is left in %s", id, out.Standalone())
