@@ -19,7 +19,7 @@ type figure struct {
 // figures lists the rows in the order of the table.
 func figures() []figure {
 	var rows []figure
-	for _, group := range [][]figure{memoryFigures(), messageFigures(), presenceFigures(), storageFigures()} {
+	for _, group := range [][]figure{memoryFigures(), stormFigures(), messageFigures(), presenceFigures(), storageFigures()} {
 		rows = append(rows, group...)
 	}
 	return rows

@@ -139,7 +139,7 @@ func newBench(o options, dir string) *bench {
 // scenarios lists all there are, in the order in which they are run.
 func scenarios() []scenario {
 	var list []scenario
-	for _, group := range [][]scenario{idleScenarios(), messageScenarios(), presenceScenarios(), roomScenarios(), storageScenarios()} {
+	for _, group := range [][]scenario{idleScenarios(), stormScenarios(), messageScenarios(), presenceScenarios(), roomScenarios(), storageScenarios()} {
 		list = append(list, group...)
 	}
 	return list
