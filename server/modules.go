@@ -5,6 +5,7 @@ import (
 	"stonechat/mod/account"
 	"stonechat/mod/archive"
 	"stonechat/mod/carbons"
+	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
 	"stonechat/mod/info"
 	"stonechat/mod/roster"
@@ -19,6 +20,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),
 		c,
+		certificates.New(s.certs),
 		info.New(s.cfg.Contact, Version),
 	}, c
 }

@@ -38,6 +38,9 @@ type ctlCmd struct {
 		List  sessionListCmd  `cmd:"" help:"List sessions."`
 		Close sessionCloseCmd `cmd:"" help:"End one session, or all of an account."`
 	} `cmd:"" help:"Sessions."`
+	Certificate certificateCmd `cmd:"" help:"Certificates."`
+
+	Trace traceCmd `cmd:"" help:"Show the way of an account's next stanzas through the server, without their contents."`
 	Hooks hooksCmd `cmd:"" help:"Show the order of hooks."`
 	Join  joinCmd  `cmd:"" help:"Use the invite that the server printed: make the first administrator."`
 }
