@@ -161,6 +161,9 @@ func (a *authority) note(event string, data map[string]any, b *Book) {
 	switch event {
 	case "cert_failed":
 		err, _ := data["error"].(error)
+		if errors.Is(err, context.Canceled) {
+			return // we have given it up ourselves
+		}
 		renewal, _ := data["renewal"].(bool)
 		a.obs.Log.Error("no certificate from the authority", "name", name, "renewal", renewal, obs.Err, err)
 		a.mu.Lock()

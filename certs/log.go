@@ -67,13 +67,13 @@ func (c slogCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 // Sync has nothing to do.
 func (c slogCore) Sync() error { return nil }
 
-// level of a record. What certmagic tells of its steps is for those who look for something.
+// level of a record is one lower here: an attempt that failed is told by certmagic in three records, and by us in one (authority.note).
 func level(l zapcore.Level) slog.Level {
 	switch {
 	case l >= zapcore.ErrorLevel:
-		return slog.LevelError
-	case l == zapcore.WarnLevel:
 		return slog.LevelWarn
+	case l == zapcore.WarnLevel:
+		return slog.LevelInfo
 	}
 	return slog.LevelDebug
 }

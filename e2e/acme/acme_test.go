@@ -79,7 +79,9 @@ func (a *authority) open(c config.Config) *house {
 // shown is the certificate for a name, on the listener for clients.
 func (h *house) shown(name string) *x509.Certificate {
 	h.t.Helper()
-	return h.dial(name).ConnectionState().PeerCertificates[0]
+	conn := h.dial(name)
+	defer conn.Close() // many that say nothing are refused
+	return conn.ConnectionState().PeerCertificates[0]
 }
 
 func (h *house) dial(name string) *tls.Conn {
@@ -141,7 +143,7 @@ func TestHTTP01(t *testing.T) {
 	if issuer := h.shown(a.domain).Issuer.CommonName; issuer != a.domain {
 		t.Errorf("shown at first: %s", issuer)
 	}
-	if m := h.metrics(); !strings.Contains(m, `stonechat_certificate_expiry_seconds{name="http01.example",source="self-signed"}`) {
+	if m := h.metrics(); !strings.Contains(m, `stonechat_certificate_expiry_seconds{name="testhttp01.example",source="self-signed"}`) {
 		t.Errorf("metrics do not say that it is self-signed:\n%s", m)
 	}
 	wait(t, "failure in the log", func() bool {
@@ -150,7 +152,7 @@ func TestHTTP01(t *testing.T) {
 	a.start()
 	h.ReloadCertificates()
 	h.certified(a, a.domain, "upload."+a.domain)
-	if m := h.metrics(); !strings.Contains(m, `stonechat_certificate_expiry_seconds{name="upload.http01.example",source="acme"}`) {
+	if m := h.metrics(); !strings.Contains(m, `stonechat_certificate_expiry_seconds{name="upload.testhttp01.example",source="acme"}`) {
 		t.Errorf("metrics do not say that it is certified:\n%s", m)
 	}
 	h.redirects(a.domain)
