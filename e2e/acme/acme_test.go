@@ -250,7 +250,7 @@ func TestDNS01(t *testing.T) {
 // A certificate that is about to expire is replaced, and who is connected stays so.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t, 30, nil).start()
+	a := newAuthority(t, 12, nil).start()
 	c := a.settings()
 	c.TLS.ACME.Check = config.Duration(time.Second)
 	h := a.open(c)
