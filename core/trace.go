@@ -30,7 +30,7 @@ func (s *Session) watched(st *stanza.Stanza, sink Sink) *obs.Traced {
 	}
 	x.Hop(obs.Span{Hop: 1, Name: "Poller.Serve", Owner: s.JID.String(), Stanza: headOf(st, st.To)})
 	at := ""
-	if a, ok := sink.(Addressed); ok {
+	if a, ok := sink.(Addressed); ok && a.Address().IsValid() {
 		at = a.Address().String()
 	}
 	x.Hop(obs.Span{Hop: 2, Name: "conn.receive", Owner: s.JID.String(), Outcome: at})

@@ -9,6 +9,7 @@ import (
 	"stonechat/mod/commands"
 	"stonechat/mod/info"
 	"stonechat/mod/roster"
+	"stonechat/mod/tracing"
 )
 
 // modules are the features of one host. Their order is the order of hooks: `stonechat ctl hooks` prints it.
@@ -21,6 +22,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		carbons.New(),
 		c,
 		certificates.New(s.certs),
+		tracing.New(s.obs),
 		info.New(s.cfg.Contact, Version),
 	}, c
 }
