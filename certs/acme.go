@@ -7,9 +7,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,6 +34,7 @@ type authority struct {
 	config *certmagic.Config
 	issuer *certmagic.ACMEIssuer
 
+	stop   sync.Once
 	mu     sync.Mutex
 	ctx    context.Context
 	cancel context.CancelFunc // of the attempts that are under way
@@ -66,7 +69,17 @@ func newAuthority(c *config.Config, names []string, b *Book) (*authority, error)
 	})
 	a.issuer = certmagic.NewACMEIssuer(a.config, template)
 	a.config.Issuers = []certmagic.Issuer{a.issuer}
+	a.load()
 	return a, nil
+}
+
+// load takes what is kept from before, so that nobody is shown another certificate after a restart. It does not use the network.
+func (a *authority) load() {
+	for _, name := range a.names {
+		if _, err := a.config.CacheManagedCertificate(context.Background(), name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			a.obs.Log.Error("certificate that was kept is not usable", "name", name, obs.Err, err)
+		}
+	}
 }
 
 // template is the issuer as the configuration has it.
@@ -79,6 +92,9 @@ func (a *authority) template(c *config.Config) (certmagic.ACMEIssuer, error) {
 		DisableTLSALPNChallenge: !slices.Contains(methods, config.TLSALPN01),
 	}
 	if slices.Contains(methods, config.DNS01) {
+		if _, err := exec.LookPath(o.DNSHook); err != nil {
+			return t, fmt.Errorf("dns_hook: %w", err)
+		}
 		t.DNS01Solver = hook{program: o.DNSHook, patience: o.DNSHookTimeout.D()}
 	}
 	if o.Roots != "" {
@@ -121,7 +137,7 @@ func host(t *net.TCPAddr) string {
 	return t.IP.String()
 }
 
-// begin loads what is kept and asks for the rest. It does not wait; what fails is tried again after a minute, then less and less often.
+// begin asks for what is not kept. It does not wait; what fails is tried again after a minute, then less and less often.
 func (a *authority) begin(ctx context.Context) {
 	a.mu.Lock()
 	a.ctx = ctx
@@ -152,7 +168,7 @@ func (a *authority) close() {
 		a.cancel()
 	}
 	a.mu.Unlock()
-	a.cache.Stop()
+	a.stop.Do(a.cache.Stop)
 }
 
 // note keeps what became of a name.

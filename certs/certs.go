@@ -72,11 +72,14 @@ func New(c *config.Config, o obs.Obs) (*Book, error) {
 		if b.own, err = ownCertificate(filepath.Join(c.Data, "self-signed.crt"), filepath.Join(c.Data, "self-signed.key"), b.names); err != nil {
 			return nil, fmt.Errorf("own certificate: %w", err)
 		}
-		o.Log.Warn("names without a certificate that others trust: they are shown a self-signed one", "names", missing, "acme", c.TLS.ACME.Agree)
 		if c.TLS.ACME.Agree {
 			if b.acme, err = newAuthority(c, missing, b); err != nil {
 				return nil, fmt.Errorf("acme: %w", err)
 			}
+			missing = slices.DeleteFunc(missing, func(name string) bool { return b.acme.certificate(name) != nil })
+		}
+		if len(missing) > 0 {
+			o.Log.Warn("names are shown a self-signed certificate, which others do not trust", "names", missing, "acme", c.TLS.ACME.Agree)
 		}
 	}
 	if b.own == nil && len(b.missing()) > 0 {
@@ -216,7 +219,7 @@ func (b *Book) Run(ctx context.Context) error {
 	}
 }
 
-// Close ends background work. Certificates are chosen as before.
+// Close ends background work, if there is any. Certificates are chosen as before.
 func (b *Book) Close() error {
 	if b.acme != nil {
 		b.acme.close()

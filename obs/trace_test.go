@@ -15,8 +15,14 @@ func TestWatchConcerns(t *testing.T) {
 		of, who jid.JID
 		want    bool
 	}{
-		{bare, bare, true}, {bare, full, true}, {full, full, true}, {full, bare, true}, {full, other, false},
-		{bare, jid.MustParse("b@x.example"), false}, {bare, jid.JID{}, false}, {bare, jid.MustParse("x.example"), false},
+		{bare, bare, true},
+		{bare, full, true},
+		{full, full, true},
+		{full, bare, true},
+		{full, other, false},
+		{bare, jid.MustParse("b@x.example"), false},
+		{bare, jid.JID{}, false},
+		{bare, jid.MustParse("x.example"), false},
 	} {
 		if got := (&Watch{of: c.of}).concerns(c.who); got != c.want {
 			t.Errorf("watching %s, %s: %v", c.of, c.who, got)

@@ -36,8 +36,8 @@ func (s *Server) openChallenges() error {
 		return nil
 	}
 	withTLS := first("c2s_tls")
-	for _, l := range s.Addresses("http") {
-		if tcp, ok := l.(*net.TCPAddr); ok && (withTLS == nil || tcp.Port == 443) && !tcp.IP.IsLoopback() {
+	for _, l := range append(s.Addresses("c2s_tls"), s.Addresses("http")...) {
+		if tcp, ok := l.(*net.TCPAddr); ok && (withTLS == nil || tcp.Port == 443) {
 			withTLS = l
 		}
 	}
@@ -45,7 +45,9 @@ func (s *Server) openChallenges() error {
 	return nil
 }
 
-// ReloadCertificates reads the certificates of files again, for a signal. What became of them is logged.
-func (s *Server) ReloadCertificates() { s.certs.Reload() }
+// ReloadCertificates reads the certificates of files again and has ACME try again, for a signal. What became of them is logged.
+func (s *Server) ReloadCertificates() {
+	s.obs.Log.Info("certificates are read again", "files", len(s.certs.Reload()))
+}
 
 var _ core.Runner = (*certs.Book)(nil)

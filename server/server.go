@@ -222,7 +222,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 		if s.stop != nil {
 			s.stop()
 		}
-		err := s.web.Shutdown(ctx)
+		err := errors.Join(s.web.Shutdown(ctx), s.certs.Close())
 		s.serving.Wait()
 		for _, h := range s.hosts {
 			h.Close()

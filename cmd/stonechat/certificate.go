@@ -39,6 +39,9 @@ func (*certificateReloadCmd) Run(c *ctlCmd) error {
 	if err := c.call("POST", "/certificates/reload", nil, &list); err != nil {
 		return err
 	}
+	if len(list) == 0 {
+		fmt.Println("No certificate files are configured.")
+	}
 	refused := false
 	for _, x := range list {
 		fmt.Println(x.File, x.State, printable(x.Error))
