@@ -17,7 +17,7 @@ var rows = [][]string{
 	{"xmpp/client"},
 	{"config", "obs"},
 	{"store"},
-	{"store/storetest", "cluster"},
+	{"store/storetest", "cluster", "certs"},
 	{"store/sqlstore"},
 	{"core"},
 	{"mod/", "mod", "edge/c2s"},

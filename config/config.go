@@ -36,12 +36,56 @@ type Config struct {
 	Log        Log     `toml:"log"`
 }
 
-// TLS names the certificate. Without files a self-signed one is made in the data folder. Relative paths are relative to the file's folder.
+// TLS names the certificates. Names without one are shown a self-signed one, which is made in the data folder. Files are read again when they
+// change, or by SIGHUP or `stonechat ctl certificate reload`; nobody is disconnected. Relative paths are relative to the file's folder.
 type TLS struct {
-	// Certificate is a PEM file with the certificate chain, the server's own first.
+	// Certificate is a PEM file with the certificate chain, the server's own first. It is shown for every name that has no other.
 	Certificate string `toml:"certificate"`
 	// Key is the PEM file of its private key. Both files are named, or neither.
 	Key string `toml:"key"`
+	// Files are further pairs: `files = [{certificate = "a.pem", key = "a.key", domains = ["a.example"]}]`. Each must be for all domains that
+	// it lists, which may be wildcards; without a list it is shown for the names that stand in it.
+	Files []CertificateFiles `toml:"files"`
+	// Watch is how often the files are looked at.
+	Watch Duration `toml:"watch"`
+	ACME  ACME     `toml:"acme"`
+}
+
+// CertificateFiles is one more certificate.
+type CertificateFiles struct {
+	Certificate string   `toml:"certificate"`
+	Key         string   `toml:"key"`
+	Domains     []string `toml:"domains"`
+}
+
+// ACME fetches and renews certificates for every served name that no file covers. They are kept in the data folder.
+type ACME struct {
+	// Agree says that you accept the terms of the authority named by directory, and thereby switches ACME on; the flag --acme-agree says the same.
+	Agree bool `toml:"agree"`
+	// Email is where the authority may write to; most need none.
+	Email string `toml:"email"`
+	// Directory is the address of the authority.
+	Directory string `toml:"directory"`
+	// Roots is a PEM file of the authorities that the directory's own certificate is checked against, for one inside a company; without it
+	// the system's count.
+	Roots string `toml:"roots"`
+	// Services are the names before each domain that are certified as well, such as "upload" for upload.example.org. Each must lead here.
+	Services []string `toml:"services"`
+	// Challenges are the ways to prove a name: http-01 (port 80 leads to a listener of listen.acme), tls-alpn-01 (port 443 leads to a listener
+	// with TLS), dns-01 (dns_hook). Without any they are dns-01 if there is a hook, else http-01 if there are listeners of listen.acme, and
+	// tls-alpn-01 if one with TLS has port 443.
+	Challenges []string `toml:"challenges"`
+	// DNSHook is a program that changes the DNS, called with three arguments: present or cleanup, the full name of the TXT record, its
+	// value. It returns 0 when everybody can see the record, or when it is gone. STONECHAT_DOMAIN in its environment is the name to be proven.
+	DNSHook string `toml:"dns_hook"`
+	// DNSHookTimeout is how long one call of it may take.
+	DNSHookTimeout Duration `toml:"dns_hook_timeout"`
+	// EABKeyID is the key identifier of an account that you have with the authority outside ACME, where it asks for one.
+	EABKeyID string `toml:"eab_key_id"`
+	// EABKeyFile is a file with the key to it, in base64url.
+	EABKeyFile string `toml:"eab_key_file"`
+	// Check is how often certificates are looked at whether they are to be renewed.
+	Check Duration `toml:"check"`
 }
 
 // Listen holds the addresses (host:port) of every listener; an empty list closes that door.
@@ -52,6 +96,9 @@ type Listen struct {
 	C2STLS []string `toml:"c2s_tls"`
 	// HTTP answers health and metrics: in the clear on loopback addresses, with TLS on all others.
 	HTTP []string `toml:"http"`
+	// ACME answers the challenges of tls.acme in the clear, and sends everybody else to https. Used only with tls.acme.agree; port 80 of the
+	// served names must lead here.
+	ACME []string `toml:"acme"`
 }
 
 // Archive is the message history.
@@ -195,11 +242,14 @@ func Default() Config {
 	return Config{
 		Data:       "stonechat-data",
 		RateLimits: true,
-		Listen:     Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTP: []string{"127.0.0.1:5280"}},
-		Archive:    Archive{Default: "always"},
-		Store:      Store{Synchronous: "full", CacheKB: 8192},
-		Login:      Login{Iterations: 10000},
-		Log:        Log{Level: "info", Format: "text"},
+		TLS: TLS{Watch: Duration(30 * time.Second), ACME: ACME{
+			Directory: "https://acme-v02.api.letsencrypt.org/directory", DNSHookTimeout: Duration(5 * time.Minute), Check: Duration(10 * time.Minute),
+		}},
+		Listen:  Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTP: []string{"127.0.0.1:5280"}, ACME: []string{":80"}},
+		Archive: Archive{Default: "always"},
+		Store:   Store{Synchronous: "full", CacheKB: 8192},
+		Login:   Login{Iterations: 10000},
+		Log:     Log{Level: "info", Format: "text"},
 		Limits: Limits{
 			Connections: 100_000, ConnectionsPerSource: 1000, Handshakes: 10_000, HandshakesPerSource: 200,
 			LoginTime: Duration(30 * time.Second), LoginFailures: 3,
@@ -226,7 +276,7 @@ func Load(path string) (Config, error) {
 		return c, fmt.Errorf("config %s: unknown option %q", path, unknown[0].String())
 	}
 	dir := filepath.Dir(path)
-	for _, p := range []*string{&c.Data, &c.TLS.Certificate, &c.TLS.Key} {
+	for _, p := range append([]*string{&c.Data}, c.TLS.paths()...) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -252,9 +302,6 @@ func (c *Config) Check() error {
 	if c.Data == "" {
 		complain("no data folder")
 	}
-	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
-		complain("tls.certificate and tls.key go together")
-	}
 	if !oneOf(c.Archive.Default, "always", "roster", "never") {
 		complain("archive.default is %q, not always, roster or never", c.Archive.Default)
 	}
@@ -277,6 +324,7 @@ func (c *Config) Check() error {
 			}
 		}
 	}
+	errs = append(errs, c.checkTLS()...)
 	errs = append(errs, c.Limits.check()...)
 	return errors.Join(errs...)
 }

@@ -80,14 +80,25 @@ func sections(t *testing.T) []section {
 			all[0].options = append(all[0].options, describe(t, docs, "Config", f, top.Field(i)))
 			continue
 		}
-		key, inner := keyOf(t, f), top.Field(i)
-		s := section{name: key, doc: about(t, docs[f.Type.Name()], f.Type.Name(), key)}
-		for j := range inner.NumField() {
-			s.options = append(s.options, describe(t, docs, f.Type.Name(), inner.Type().Field(j), inner.Field(j)))
-		}
-		all = append(all, s)
+		all = append(all, tables(t, docs, keyOf(t, f), f, top.Field(i))...)
 	}
 	return all
+}
+
+// tables is one table, followed by those within it.
+func tables(t *testing.T, docs map[string]string, key string, f reflect.StructField, v reflect.Value) []section {
+	t.Helper()
+	s := section{name: key, doc: about(t, docs[f.Type.Name()], f.Type.Name(), key)}
+	var within []section
+	for i := range v.NumField() {
+		inner := v.Type().Field(i)
+		if inner.Type.Kind() == reflect.Struct {
+			within = append(within, tables(t, docs, key+"."+keyOf(t, inner), inner, v.Field(i))...)
+			continue
+		}
+		s.options = append(s.options, describe(t, docs, f.Type.Name(), inner, v.Field(i)))
+	}
+	return append([]section{s}, within...)
 }
 
 func describe(t *testing.T, docs map[string]string, typ string, f reflect.StructField, v reflect.Value) option {
@@ -141,6 +152,8 @@ func literal(t *testing.T, v reflect.Value) (kind, text string) {
 			quoted[i] = strconv.Quote(x[i])
 		}
 		return "list of texts", "[" + strings.Join(quoted, ", ") + "]"
+	case []CertificateFiles:
+		return "list of tables", "[]"
 	}
 	t.Fatalf("no TOML for a %s", v.Type())
 	return "", ""

@@ -71,7 +71,9 @@ func (a *Account) handle(w *Work, t *turn) {
 		if r := recover(); r != nil {
 			a.panicked(w, t, r)
 		}
+		w.trace = nil
 	}()
+	w.trace = t.from.trace
 	t.op(a, w, t)
 }
 
@@ -98,7 +100,7 @@ func (a *Account) receive(w *Work, t *turn) {
 		s.win.drop(size(st))
 		return // the client will say it again on its new connection, or is gone
 	}
-	t.from = origin{s: s, n: s.win.begin(size(st))}
+	t.from = origin{s: s, n: s.win.begin(size(st)), trace: t.from.trace}
 	if st.ToErr != nil {
 		a.refuse(w, st.Stamped(s.JID), s, stanza.NewError(stanza.JIDMalformed, ""))
 		t.from.settle(w)
@@ -123,7 +125,9 @@ func (a *Account) receiveMessage(w *Work, t *turn) {
 		st.Seal()
 	}
 	e := w.begin(a, st, t.s)
-	switch a.Host.Hooks.Sending.run(e) {
+	verdict := a.Host.Hooks.Sending.run(e)
+	e.hop(3, "Account.receiveMessage", "Sending", verdict.String())
+	switch verdict {
 	case Drop:
 		if e.Err != nil {
 			a.replyError(w, st, e.Err)
@@ -150,13 +154,16 @@ func (a *Account) receiveMessage(w *Work, t *turn) {
 		return
 	}
 	a.Host.Router.route(w, st, t.from, store.Ticket{})
-	a.Host.Hooks.Sent.run(w.begin(a, st, t.s))
+	e = w.begin(a, st, t.s)
+	a.Host.Hooks.Sent.run(e)
+	e.hop(0, "Hooks.Sent", "Sent", "")
 }
 
 // finishSending: a hook has taken care of the stanza; what it wants to happen after its tickets happens then.
 func (a *Account) finishSending(w *Work, e *Event, from origin) {
 	st, s, after := e.Stanza, e.Session, e.after
 	a.whenDone(w, e.tickets, func(w *Work, err error) {
+		w.trace = from.trace
 		if err != nil {
 			a.refuse(w, st, s, a.Host.asStanzaError(st, err))
 		} else {
@@ -184,16 +191,20 @@ func (a *Account) deliver(w *Work, t *turn) {
 	}
 	switch out {
 	case ignore:
+		w.hop(a, 5, "Account.deliver", out.String())
 		t.from.settle(w)
 		return
 	case refuse:
+		w.hop(a, 5, "Account.deliver", out.String())
 		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
 		t.from.settle(w)
 		return
 	}
 	e := w.begin(a, st, nil)
 	e.Absent = out == fallback
-	switch a.Host.Hooks.Receiving.run(e) {
+	verdict := a.Host.Hooks.Receiving.run(e)
+	e.hop(5, "Account.deliver", "Receiving", verdict.String())
+	switch verdict {
 	case Drop:
 		if e.Err != nil {
 			a.replyError(w, st, e.Err)
@@ -226,6 +237,7 @@ func (a *Account) show(w *Work, x arrival) {
 		e.Targets = append(e.Targets, a.sessions[i])
 	}
 	a.Host.Hooks.Received.run(e)
+	e.hop(7, "Account.show", "Received", out.String())
 	a.give(w, e, out)
 	x.from.settle(w)
 }
@@ -252,7 +264,12 @@ func (a *Account) give(w *Work, e *Event, out outcome) {
 		s.out.push(w, item{st: st, to: st.To, size: size(st), kept: e.Kept, key: e.Key, many: many})
 	}
 	kept := e.Key != 0
-	if out != deliver && a.Host.Hooks.Fallback.run(e) != Done && out != ignore && !kept {
+	if out == deliver {
+		return
+	}
+	verdict := a.Host.Hooks.Fallback.run(e)
+	e.hop(0, "Hooks.Fallback", "Fallback", verdict.String())
+	if verdict != Done && out != ignore && !kept {
 		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
 	}
 }
@@ -271,6 +288,7 @@ func (a *Account) choose(st *stanza.Stanza) ([]int, outcome) {
 // receiveIQ: answered here, or on its way.
 func (a *Account) receiveIQ(w *Work, t *turn) {
 	st := t.st
+	w.hop(a, 3, "Account.receiveIQ", "")
 	if err := checkIQ(st); err != nil {
 		a.replyError(w, st, err)
 		t.from.settle(w)
@@ -309,6 +327,7 @@ func (a *Account) receiveIQ(w *Work, t *turn) {
 func (a *Account) deliverIQ(w *Work, t *turn) {
 	st := t.st
 	asks := st.Type == stanza.Get || st.Type == stanza.Set
+	w.hop(a, 5, "Account.deliverIQ", "")
 	if st.To.IsFull() {
 		x := arrival{st: st, from: t.from}
 		if a.line.holds(st.From) {
@@ -335,6 +354,7 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 
 // pass gives an IQ to the session that it is for.
 func (a *Account) pass(w *Work, x arrival) {
+	w.hop(a, 7, "Account.pass", "")
 	if s := a.session(x.st.To); s != nil {
 		s.Send(w, x.st) // RFC 6121 section 8.5.3.1
 	} else if x.st.Type == stanza.Get || x.st.Type == stanza.Set {

@@ -15,5 +15,6 @@
 // locks of their own, and no lock is ever held while anything else is called, so there is no order of locks to know. The one exception is a
 // Source, which its outbox pulls under its lock, and which therefore may call nothing of core. Host is fixed before the first door opens.
 //
-// Reading order: turns.go, session.go, route.go, account.go, line.go, targets.go, hooks.go, iq.go, presence.go, outbox.go, resume.go.
+// Reading order: turns.go, session.go, route.go, account.go, line.go, targets.go, hooks.go, iq.go, presence.go, outbox.go, resume.go;
+// trace.go for what administrators see of it.
 package core

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 
+	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
@@ -35,6 +36,8 @@ type Event struct {
 
 	tickets []store.Ticket
 	after   []func(*Event)
+	trace   *obs.Traced
+	runs    []obs.HookRun // of a traced stanza, until they are told
 }
 
 // Wait makes what follows the hooks (delivery, the answer, After) wait for the disk's promise. The turn itself never waits.
@@ -64,6 +67,9 @@ func (d *Deciding) Add(module string, f func(*Event) Verdict) {
 }
 
 func (d Deciding) run(e *Event) Verdict {
+	if e.trace != nil {
+		return d.traced(e)
+	}
 	for i := range d {
 		if v := d[i].Do(e); v != Next {
 			return v
@@ -81,6 +87,10 @@ func (w *Watching) Add(module string, f func(*Event)) {
 }
 
 func (w Watching) run(e *Event) {
+	if e.trace != nil {
+		w.traced(e)
+		return
+	}
 	for i := range w {
 		w[i].Do(e)
 	}

@@ -135,6 +135,9 @@ func (a *Account) answerIQ(w *Work, st *stanza.Stanza, s *Session, to Target, fr
 	if err != nil && row != nil && to == ToContact && !blind(row.Action) {
 		err = stanza.NewError(stanza.ServiceUnavailable, "") // the same as for an account that does not exist
 	}
+	if w.trace != nil {
+		w.trace.Hop(answering(row, err))
+	}
 	if err != nil {
 		a.replyError(w, st, err)
 		from.settle(w)
@@ -159,6 +162,7 @@ func (a *Account) finishIQ(w *Work, e *Event, ans Answer, err error, from origin
 	}
 	session, after := e.Session, e.after
 	a.whenDone(w, e.tickets, func(w *Work, err error) {
+		w.trace = from.trace
 		if err != nil {
 			a.replyError(w, st, a.Host.asStanzaError(st, err))
 			from.settle(w)

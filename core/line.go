@@ -2,6 +2,7 @@ package core
 
 import (
 	"sync/atomic"
+	"time"
 
 	"stonechat/store"
 	"stonechat/xmpp/jid"
@@ -20,6 +21,7 @@ type lineEntry struct {
 	route bool // it leaves for another node at release, since no other node can wait for our ticket
 	done  bool
 	err   error
+	since time.Time // it stands in the line, where somebody watches
 	next  *lineEntry
 }
 
@@ -89,6 +91,9 @@ func (l *line) ready() *lineEntry {
 // stand puts an entry into the line and releases what is ready when its tickets are done.
 func (a *Account) stand(w *Work, e *lineEntry, tickets []store.Ticket) {
 	a.line.push(e)
+	if e.from.trace != nil {
+		e.since = time.Now()
+	}
 	a.whenDone(w, tickets, func(w *Work, err error) {
 		e.done, e.err = true, err
 		a.release(w)
@@ -97,7 +102,12 @@ func (a *Account) stand(w *Work, e *lineEntry, tickets []store.Ticket) {
 
 // release shows the head of the line and what follows it up to the next open ticket.
 func (a *Account) release(w *Work) {
+	was := w.trace
+	defer func() { w.trace = was }()
 	for e := a.line.ready(); e != nil; e = a.line.ready() {
+		if w.trace = e.from.trace; w.trace != nil {
+			a.released(w, e)
+		}
 		switch {
 		case e.err != nil && e.sent:
 			a.replyError(w, e.st, a.Host.storeError(e.st, e.err))
@@ -116,6 +126,7 @@ func (a *Account) release(w *Work) {
 			ev := w.begin(a, e.st, e.s)
 			ev.Kept, ev.Key = e.kept, e.key
 			a.Host.Hooks.Sent.run(ev)
+			ev.hop(0, "Hooks.Sent", "Sent", "")
 			e.from.settle(w)
 		case e.st.Kind == stanza.IQ:
 			a.pass(w, e.arrival)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
@@ -48,6 +49,8 @@ type item struct {
 	once bool // of no use to anybody else when the session ends
 	many bool // others were sent it as well
 	from bool // raw is <enabled/>: counting begins behind it
+
+	trace *obs.Traced // somebody watches it
 }
 
 // Outbox holds what waits to be sent to one session and, with stream management, what was sent and is not acknowledged.
@@ -80,25 +83,55 @@ type Outbox struct {
 
 // push appends and has w write it.
 func (o *Outbox) push(w *Work, it item) {
+	if it.st != nil && o.session.Account.Host.Obs.Trace.On() {
+		it.trace = o.session.follow(w, it.st)
+	}
+	became := o.add(w, it)
+	if it.trace != nil {
+		it.trace.Hop(obs.Span{Hop: 8, Name: "Outbox.push", Owner: o.session.JID.String(), Outcome: became.String()})
+	}
+	if became == overflowed {
+		o.session.lose(w, LostFull)
+	}
+}
+
+// queueing is what became of an item.
+type queueing uint8
+
+const (
+	queued     queueing = iota
+	held                // the client reads nothing now, or has no connection
+	merged              // in place of an older one, or not at all: see merge
+	dropped             // the session ends
+	overflowed          // and ends because of this one
+)
+
+// String is the word for traces.
+func (q queueing) String() string {
+	return [...]string{"queued", "held", "merged", "dropped", "overflowed"}[q]
+}
+
+func (o *Outbox) add(w *Work, it item) queueing {
 	limits := &o.session.Account.Host.Config.Limits
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.full {
-		o.mu.Unlock()
-		return
+		return dropped
 	}
 	if o.bytes > limits.OutboxMerge && o.merge(it) {
-		o.mu.Unlock()
-		return
+		return merged
 	}
 	o.queue = append(o.queue, it)
 	o.bytes += it.size
 	o.full = o.bytes+o.heldback > limits.OutboxBytes
-	full := o.full
 	o.mark(w)
-	o.mu.Unlock()
-	if full {
-		o.session.lose(w, LostFull)
+	switch {
+	case o.full:
+		return overflowed
+	case o.sink == nil || o.blocked:
+		return held
 	}
+	return queued
 }
 
 // mark has w flush the outbox. The lock is held.
@@ -165,7 +198,8 @@ func (o *Outbox) flush() {
 	buffers := o.session.Account.Host.pool
 	for {
 		buf := buffers.buffer()
-		*buf = o.fill((*buf)[:0])
+		var watched []*obs.Traced
+		*buf = o.fill((*buf)[:0], &watched)
 		then := o.then
 		o.then = nil
 		if len(*buf) == 0 && then == nil {
@@ -178,6 +212,9 @@ func (o *Outbox) flush() {
 		ready, err := true, error(nil)
 		if len(*buf) > 0 {
 			ready, err = sink.Write(*buf)
+		}
+		if watched != nil {
+			o.written(watched, ready, err)
 		}
 		buffers.giveBack(buf)
 		for _, f := range then {
@@ -200,8 +237,8 @@ func (o *Outbox) flush() {
 	}
 }
 
-// fill encodes up to writeSize bytes. The lock is held.
-func (o *Outbox) fill(b []byte) []byte {
+// fill encodes up to writeSize bytes, and adds what somebody watches. The lock is held.
+func (o *Outbox) fill(b []byte, watched *[]*obs.Traced) []byte {
 	n := 0
 	for n < len(o.queue) && len(b) < writeSize {
 		it := &o.queue[n]
@@ -220,6 +257,9 @@ func (o *Outbox) fill(b []byte) []byte {
 			continue
 		}
 		o.bytes -= it.size
+		if it.trace != nil {
+			*watched = append(*watched, it.trace)
+		}
 		b = o.encode(b, *it)
 		n++
 	}
@@ -303,16 +343,28 @@ func (o *Outbox) acknowledge(w *Work, handled uint32) {
 
 // acknowledged takes the client's count. It returns false when it is more than was sent (XEP-0198 section 4).
 func (o *Outbox) acknowledged(w *Work, h uint32) bool {
+	possible, watched := o.forget(w, h)
+	for _, x := range watched {
+		x.Hop(obs.Span{Name: "Outbox.acknowledged", Owner: o.session.JID.String()})
+	}
+	return possible
+}
+
+// forget drops what the client has, and returns what somebody watches of it.
+func (o *Outbox) forget(w *Work, h uint32) (possible bool, watched []*obs.Traced) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n := h - o.acked // modulo 2^32
 	if uint64(n) > uint64(len(o.unacked)) {
 		// An older count says nothing new. One from before the count began again at zero is taken for one too high, once in 2^32 stanzas.
 		o.asked = o.asked && h >= o.acked
-		return h < o.acked
+		return h < o.acked, nil
 	}
 	for i := range o.unacked[:n] {
 		o.heldback -= o.unacked[i].size
+		if x := o.unacked[i].trace; x != nil {
+			watched = append(watched, x)
+		}
 	}
 	clear(o.unacked[:n])
 	if o.unacked = o.unacked[n:]; len(o.unacked) == 0 {
@@ -325,7 +377,7 @@ func (o *Outbox) acknowledged(w *Work, h uint32) bool {
 		o.nudge()
 		o.mark(w)
 	}
-	return true
+	return true, watched
 }
 
 // writable goes on after the sink was blocked.

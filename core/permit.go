@@ -21,6 +21,8 @@ const (
 	ActEditAccounts Action = "accounts.edit"
 	ActSetRoles     Action = "roles.set"
 	ActSeeServer    Action = "server.see" // hooks, configuration, figures
+	ActEditServer   Action = "server.edit"
+	ActTrace        Action = "stanzas.trace" // who talks to whom, and when
 )
 
 // Actor is who wants something.
@@ -71,6 +73,8 @@ var rules = map[Action]rule{
 	ActEditAccounts: {roles: staff, below: true},
 	ActSetRoles:     {roles: []store.Role{store.RoleOwner}},
 	ActSeeServer:    {roles: guards},
+	ActEditServer:   {roles: staff},
+	ActTrace:        {roles: staff},
 }
 
 // Permit is the only place where a right is decided. It returns nil, or the error to answer with.

@@ -21,6 +21,7 @@ func isSubscription(t stanza.Type) bool {
 // receivePresence is the turn of a client's presence.
 func (a *Account) receivePresence(w *Work, t *turn) {
 	st, s := t.st, t.s
+	w.hop(a, 3, "Account.receivePresence", "")
 	switch {
 	case isSubscription(st.Type):
 		a.subscribe(w, t)
@@ -49,7 +50,9 @@ func (a *Account) subscribe(w *Work, t *turn) {
 	st := t.st.WithTo(t.st.To.Bare())
 	st.Seal()
 	e := w.begin(a, st, t.s)
-	switch a.Host.Hooks.Sending.run(e) {
+	verdict := a.Host.Hooks.Sending.run(e)
+	e.hop(0, "Account.subscribe", "Sending", verdict.String())
+	switch verdict {
 	case Done:
 		a.finishSending(w, e, t.from)
 		return
@@ -69,7 +72,9 @@ func (a *Account) announce(w *Work, s *Session, st *stanza.Stanza) {
 		return
 	}
 	e := w.begin(a, st, s)
-	if v := a.Host.Hooks.Announcing.run(e); v != Next {
+	v := a.Host.Hooks.Announcing.run(e)
+	e.hop(0, "Account.announce", "Announcing", v.String())
+	if v != Next {
 		if e.Err != nil {
 			a.replyError(w, st, e.Err)
 		}

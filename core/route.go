@@ -2,6 +2,7 @@ package core
 
 import (
 	"stonechat/cluster"
+	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
@@ -20,12 +21,17 @@ func NewRouter() *Router { return &Router{hosts: make(map[string]*Host)} }
 func (r *Router) Host(domain string) *Host { return r.hosts[domain] }
 
 // Route brings a stanza that we made, sealed, to the owner of its address.
-func (r *Router) Route(w *Work, st *stanza.Stanza) { r.route(w, st, origin{}, store.Ticket{}) }
+func (r *Router) Route(w *Work, st *stanza.Stanza) {
+	r.route(w, st, origin{trace: w.trace}, store.Ticket{})
+}
 
 // route brings st to its owner. before is the sender's own promise, which the receiver's line waits for too.
 func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Ticket) {
 	h := r.hosts[st.To.Domain()]
 	node, far := r.elsewhere(st.To)
+	if from.trace != nil {
+		from.trace.Hop(obs.Span{Hop: 4, Name: "Router.route", Outcome: destination(h, st, far)})
+	}
 	switch {
 	case h == nil:
 		r.bounce(w, st, notServed())

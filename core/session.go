@@ -91,7 +91,7 @@ func (s *Session) Receive(w *Work, sink Sink, st *stanza.Stanza) *stanza.StreamE
 		s.far.receive(st)
 		return nil
 	}
-	if !s.Account.turns.Take(w, turn{op: (*Account).receive, st: st, s: s, sink: sink}) {
+	if !s.Account.turns.Take(w, turn{op: (*Account).receive, st: st, s: s, sink: sink, from: origin{trace: s.watched(st, sink)}}) {
 		s.win.drop(size(st)) // the owner was forgotten, and with it the session
 	}
 	return nil

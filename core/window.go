@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"stonechat/obs"
 	"stonechat/xmpp/stanza"
 )
 
@@ -37,9 +38,10 @@ type openStanza struct {
 // origin names the stanza from which something follows: one of a session, or one that another node has delivered. The zero origin is the
 // server itself.
 type origin struct {
-	s   *Session
-	n   uint32
-	far *delivery
+	s     *Session
+	n     uint32
+	far   *delivery
+	trace *obs.Traced // somebody watches it
 }
 
 // known tells whether somebody waits for the origin to be settled.

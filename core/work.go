@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 
+	"stonechat/obs"
 	"stonechat/xmpp/stanza"
 )
 
@@ -16,7 +17,8 @@ type Work struct {
 	pool  *Pool
 	todo  []handler
 	dirty []*Outbox
-	event Event // reused: hooks may not keep it
+	event Event       // reused: hooks may not keep it
+	trace *obs.Traced // of the turn that is handled, if somebody watches its stanza
 }
 
 // NewWork returns a Work whose overflow goes to p.
@@ -148,6 +150,6 @@ func (p *Pool) Close() {
 // begin prepares the Event of this Work for one stanza. What the last one held is gone.
 func (w *Work) begin(a *Account, st *stanza.Stanza, s *Session) *Event {
 	e := &w.event
-	*e = Event{Host: a.Host, Work: w, Account: a, Session: s, Stanza: st, Targets: e.Targets[:0]}
+	*e = Event{Host: a.Host, Work: w, Account: a, Session: s, Stanza: st, Targets: e.Targets[:0], trace: w.trace}
 	return e
 }

@@ -31,7 +31,8 @@ part "half-open connections" go test -count=1 -timeout 20m ./e2e/chaos -run 'Hal
 part "silent line" go test -count=1 -timeout 20m ./e2e/chaos -run 'SilentLine' -v -stall "$(pick 4s 30s)"
 part "hostile input" go test -count=1 -timeout 30m ./e2e/chaos -run 'HostileInput' -v
 part "mutated sessions" go test -count=1 -timeout 60m ./e2e/chaos -run 'Mutated' -v -mutate "$(pick 10s 10m)"
-part "race detector" env CGO_ENABLED=1 go test -count=1 -race -timeout 30m ./xmpp/... ./core ./store/... ./mod/... ./edge/... ./server
+part "certificates by ACME" go test -count=1 -timeout 10m ./e2e/acme -v -without=false
+part "race detector" env CGO_ENABLED=1 go test -count=1 -race -timeout 30m ./xmpp/... ./core ./store/... ./mod/... ./edge/... ./server ./certs ./obs
 for target in $(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do
 	for fuzz in $(grep -hoE '^func Fuzz[A-Za-z0-9]+' "$target"/*_test.go | sed 's/func //'); do
 		part "fuzz $target $fuzz" go test "$target" -run '^$' -fuzz "^$fuzz\$" -fuzztime "$(pick 2s 1000000x)" -timeout 60m

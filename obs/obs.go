@@ -25,6 +25,7 @@ const (
 type Obs struct {
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
+	Trace   *Trace
 }
 
 // New returns an Obs that writes records of at least level ("debug" … "error") to w in format "text" or "json".
@@ -39,14 +40,14 @@ func New(w io.Writer, level, format string) (Obs, error) {
 	if format == "json" {
 		h = slog.NewJSONHandler(w, opts)
 	}
-	o := Obs{Log: slog.New(h), Metrics: prometheus.NewRegistry()}
+	o := Obs{Log: slog.New(h), Metrics: prometheus.NewRegistry(), Trace: &Trace{}}
 	o.Metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return o, nil
 }
 
 // Discard returns an Obs whose records go nowhere, for tests and tools.
 func Discard() Obs {
-	return Obs{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()}
+	return Obs{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Trace: &Trace{}}
 }
 
 // Counter registers a counter; help says what one count means.

@@ -1,95 +1,53 @@
 package server
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"errors"
-	"fmt"
-	"io/fs"
-	"math/big"
 	"net"
-	"os"
-	"path/filepath"
-	"time"
 
-	"stonechat/config"
+	"stonechat/certs"
+	"stonechat/core"
 )
 
-// ownCertificate is how long a certificate that we sign ourselves is valid.
-const ownCertificate = 10 * 365 * 24 * time.Hour
-
-// tlsConfig loads the certificate that the configuration names, or the self-signed one of the data folder, which it makes if need be.
-func tlsConfig(c *config.Config) (*tls.Config, error) {
-	cert, key := c.TLS.Certificate, c.TLS.Key
-	if cert == "" {
-		cert, key = filepath.Join(c.Data, "self-signed.crt"), filepath.Join(c.Data, "self-signed.key")
-		if err := ensureCertificate(cert, key, c.Domains); err != nil {
-			return nil, fmt.Errorf("own certificate: %w", err)
-		}
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
+// openCertificates loads what is shown to clients.
+func (s *Server) openCertificates() error {
+	book, err := certs.New(s.cfg, s.obs)
 	if err != nil {
-		return nil, fmt.Errorf("certificate: %w", err)
+		return err
 	}
-	// RFC 7590 section 3: TLS 1.2 at least.
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, nil
+	s.certs, s.tls = book, book.TLS()
+	s.runners = append(s.runners, book)
+	return nil
 }
 
-// ensureCertificate writes a self-signed pair unless there is one for these domains.
-func ensureCertificate(cert, key string, domains []string) error {
-	if pair, err := tls.LoadX509KeyPair(cert, key); err == nil && covers(pair.Leaf, domains) {
+// openChallenges opens the listeners for ACME's challenges, and says where those for all are. It comes last in opening.
+func (s *Server) openChallenges() error {
+	if !s.certs.ACME() {
 		return nil
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
-	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: domains[0]}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(ownCertificate),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true, IsCA: true,
-	}
-	for _, d := range domains {
-		if ip := net.ParseIP(d); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-			continue
+	for _, a := range s.cfg.Listen.ACME {
+		err := s.listen("acme", a, func(l net.Listener) func() error { return s.web.Serve(l, s.certs.Challenges()) })
+		if err != nil {
+			return err
 		}
-		template.DNSNames = append(template.DNSNames, d)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &priv.PublicKey, priv)
-	if err != nil {
-		return err
+	first := func(name string) net.Addr {
+		if all := s.Addresses(name); len(all) > 0 {
+			return all[0]
+		}
+		return nil
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(priv)
-	if err != nil {
-		return err
+	withTLS := first("c2s_tls")
+	for _, l := range append(s.Addresses("c2s_tls"), s.Addresses("http")...) {
+		if tcp, ok := l.(*net.TCPAddr); ok && (withTLS == nil || tcp.Port == 443) {
+			withTLS = l
+		}
 	}
-	if err := os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600); err != nil {
-		return err
-	}
-	return os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+	s.certs.Listening(first("acme"), withTLS)
+	return nil
 }
 
-func covers(leaf *x509.Certificate, domains []string) bool {
-	if leaf == nil || time.Now().After(leaf.NotAfter.Add(-24*time.Hour)) {
-		return false
-	}
-	for _, d := range domains {
-		if leaf.VerifyHostname(d) != nil {
-			return false
-		}
-	}
-	return true
+// ReloadCertificates reads the certificates of files again and has ACME try again, for a signal. What became of them is logged.
+func (s *Server) ReloadCertificates() {
+	s.obs.Log.Info("certificates are read again", "files", len(s.certs.Reload()))
 }
+
+var _ core.Runner = (*certs.Book)(nil)

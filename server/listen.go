@@ -28,10 +28,13 @@ func (s *Server) open() error {
 			return err
 		}
 	}
+	if err := s.openChallenges(); err != nil {
+		return err
+	}
 	return s.listenControl()
 }
 
-// Addresses are the listeners' real addresses by name: c2s, c2s_tls, http. Valid once Ready.
+// Addresses are the listeners' real addresses by name: c2s, c2s_tls, http, acme. Valid once Ready.
 func (s *Server) Addresses(name string) []net.Addr {
 	var out []net.Addr
 	for _, l := range s.listeners {

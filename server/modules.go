@@ -5,9 +5,11 @@ import (
 	"stonechat/mod/account"
 	"stonechat/mod/archive"
 	"stonechat/mod/carbons"
+	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
 	"stonechat/mod/info"
 	"stonechat/mod/roster"
+	"stonechat/mod/tracing"
 )
 
 // modules are the features of one host. Their order is the order of hooks: `stonechat ctl hooks` prints it.
@@ -19,6 +21,8 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),
 		c,
+		certificates.New(s.certs),
+		tracing.New(s.obs),
 		info.New(s.cfg.Contact, Version),
 	}, c
 }

@@ -59,6 +59,8 @@ func TestRightsOfAllRows(t *testing.T) {
 		core.ActEditAccounts: {store.RoleOwner, store.RoleAdmin},
 		core.ActEndSessions:  {store.RoleOwner, store.RoleAdmin},
 		core.ActSetRoles:     {store.RoleOwner},
+		core.ActEditServer:   {store.RoleOwner, store.RoleAdmin},
+		core.ActTrace:        {store.RoleOwner, store.RoleAdmin},
 	}
 	for _, row := range host.HTTP {
 		want, known := allowed[row.Action]

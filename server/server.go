@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"stonechat/certs"
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/edge/c2s"
@@ -33,6 +34,7 @@ type Server struct {
 	close      func() error
 	db         store.Set
 	saltSecret []byte
+	certs      *certs.Book
 	tls        *tls.Config
 
 	router   *core.Router
@@ -65,7 +67,7 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		return nil, err
 	}
 	var err error
-	if s.tls, err = tlsConfig(&cfg); err == nil {
+	if err = s.openCertificates(); err == nil {
 		s.pool = core.NewPool()
 		s.metrics = core.NewMetrics(o)
 		err = s.addHosts()
@@ -136,6 +138,9 @@ func (s *Server) abandon() error {
 	}
 	if s.pool != nil {
 		s.pool.Close()
+	}
+	if s.certs != nil {
+		return errors.Join(s.certs.Close(), s.close())
 	}
 	return s.close()
 }
@@ -217,7 +222,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 		if s.stop != nil {
 			s.stop()
 		}
-		err := s.web.Shutdown(ctx)
+		err := errors.Join(s.web.Shutdown(ctx), s.certs.Close())
 		s.serving.Wait()
 		for _, h := range s.hosts {
 			h.Close()

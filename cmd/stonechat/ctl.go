@@ -38,12 +38,25 @@ type ctlCmd struct {
 		List  sessionListCmd  `cmd:"" help:"List sessions."`
 		Close sessionCloseCmd `cmd:"" help:"End one session, or all of an account."`
 	} `cmd:"" help:"Sessions."`
+	Certificate certificateCmd `cmd:"" help:"Certificates."`
+
+	Trace traceCmd `cmd:"" help:"Show the way of an account's next stanzas through the server, without their contents."`
 	Hooks hooksCmd `cmd:"" help:"Show the order of hooks."`
 	Join  joinCmd  `cmd:"" help:"Use the invite that the server printed: make the first administrator."`
 }
 
 // call sends one request to the control socket and decodes the answer.
 func (c *ctlCmd) call(method, path string, body io.Reader, into any) error {
+	resp, err := c.ask(method, path, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return json.NewDecoder(resp.Body).Decode(into)
+}
+
+// ask sends one request and returns the answer, unless it is a refusal.
+func (c *ctlCmd) ask(method, path string, body io.Reader) (*http.Response, error) {
 	socket := filepath.Join(c.Data, "ctl.sock")
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
@@ -51,26 +64,26 @@ func (c *ctlCmd) call(method, path string, body io.Reader, into any) error {
 	}}}
 	if c.Domain == "" {
 		if err := c.onlyDomain(&client); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	r, err := http.NewRequest(method, "http://ctl/"+c.Domain+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := client.Do(r)
 	if err != nil {
-		return fmt.Errorf("no server answers on %s (is it running on this data folder?): %w", socket, err)
+		return nil, fmt.Errorf("no server answers on %s (is it running on this data folder?): %w", socket, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusOK {
-		return json.NewDecoder(resp.Body).Decode(into)
-	}
 	var f struct{ Condition, Text string }
 	if err := json.NewDecoder(resp.Body).Decode(&f); err != nil {
-		return errors.New(resp.Status)
+		return nil, errors.New(resp.Status)
 	}
-	return errors.New(strings.TrimSuffix(f.Condition+": "+f.Text, ": "))
+	return nil, errors.New(strings.TrimSuffix(f.Condition+": "+f.Text, ": "))
 }
 
 // onlyDomain asks the server which domain it serves first.

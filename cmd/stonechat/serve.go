@@ -23,6 +23,7 @@ type serveCmd struct {
 	HTTP    []string `name:"http" placeholder:"ADDRESS" help:"Listen for health checks and metrics."`
 	Cert    string   `type:"existingfile" placeholder:"FILE" help:"Certificate chain (PEM)."`
 	Key     string   `type:"existingfile" placeholder:"FILE" help:"Private key (PEM)."`
+	Agree   bool     `name:"acme-agree" help:"Accept the terms of the certificate authority (tls.acme.directory) and get certificates from it."`
 	NoRates bool     `name:"no-rate-limits" help:"Switch rate limits off, for measurement only."`
 	Log     string   `enum:",debug,info,warn,error" default:"" placeholder:"LEVEL" help:"debug, info, warn or error."`
 }
@@ -44,6 +45,7 @@ func (c *serveCmd) Run() error {
 		return err
 	}
 	go keepMemory(ctx)
+	go onHangup(ctx, s.ReloadCertificates)
 	go func() {
 		select {
 		case <-s.Ready:
@@ -52,6 +54,21 @@ func (c *serveCmd) Run() error {
 		}
 	}()
 	return s.Run(ctx)
+}
+
+// onHangup calls f for each SIGHUP until ctx ends.
+func onHangup(ctx context.Context, f func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-hangups:
+			f()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // welcome tells what to type next where there is no account yet.
@@ -99,6 +116,7 @@ func (c *serveCmd) config() (config.Config, error) {
 			*o.to = o.flag
 		}
 	}
+	cfg.TLS.ACME.Agree = cfg.TLS.ACME.Agree || c.Agree
 	cfg.RateLimits = cfg.RateLimits && !c.NoRates
 	return cfg, nil
 }

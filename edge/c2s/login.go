@@ -2,8 +2,6 @@ package c2s
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"slices"
 
@@ -27,17 +25,9 @@ type offer struct {
 func (c *conn) offer() offer {
 	var bindings []sasl.Binding
 	if c.door.config.Login.ChannelBinding {
-		bindings = c.stream.Bindings(shown(c.door.tls))
+		bindings = c.stream.Bindings(nil)
 	}
 	return offer{sasl.Offer([]sasl.Hash{sasl.SHA1, sasl.SHA256}, len(bindings) > 0, c.door.config.Login.Plain), bindings}
-}
-
-// shown is the certificate that every client of this configuration sees.
-func shown(t *tls.Config) *x509.Certificate {
-	if len(t.Certificates) != 1 || t.GetCertificate != nil || t.GetConfigForClient != nil {
-		return nil
-	}
-	return t.Certificates[0].Leaf
 }
 
 // feature is the stream feature of RFC 6120 section 6.3.3.

@@ -22,13 +22,19 @@ import (
 
 // Door serves HTTP.
 type Door struct {
-	obs   obs.Obs
-	ready atomic.Bool
-	http  []*http.Server
+	obs    obs.Obs
+	ready  atomic.Bool
+	http   []*http.Server
+	ending context.Context // ends when Shutdown begins
+	end    context.CancelFunc
 }
 
 // New returns a door that answers "not ready" until SetReady.
-func New(o obs.Obs) *Door { return &Door{obs: o} }
+func New(o obs.Obs) *Door {
+	d := &Door{obs: o}
+	d.ending, d.end = context.WithCancel(context.Background())
+	return d
+}
 
 // SetReady says whether clients may come.
 func (d *Door) SetReady(ready bool) { d.ready.Store(ready) }
@@ -91,6 +97,9 @@ func (d *Door) row(row core.Route, actor core.Actor) http.HandlerFunc {
 		status := http.StatusOK
 		if err != nil {
 			status, answer = d.failure(row, err)
+		} else if s, ok := answer.(core.Stream); ok {
+			d.stream(w, r, row, s)
+			return
 		}
 		d.answer(w, status, answer)
 	}
@@ -145,8 +154,9 @@ func (d *Door) Serve(l net.Listener, h http.Handler) func() error {
 	}
 }
 
-// Shutdown ends all listeners and waits for requests in hand.
+// Shutdown ends all listeners and streams, and waits for requests in hand.
 func (d *Door) Shutdown(ctx context.Context) error {
+	d.end()
 	var errs []error
 	for _, s := range d.http {
 		if err := s.Shutdown(ctx); !errors.Is(err, net.ErrClosed) {

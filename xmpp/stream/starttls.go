@@ -63,13 +63,17 @@ func (c *Conn) StartTLS(ctx context.Context, cfg *tls.Config) error {
 
 // Bindings lists the channel bindings of the stream, the preferred first; none
 // in the clear. certificate is the one that the receiving side showed, for
-// tls-server-end-point (XEP-0440 section 4); nil leaves that type out there,
-// and means the peer's own on the initiating side.
+// tls-server-end-point (XEP-0440 section 4); nil means the one that the
+// transport was told of there (Transport.Showed), and the peer's own on the
+// initiating side. Where none is known that type is left out.
 func (c *Conn) Bindings(certificate *x509.Certificate) []sasl.Binding {
 	if c.tls == nil {
 		return nil
 	}
 	cs := c.tls.ConnectionState()
+	if certificate == nil {
+		certificate = c.t.showed
+	}
 	if certificate == nil && c.initiating && len(cs.PeerCertificates) > 0 {
 		certificate = cs.PeerCertificates[0]
 	}

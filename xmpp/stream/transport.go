@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"crypto/x509"
 	"errors"
 	"net"
 	"sync"
@@ -33,6 +34,7 @@ type Transport struct {
 	nc  net.Conn
 	raw syscall.RawConn // nil where readiness cannot be waited for
 
+	showed *x509.Certificate // what the peer was shown in the handshake, see Showed
 	parked bool
 	in     *[readSize]byte // bytes that waiting has brought are in[r:w]
 	r, w   int
@@ -65,6 +67,10 @@ func NewTransport(nc net.Conn) *Transport {
 	t.raw = rawConn(nc)
 	return t
 }
+
+// Showed notes the certificate that this side shows in the handshake that
+// goes on, for Conn.Bindings. The last one counts.
+func (t *Transport) Showed(leaf *x509.Certificate) { t.showed = leaf }
 
 // park makes reading and writing return at once; see Conn.
 func (t *Transport) park(writeTimeout time.Duration) {
