@@ -21,6 +21,8 @@ const (
 	ActEditAccounts Action = "accounts.edit"
 	ActSetRoles     Action = "roles.set"
 	ActSeeServer    Action = "server.see" // hooks, configuration, figures
+	ActSeeReports   Action = "reports.see"
+	ActCloseReports Action = "reports.close"
 )
 
 // Actor is who wants something.
@@ -71,6 +73,8 @@ var rules = map[Action]rule{
 	ActEditAccounts: {roles: staff, below: true},
 	ActSetRoles:     {roles: []store.Role{store.RoleOwner}},
 	ActSeeServer:    {roles: guards},
+	ActSeeReports:   {roles: guards},
+	ActCloseReports: {roles: guards},
 }
 
 // Permit is the only place where a right is decided. It returns nil, or the error to answer with.
