@@ -14,6 +14,9 @@ import (
 // account, and never for the account itself or its server. Only in Hooks.Loading, or in a turn of a.
 func (a *Account) Bar(blocked func(jid.JID) bool) { a.barred = blocked }
 
+// Bars tells whether the account has blocked anybody. Only in a turn of a.
+func (a *Account) Bars() bool { return a.barred != nil }
+
 // Blocks tells whether nothing passes between the account and an address. It costs one comparison where nobody is blocked. Only in a turn of a.
 func (a *Account) Blocks(j jid.JID) bool {
 	// XEP-0191, "Relationship to Privacy Lists": never from one of a user's resources to another; and nobody blocks the server that they use.

@@ -59,6 +59,8 @@ func TestRightsOfAllRows(t *testing.T) {
 		core.ActEditAccounts: {store.RoleOwner, store.RoleAdmin},
 		core.ActEndSessions:  {store.RoleOwner, store.RoleAdmin},
 		core.ActSetRoles:     {store.RoleOwner},
+		core.ActSeeReports:   {store.RoleOwner, store.RoleAdmin, store.RoleModerator},
+		core.ActCloseReports: {store.RoleOwner, store.RoleAdmin, store.RoleModerator},
 	}
 	for _, row := range host.HTTP {
 		want, known := allowed[row.Action]

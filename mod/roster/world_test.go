@@ -76,7 +76,7 @@ func (v *world) start(change func(*config.Config)) {
 		Config: &cfg, Obs: o, Router: v.router, Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: v.db.Accounts,
 	})
 	v.host.Ports.Authenticator = locked{}
-	New(v.disk, o).Install(v.host)
+	New(v.disk, v.db.Blocks, o).Install(v.host)
 	v.roster = v.host.Ports.Contacts.(*roster)
 	if err := v.host.Start(); err != nil {
 		v.Fatal(err)
