@@ -39,7 +39,7 @@ func (a *Account) keptOut(w *Work, t *turn) {
 func (a *Account) keptIn(w *Work, t *turn) {
 	// XEP-0191, "User Blocks JID": the server MUST NOT route it.
 	a.refuse(w, t.st.Stamped(t.s.JID), t.s, &stanza.Error{
-		Condition: stanza.NotAcceptable, Text: "you have blocked this address", App: "<blocked xmlns='" + ns.BlockingErrors + "'/>",
+		Type: stanza.Cancel, Condition: stanza.NotAcceptable, Text: "you have blocked this address", App: "<blocked xmlns='" + ns.BlockingErrors + "'/>",
 	})
 	t.from.settle(w)
 }
