@@ -95,5 +95,9 @@ func (r *roster) deleted(e *core.Event) {
 	for contact, kept := range b.contacts {
 		r.part(e.Work, e.Account, contact, kept.contact().state)
 	}
+	if l, ok := r.lists.Has(e.Account); ok {
+		*l = blocklist{}
+		l.bar(e.Account)
+	}
 	*b = book{writing: b.writing, busy: b.busy} // what is on its way is still told how it ended
 }
