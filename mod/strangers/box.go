@@ -114,7 +114,7 @@ func (m *Module) release(w *core.Work, a *core.Account, b *box, sender jid.JID) 
 			continue
 		}
 		last = x.Key
-		if st := m.late(a, &x); st != nil {
+		if st := m.late(a, &x); st != nil && !a.Blocks(st.From) { // whoever is blocked hears no late error either
 			m.host.Router.Route(w, st)
 		}
 	}
