@@ -38,6 +38,11 @@ type ctlCmd struct {
 		List  sessionListCmd  `cmd:"" help:"List sessions."`
 		Close sessionCloseCmd `cmd:"" help:"End one session, or all of an account."`
 	} `cmd:"" help:"Sessions."`
+	Report struct {
+		List  reportListCmd  `cmd:"" help:"List reports of abuse, newest first."`
+		Show  reportShowCmd  `cmd:"" help:"Show one, with the messages that came with it."`
+		Close reportCloseCmd `cmd:"" help:"Say that a report is dealt with."`
+	} `cmd:"" help:"Reports of abuse."`
 	Hooks hooksCmd `cmd:"" help:"Show the order of hooks."`
 	Join  joinCmd  `cmd:"" help:"Use the invite that the server printed: make the first administrator."`
 }
