@@ -34,6 +34,10 @@ type Config struct {
 	Login      Login   `toml:"login"`
 	Contact    Contact `toml:"contact"`
 	Log        Log     `toml:"log"`
+
+	Strangers Strangers `toml:"strangers"`
+	Reports   Reports   `toml:"reports"`
+	Personal  Personal  `toml:"personal"`
 }
 
 // TLS names the certificates. Names without one are shown a self-signed one, which is made in the data folder. Files are read again when they
@@ -176,6 +180,8 @@ type Limits struct {
 	IdlePing Duration `toml:"idle_ping"`
 	// Sessions is how many sessions one account may have at once.
 	Sessions int `toml:"sessions"`
+	// Blocked is how many addresses one account may block (XEP-0191).
+	Blocked int `toml:"blocked"`
 	// RosterItems is how many contacts one account may have.
 	RosterItems int `toml:"roster_items"`
 	// DirectedPresence is how many addresses one session may have sent directed presence to.
@@ -221,6 +227,47 @@ type Log struct {
 	Format string `toml:"format"`
 }
 
+// Strangers is what becomes of messages from people who are no contacts and with whom an account has never talked.
+type Strangers struct {
+	// Default is for accounts that made no choice of their own: open (they come like all others), quiet (they wait in a box, and are neither
+	// shown nor archived until the account lets them in) or closed (they are refused).
+	Default string `toml:"default"`
+	// Members says for the same accounts that people of their own domain are no strangers.
+	Members bool `toml:"members"`
+	// Messages is how many may wait in the box of one account; more are refused.
+	Messages int `toml:"messages"`
+	// Bytes is how many bytes may wait in it, at most 1048576.
+	Bytes int `toml:"bytes"`
+	// MessagesPerSender is how many of them may be of one sender.
+	MessagesPerSender int `toml:"messages_per_sender"`
+	// BytesPerSender is the same in bytes.
+	BytesPerSender int `toml:"bytes_per_sender"`
+	// Expire is how long a message waits before it is erased.
+	Expire Duration `toml:"expire"`
+}
+
+// Reports are complaints that people send to the moderators when they block somebody (XEP-0377).
+type Reports struct {
+	// PerDay is how many one account may send within 24 hours; more are dropped, while the block holds.
+	PerDay int `toml:"per_day"`
+	// Keep is how long a report is kept after a moderator has closed it.
+	Keep Duration `toml:"keep"`
+}
+
+// Personal is what clients keep for themselves: private XML (XEP-0049), and the vCard (XEP-0054).
+type Personal struct {
+	// PrivateElements is how many elements one account may keep in private storage.
+	PrivateElements int `toml:"private_elements"`
+	// PrivateBytes is how many bytes they may have together.
+	PrivateBytes int `toml:"private_bytes"`
+	// VCardBytes is the size of the largest vCard.
+	VCardBytes int `toml:"vcard_bytes"`
+	// PhotoBytes is the size of the largest photo in it, decoded.
+	PhotoBytes int `toml:"photo_bytes"`
+	// VCardFor says who may read the vCard of another: everybody, or members (accounts of this server, and contacts elsewhere).
+	VCardFor string `toml:"vcard_for"`
+}
+
 // Duration is a time span written as in "90s" or "10m".
 type Duration time.Duration
 
@@ -250,6 +297,12 @@ func Default() Config {
 		Store:   Store{Synchronous: "full", CacheKB: 8192},
 		Login:   Login{Iterations: 10000},
 		Log:     Log{Level: "info", Format: "text"},
+		Strangers: Strangers{
+			Default: "open", Members: true, Messages: 100, Bytes: 256 << 10, MessagesPerSender: 10, BytesPerSender: 64 << 10,
+			Expire: Duration(30 * 24 * time.Hour),
+		},
+		Reports:  Reports{PerDay: 20, Keep: Duration(90 * 24 * time.Hour)},
+		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
 		Limits: Limits{
 			Connections: 100_000, ConnectionsPerSource: 1000, Handshakes: 10_000, HandshakesPerSource: 200,
 			LoginTime: Duration(30 * time.Second), LoginFailures: 3,
@@ -259,7 +312,7 @@ func Default() Config {
 			WindowStanzas: 64, WindowBytes: 64 << 10, WindowTotal: 256 << 20,
 			OutboxBytes: 4 << 20, OutboxMerge: 256 << 10, Stall: Duration(30 * time.Second),
 			Resume: Duration(10 * time.Minute), IdlePing: Duration(5 * time.Minute),
-			Sessions: 50, RosterItems: 10_000, DirectedPresence: 2_000,
+			Sessions: 50, RosterItems: 10_000, Blocked: 1000, DirectedPresence: 2_000,
 			Shutdown: Duration(10 * time.Second),
 		},
 	}
@@ -325,6 +378,7 @@ func (c *Config) Check() error {
 		}
 	}
 	errs = append(errs, c.checkTLS()...)
+	errs = append(errs, c.checkApart()...)
 	errs = append(errs, c.Limits.check()...)
 	return errors.Join(errs...)
 }
@@ -336,7 +390,7 @@ func (l *Limits) check() []error {
 		"handshakes_per_source": l.HandshakesPerSource, "login_failures": l.LoginFailures, "bytes_per_second": l.BytesPerSecond,
 		"stanzas_per_second": l.StanzasPerSecond, "stanzas_burst": l.StanzasBurst, "window_stanzas": l.WindowStanzas, "depth": l.Depth,
 		"attributes": l.Attributes, "namespaces": l.Namespaces, "outbox_bytes": l.OutboxBytes, "outbox_merge": l.OutboxMerge,
-		"sessions": l.Sessions, "roster_items": l.RosterItems, "directed_presence": l.DirectedPresence,
+		"sessions": l.Sessions, "roster_items": l.RosterItems, "blocked": l.Blocked, "directed_presence": l.DirectedPresence,
 	} {
 		if v <= 0 {
 			errs = append(errs, fmt.Errorf("limits.%s must be positive", name))

@@ -25,6 +25,7 @@ type Account struct {
 	Exists, Failed bool
 
 	role     atomic.Pointer[store.Role]
+	barred   func(jid.JID) bool // nil: nobody is blocked
 	turns    Turns[turn]
 	sessions []*Session
 	line     line
@@ -106,6 +107,10 @@ func (a *Account) receive(w *Work, t *turn) {
 		t.from.settle(w)
 		return
 	}
+	if st.HasTo && a.Blocks(st.To) {
+		a.keptIn(w, t)
+		return
+	}
 	switch st.Kind {
 	case stanza.IQ:
 		a.receiveIQ(w, t)
@@ -181,6 +186,10 @@ func (a *Account) deliver(w *Work, t *turn) {
 	st := t.st
 	if st.Kind == stanza.Presence {
 		a.deliverPresence(w, t)
+		return
+	}
+	if a.Blocks(st.From) {
+		a.keptOut(w, t)
 		return
 	}
 	_, out := a.choose(st)
@@ -326,6 +335,10 @@ func (a *Account) receiveIQ(w *Work, t *turn) {
 // deliverIQ is the turn of an IQ for the account or one of its sessions.
 func (a *Account) deliverIQ(w *Work, t *turn) {
 	st := t.st
+	if a.Blocks(st.From) {
+		a.keptOut(w, t)
+		return
+	}
 	asks := st.Type == stanza.Get || st.Type == stanza.Set
 	w.hop(a, 5, "Account.deliverIQ", "")
 	if st.To.IsFull() {

@@ -18,6 +18,10 @@ func (h *Host) storeError(st *stanza.Stanza, err error) *stanza.Error {
 		id = st.ID
 	}
 	switch {
+	case errors.Is(err, store.ErrQuota):
+		h.metrics.refused.WithLabelValues("quota").Inc()
+		h.Obs.Log.Debug("not kept", obs.Stanza, id, obs.Err, err)
+		return stanza.NewError(stanza.ResourceConstraint, "no more is kept for this account")
 	case errors.Is(err, store.ErrFull):
 		h.metrics.refused.WithLabelValues("storage").Inc()
 		h.Obs.Log.Warn("not kept", obs.Stanza, id, obs.Err, err)

@@ -184,6 +184,7 @@ func (h *Host) DeleteAccount(ctx context.Context, account jid.JID, erase func(co
 // slow runs a slow row in the bounded pool; its answer comes back as a turn.
 func (h *Host) slow(a *Account, st *stanza.Stanza, s *Session, row *IQ, from origin) {
 	asked := h.now()
+	a.gates++ // it stays in memory until the answer's turn, also when nobody of that name exists
 	h.wait.Go(func() {
 		h.inOrder(from)
 		h.slowly <- struct{}{}
@@ -194,7 +195,11 @@ func (h *Host) slow(a *Account, st *stanza.Stanza, s *Session, row *IQ, from ori
 		ans, err := h.runSlow(ctx, row, e)
 		a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
 			e.Work = w
+			a.gates--
 			a.finishIQ(w, e, ans, err, from)
+			if !a.Exists {
+				a.turns.Take(w, turn{op: (*Account).leaveMemory})
+			}
 		}})
 	})
 }

@@ -23,6 +23,8 @@ const (
 	ActSeeServer    Action = "server.see" // hooks, configuration, figures
 	ActEditServer   Action = "server.edit"
 	ActTrace        Action = "stanzas.trace" // who talks to whom, and when
+	ActSeeReports   Action = "reports.see"
+	ActCloseReports Action = "reports.close"
 )
 
 // Actor is who wants something.
@@ -75,6 +77,8 @@ var rules = map[Action]rule{
 	ActSeeServer:    {roles: guards},
 	ActEditServer:   {roles: staff},
 	ActTrace:        {roles: staff},
+	ActSeeReports:   {roles: guards},
+	ActCloseReports: {roles: guards},
 }
 
 // Permit is the only place where a right is decided. It returns nil, or the error to answer with.

@@ -5,12 +5,21 @@ import (
 
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/sasl"
+	"stonechat/xmpp/xmltok"
 )
 
 // Ports are what one feature needs of another. Each is set once, by the module that offers it.
 type Ports struct {
 	Authenticator Authenticator
 	Contacts      Contacts
+	Reports       Reports // nil: nobody takes them
+}
+
+// Reports takes complaints about addresses (XEP-0377).
+type Reports interface {
+	// Report keeps what the account of e says of an address; report is the element <report/>. What cannot be kept is dropped, since the block
+	// that it came with holds in any case. Only in a turn of the account; e waits for the disk.
+	Report(e *Event, about jid.JID, report *xmltok.Node)
 }
 
 // Authenticator knows how accounts prove who they are. It is asked at the door and may wait.

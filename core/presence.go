@@ -193,18 +193,18 @@ func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
 		delete(s.directed, st.To)
 	}
 	if st.Type == stanza.Probe {
-		a.probe(w, s, st.To)
+		a.probe(w, s.JID, st.To)
 		return
 	}
 	a.bring(w, st.To.Bare(), turn{op: (*Account).deliverPresence, st: st, to: st.To})
 }
 
-// probe is a client's own presence probe. An account that is not in memory is offline, and whoever has a subscription is told so; the
+// probe is a presence probe that is answered in any case, such as a client's own. An account that is not in memory is offline, and whoever has a subscription is told so; the
 // account itself tells when it is in memory (RFC 6121 section 4.3.2, rule 3).
-func (a *Account) probe(w *Work, s *Session, to jid.JID) {
-	there := a.Host.Router.bringPresence(w, to.Bare(), turn{op: (*Account).deliverPresence, to: to, asker: &s.JID, told: true})
+func (a *Account) probe(w *Work, asker, to jid.JID) {
+	there := a.Host.Router.bringPresence(w, to.Bare(), turn{op: (*Account).deliverPresence, to: to, asker: &asker, told: true})
 	if !there && a.Host.Ports.Contacts.Subscription(a, to.Bare())&SubscribedTo != 0 {
-		a.answerOffline(w, to.Bare(), s.JID)
+		a.answerOffline(w, to.Bare(), asker)
 	}
 }
 
@@ -219,6 +219,9 @@ func (a *Account) answerOffline(w *Work, bare, asker jid.JID) {
 // bring brings presence, or a probe, to the owner of a bare address. Presence waits in the line where a message of ours to the same address
 // on another node does (RFC 6120 section 10.1); on this node it waits in the addressee's line.
 func (a *Account) bring(w *Work, bare jid.JID, x turn) {
+	if a.Blocks(x.to) {
+		return // XEP-0191, "User Blocks JID": neither presence nor a question for it
+	}
 	if x.st != nil && a.line.leads(bare) {
 		a.stand(w, &lineEntry{route: true, arrival: arrival{st: x.st, to: x.to}}, nil)
 		x.st = nil
@@ -237,12 +240,13 @@ func (a *Account) deliverPresence(w *Work, t *turn) {
 	}
 	switch x := (arrival{st: st, to: t.to}); {
 	case st == nil:
+	case a.Blocks(st.From): // XEP-0191, "User Blocks JID": without an answer
 	case a.line.holds(st.From):
 		a.stand(w, &lineEntry{arrival: x}, nil) // RFC 6120 section 10.1: it does not overtake
 	default:
 		a.see(w, x)
 	}
-	if t.asker != nil {
+	if t.asker != nil && !a.Blocks(*t.asker) {
 		a.answerProbe(w, *t.asker, t.told)
 	}
 	t.from.settle(w)

@@ -25,3 +25,9 @@ func storeMetrics(o obs.Obs, db *sqlstore.DB) {
 	count("store_archive_rows_total", "Rows added to archives.", func(s sqlstore.Stats) float64 { return float64(s.ArchiveRows) })
 	count("store_other_rows_total", "Rows changed outside archives.", func(s sqlstore.Stats) float64 { return float64(s.OtherRows) })
 }
+
+// reportMetric counts reports of abuse by reason: spam, abuse or other.
+func reportMetric(o obs.Obs) func(reason string) {
+	reports := o.CounterVec("reports_total", "Reports of abuse that were kept for the moderators, by reason.", "reason")
+	return func(reason string) { reports.WithLabelValues(reason).Inc() }
+}

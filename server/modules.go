@@ -8,7 +8,11 @@ import (
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
 	"stonechat/mod/info"
+	"stonechat/mod/moderation"
+	"stonechat/mod/profile"
+	"stonechat/mod/pubsub"
 	"stonechat/mod/roster"
+	"stonechat/mod/strangers"
 	"stonechat/mod/tracing"
 )
 
@@ -17,9 +21,13 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 	c := commands.New(s.db.Accounts, s.db.Secrets, s.cfg.Login, account.Credentials)
 	return []core.Module{
 		account.New(s.db.Accounts, s.cfg.Login, s.saltSecret),
-		roster.New(s.db.Rosters, s.obs),
+		strangers.New(strangers.Stores{Strangers: s.db.Strangers, Archive: s.db.Archive}, s.cfg.Strangers, s.obs),
+		roster.New(s.db.Rosters, s.db.Blocks, s.obs),
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),
+		profile.New(s.db.Personal, s.cfg.Personal),
+		pubsub.New(s.db.Personal, s.cfg.Personal),
+		moderation.New(moderation.Stores{Reports: s.db.Reports, Archive: s.db.Archive}, s.cfg.Reports, s.obs, s.reported),
 		c,
 		certificates.New(s.certs),
 		tracing.New(s.obs),

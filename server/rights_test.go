@@ -61,6 +61,8 @@ func TestRightsOfAllRows(t *testing.T) {
 		core.ActSetRoles:     {store.RoleOwner},
 		core.ActEditServer:   {store.RoleOwner, store.RoleAdmin},
 		core.ActTrace:        {store.RoleOwner, store.RoleAdmin},
+		core.ActSeeReports:   {store.RoleOwner, store.RoleAdmin, store.RoleModerator},
+		core.ActCloseReports: {store.RoleOwner, store.RoleAdmin, store.RoleModerator},
 	}
 	for _, row := range host.HTTP {
 		want, known := allowed[row.Action]

@@ -40,6 +40,7 @@ type Server struct {
 	router   *core.Router
 	pool     *core.Pool
 	metrics  *core.Metrics
+	reported func(reason string) // counts reports of abuse
 	hosts    []*core.Host
 	commands []*commands.Module
 	runners  []core.Runner
@@ -70,6 +71,7 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 	if err = s.openCertificates(); err == nil {
 		s.pool = core.NewPool()
 		s.metrics = core.NewMetrics(o)
+		s.reported = reportMetric(o)
 		err = s.addHosts()
 	}
 	if err == nil {

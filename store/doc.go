@@ -18,4 +18,9 @@ type Set struct {
 	Offline  Offline
 	Prefs    Prefs
 	Secrets  Secrets
+
+	Blocks    Blocks
+	Reports   Reports
+	Strangers Strangers
+	Personal  Personal
 }

@@ -14,6 +14,8 @@ var (
 	ErrBusy = fullBecause("too much waits for the disk")
 	// ErrClosed: the store is closed or closing.
 	ErrClosed = errors.New("store closed")
+	// ErrQuota: the owner has as much as it may have. Nothing was kept.
+	ErrQuota = errors.New("quota used up")
 	// ErrInvalid: the call breaks a limit of this package, such as MaxIDs.
 	ErrInvalid = errors.New("invalid")
 )

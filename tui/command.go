@@ -23,7 +23,7 @@ type command struct {
 
 // commandTable lists all commands in the order of /help.
 func commandTable() []command {
-	return []command{
+	return append([]command{
 		{"to", "NAME or ADDRESS", "open the chat with a contact; what you type goes there", (*chat).cmdTo},
 		{"contacts", "", "list contacts", (*chat).cmdContacts},
 		{"who", "", "who is here now, and your own devices", (*chat).cmdWho},
@@ -33,9 +33,10 @@ func commandTable() []command {
 		{"deny", "ADDRESS", "refuse a request, or let somebody no longer see when you are here", (*chat).cmdDeny},
 		{"remove", "NAME or ADDRESS", "remove a contact", (*chat).cmdRemove},
 		{"status", "away|dnd|available [TEXT]", "say how it is with you", (*chat).cmdStatus},
+	}, append(apartCommands(), []command{
 		{"help", "", "this list", (*chat).cmdHelp},
 		{"quit", "", "leave", nil},
-	}
+	}...)...)
 }
 
 // line does what one line says; true at the end.

@@ -40,7 +40,12 @@ type ctlCmd struct {
 	} `cmd:"" help:"Sessions."`
 	Certificate certificateCmd `cmd:"" help:"Certificates."`
 
-	Trace traceCmd `cmd:"" help:"Show the way of an account's next stanzas through the server, without their contents."`
+	Trace  traceCmd `cmd:"" help:"Show the way of an account's next stanzas through the server, without their contents."`
+	Report struct {
+		List  reportListCmd  `cmd:"" help:"List reports of abuse, newest first."`
+		Show  reportShowCmd  `cmd:"" help:"Show one, with the messages that came with it."`
+		Close reportCloseCmd `cmd:"" help:"Say that a report is dealt with."`
+	} `cmd:"" help:"Reports of abuse."`
 	Hooks hooksCmd `cmd:"" help:"Show the order of hooks."`
 	Join  joinCmd  `cmd:"" help:"Use the invite that the server printed: make the first administrator."`
 }

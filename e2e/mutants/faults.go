@@ -46,4 +46,10 @@ var faults = []fault{
 	{"a TLS session outlives its certificate", "certs/tickets.go", "		if bytes.Equal(extra, mark) {\n", "		if bytes.HasPrefix(extra, mark[:len(ticketMark)]) {\n", "./certs -run TestChannelBindings"},
 	{"traces show the text", "core/trace.go", "short(c.Local)+\" \"+short(c.Space))", "short(c.Local)+\" \"+short(c.Space)+c.Text())", "./core -run TestTraceOfOneMessage"},
 	{"resent messages are kept twice", "mod/archive/keep.go", "	if origin != 0 {\n		x.recall", "	if origin == 1 {\n		x.recall", "./mod/archive"},
+	{"what a blocked address says is kept", "core/account.go", "	if a.Blocks(st.From) {\n		a.keptOut(w, t)\n		return\n	}\n	_, out := a.choose(st)\n", "	_, out := a.choose(st)\n", plays + "TestPlays/.*/.*/.*/xep0191"},
+	{"presence goes to who is blocked", "core/presence.go", "	if a.Blocks(x.to) {\n", "	if a.Blocks(x.to) && x.st == nil {\n", plays + "TestPlays/.*/.*/.*/xep0191"},
+	{"another's vCard can be set", "mod/profile/vcard.go", "row.Slow, row.Action, row.Do = stanza.Set, false, core.ActUseAccount, m.setVCard\n", "row.Slow, row.Action, row.Do = stanza.Set, false, core.ActSeeAnyone, m.setVCard\n", plays + "TestPlays/.*/.*/.*/xep0054"},
+	{"reports are for everybody", "core/permit.go", "	ActSeeReports:   {roles: guards},\n", "	ActSeeReports:   {relations: isAnyone},\n", "./server -run TestRightsOfAllRows"},
+	{"a report copies messages of others", "mod/moderation/moderation.go", "	return peer == about.Bare()\n", "	return peer != jid.JID{}\n", "./mod/moderation -run TestCopies"},
+	{"messages of strangers come at once", "mod/strangers/strangers.go", "	h.Hooks.Receiving.Add(m.Name(), m.receiving)\n", "	_ = m.receiving\n", plays + "TestPlays/.*/.*/.*/strangers"},
 }

@@ -15,6 +15,7 @@
 //	phone is juliet/phone over direct TLS    one that always takes that way, as does one over STARTTLS; the others take the way chosen for the run
 //	juliet and romeo are contacts            both accounts have each other, subscription both
 //	juliet sees romeo                        juliet's entry says "to", romeo's says "from"
+//	juliet and romeo are kept apart          one blocks the other: no fence goes between these two clients
 //	the archive is never                     the default of the archive (XEP-0441); otherwise always
 //
 // What happens stands one line each, blocks are indented:
@@ -64,4 +65,5 @@
 // "receives nothing" does not wait for a time. First each client asks the server for a ping and sends itself a headline, then each sends one to the client in question; a
 // server keeps the order of stanzas between two parties (RFC 6120 section 10.1), so whatever they had sent has come before. What the server itself sends, such as a roster
 // push, may wait for its disk and come behind; so the fence is repeated after a breath, until two rounds have brought nothing new. Fences are seen by nobody but the runner.
+// Between clients that are kept apart there is none: the server's answers to pings alone say that it has read what they sent.
 package play

@@ -94,7 +94,7 @@ func (p *Performance) round(c *client) error {
 		}
 	}
 	for _, other := range live {
-		if other != c {
+		if other != c && !p.Play.Apart[[2]string{other.role.Name, c.role.Name}] {
 			if err := p.headline(other, c); err != nil {
 				return err
 			}

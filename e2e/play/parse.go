@@ -18,6 +18,7 @@ type Play struct {
 	Private  bool              // needs a server of its own
 	Cast     []Role
 	Contacts []Relation
+	Apart    map[[2]string]bool // clients between whom no fence goes
 	Steps    []Step
 }
 
@@ -47,6 +48,7 @@ type Step struct {
 var (
 	roleLine     = regexp.MustCompile(`^([a-z0-9-]+) is ([a-z0-9-]+)/(\S+?)( over (?:direct TLS|STARTTLS))?$`)
 	contactsLine = regexp.MustCompile(`^([a-z0-9-]+) and ([a-z0-9-]+) are contacts$`)
+	apartLine    = regexp.MustCompile(`^([a-z0-9-]+) and ([a-z0-9-]+) are kept apart$`)
 	seesLine     = regexp.MustCompile(`^([a-z0-9-]+) sees ([a-z0-9-]+)$`)
 	archiveLine  = regexp.MustCompile(`^the archive is (always|never|roster)$`)
 	peersLine    = regexp.MustCompile(`^#\s*peers: ([a-z]+) (fails|may fail), (.+)$`)
@@ -158,6 +160,13 @@ func (p *Play) header(line string) bool {
 	}
 	if m := contactsLine.FindStringSubmatch(line); m != nil {
 		p.Contacts = append(p.Contacts, Relation{A: m[1], B: m[2], Subscription: "both"})
+		return true
+	}
+	if m := apartLine.FindStringSubmatch(line); m != nil {
+		if p.Apart == nil {
+			p.Apart = make(map[[2]string]bool)
+		}
+		p.Apart[[2]string{m[1], m[2]}], p.Apart[[2]string{m[2], m[1]}] = true, true
 		return true
 	}
 	if m := seesLine.FindStringSubmatch(line); m != nil {

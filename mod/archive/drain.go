@@ -34,7 +34,7 @@ func (x *archive) drain(wk *core.Work, a *core.Account, w *waiting, s *core.Sess
 	for limit := min(drainBytes, x.host.Config.Limits.OutboxBytes/4); taken < len(rows) && bytes <= limit; taken++ {
 		r := &rows[taken]
 		bytes += len(r.Stanza)
-		if st := x.late(sc, a, r); st != nil {
+		if st := x.late(sc, a, r); st != nil && !a.Blocks(st.From) {
 			s.Send(wk, st)
 		}
 		w.mark = r.Key

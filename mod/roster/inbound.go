@@ -8,6 +8,9 @@ import (
 // receiving takes subscription stanzas for the account.
 func (r *roster) receiving(e *core.Event) core.Verdict {
 	if !isSubscription(e.Stanza) {
+		if invitedByBlocked(e) {
+			return core.Done // the room has done nothing wrong and needs no error
+		}
 		return core.Next
 	}
 	a, from := e.Account, e.Stanza.From.Bare()
@@ -18,6 +21,10 @@ func (r *roster) receiving(e *core.Event) core.Verdict {
 		r.absent(e)
 		return core.Done
 	}
+	blocked := a.Blocks(e.Stanza.From)
+	if blocked && (e.Stanza.Type == stanza.Subscribe || e.Stanza.Type == stanza.Subscribed) {
+		return core.Done // XEP-0191, "User Blocks JID": without an answer
+	}
 	// RFC 6121 section 3.1.3: both addresses are bare, whoever has sent it.
 	st := e.Stanza
 	if st.From != from {
@@ -27,7 +34,12 @@ func (r *roster) receiving(e *core.Event) core.Verdict {
 		st = st.WithTo(a.JID).Seal()
 	}
 	e.Wait(r.do(e.Work, a, &op{contact: from, decide: func(b *book, now contact) (plan, *stanza.Error) {
-		return r.arrive(b, now, st)
+		p, err := r.arrive(b, now, st)
+		if blocked {
+			// What the contact gives up is given up, or the two would disagree for ever; the client sees the roster change, not the stanza.
+			p.shown = nil
+		}
+		return p, err
 	}}))
 	return core.Done
 }

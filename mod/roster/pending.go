@@ -36,17 +36,30 @@ func (r *roster) available(e *core.Event) {
 	if !ok || len(b.requests) == 0 {
 		return
 	}
-	askers := make([]jid.JID, 0, len(b.requests))
+	for _, j := range b.askers(func(j jid.JID) bool { return !e.Account.Blocks(j) }) {
+		r.showRequest(e.Work, e.Session, b, j)
+	}
+}
+
+// askers are those with an unanswered request that f chooses, by address.
+func (b *book) askers(f func(jid.JID) bool) []jid.JID {
+	var out []jid.JID
 	for j := range b.requests {
-		askers = append(askers, j)
-	}
-	sort.Slice(askers, func(i, k int) bool { return askers[i].String() < askers[k].String() })
-	for _, j := range askers {
-		st, err := stanza.Parse(b.requests[j])
-		if err != nil {
-			r.obs.Log.Error("kept subscription request cannot be read", obs.JID, e.Account.JID.String(), obs.Peer, j.String(), obs.Err, err)
-			continue
+		if f(j) {
+			out = append(out, j)
 		}
-		e.Session.Send(e.Work, st.WithTo(e.Account.JID).Seal())
 	}
+	sort.Slice(out, func(i, k int) bool { return out[i].String() < out[k].String() })
+	return out
+}
+
+// showRequest shows one of them to a session.
+func (r *roster) showRequest(w *core.Work, s *core.Session, b *book, asker jid.JID) {
+	own := s.Account.JID
+	st, err := stanza.Parse(b.requests[asker])
+	if err != nil {
+		r.obs.Log.Error("kept subscription request cannot be read", obs.JID, own.String(), obs.Peer, asker.String(), obs.Err, err)
+		return
+	}
+	s.Send(w, st.WithTo(own).Seal())
 }

@@ -6,6 +6,8 @@
 // outbound.go and inbound.go are the subscription stanzas, iq.go, versions.go and push.go the roster requests, pending.go the requests that
 // wait for the owner's answer.
 //
+// blocking.go is the block list (XEP-0191 version 1.3); core keeps apart what it lists. Privacy lists (XEP-0016) are not offered.
+//
 // Hooks: Loading, Sending, Receiving, Available, AccountDeleted. Port: Contacts. Another's roster is forbidden whether or not there is such an
 // account, so nobody learns who exists.
 package roster
@@ -22,12 +24,15 @@ import (
 
 // Module is the feature. One value may be installed on several hosts.
 type Module struct {
-	store store.Rosters
-	obs   obs.Obs
+	store  store.Rosters
+	blocks store.Blocks
+	obs    obs.Obs
 }
 
-// New returns a module that keeps its contacts in s.
-func New(s store.Rosters, o obs.Obs) *Module { return &Module{store: s, obs: o} }
+// New returns a module that keeps its contacts in s and block lists in b.
+func New(s store.Rosters, b store.Blocks, o obs.Obs) *Module {
+	return &Module{store: s, blocks: b, obs: o}
+}
 
 // Name of the module in lists and logs.
 func (m *Module) Name() string { return "roster" }
@@ -35,8 +40,8 @@ func (m *Module) Name() string { return "roster" }
 // Install registers everything on h.
 func (m *Module) Install(h *core.Host) {
 	r := &roster{
-		host: h, store: m.store, obs: m.obs,
-		books: core.NewSlot[book](h), debts: core.NewSlot[debt](h),
+		host: h, store: m.store, blocks: m.blocks, obs: m.obs,
+		books: core.NewSlot[book](h), debts: core.NewSlot[debt](h), lists: core.NewSlot[blocklist](h), watchers: core.NewSlot[watcher](h),
 	}
 	h.Ports.Contacts = r
 	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account) error]{Module: m.Name(), Do: r.load})
@@ -52,6 +57,7 @@ func (m *Module) Install(h *core.Host) {
 		row.Type, row.Do = stanza.Set, r.set
 		h.IQ.Handle(row)
 	}
+	r.installBlocking(h, m.Name())
 	// RFC 6121 sections 2.6.1 and 3.4.1: both are stream features.
 	h.Disco.StreamFeatures = append(h.Disco.StreamFeatures,
 		"<ver xmlns='"+ns.RosterVer+"'/>", "<sub xmlns='"+ns.PreApproval+"'/>")
@@ -59,11 +65,14 @@ func (m *Module) Install(h *core.Host) {
 
 // roster is the module on one host.
 type roster struct {
-	host  *core.Host
-	store store.Rosters
-	obs   obs.Obs
-	books core.Slot[book] // of accounts
-	debts core.Slot[debt] // of sessions
+	host     *core.Host
+	store    store.Rosters
+	blocks   store.Blocks
+	obs      obs.Obs
+	books    core.Slot[book]      // of accounts
+	lists    core.Slot[blocklist] // of accounts that have blocked, or tried to block, somebody
+	debts    core.Slot[debt]      // of sessions
+	watchers core.Slot[watcher]   // of sessions
 }
 
 // load reads the account's roster before its first turn.
@@ -73,7 +82,7 @@ func (r *roster) load(ctx context.Context, a *core.Account) error {
 		return err
 	}
 	r.books.Of(a).fill(kept)
-	return nil
+	return r.loadBlocked(ctx, a)
 }
 
 // deleted cancels every subscription of an account that is gone, both ways, so that nobody keeps a dead contact with a live state
@@ -85,6 +94,10 @@ func (r *roster) deleted(e *core.Event) {
 	}
 	for contact, kept := range b.contacts {
 		r.part(e.Work, e.Account, contact, kept.contact().state)
+	}
+	if l, ok := r.lists.Has(e.Account); ok {
+		*l = blocklist{}
+		l.bar(e.Account)
 	}
 	*b = book{writing: b.writing, busy: b.busy} // what is on its way is still told how it ended
 }

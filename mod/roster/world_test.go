@@ -33,6 +33,7 @@ type world struct {
 	pool   *core.Pool
 	roster *roster
 	names  []string
+	blocks func(store.Blocks) store.Blocks // what the host gets; nil: the store's own
 }
 
 // locked is an authenticator that lets nobody in: these tests bind without logging in.
@@ -76,7 +77,11 @@ func (v *world) start(change func(*config.Config)) {
 		Config: &cfg, Obs: o, Router: v.router, Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: v.db.Accounts,
 	})
 	v.host.Ports.Authenticator = locked{}
-	New(v.disk, o).Install(v.host)
+	blocks := v.db.Blocks
+	if v.blocks != nil {
+		blocks = v.blocks(blocks)
+	}
+	New(v.disk, blocks, o).Install(v.host)
 	v.roster = v.host.Ports.Contacts.(*roster)
 	if err := v.host.Start(); err != nil {
 		v.Fatal(err)

@@ -127,6 +127,13 @@ var eraseRest = [...]string{
 	"DELETE FROM archive_prefs WHERE owner = $1",
 	"DELETE FROM offline_rows WHERE owner = $1",
 	"DELETE FROM offline_marks WHERE owner = $1",
+	"DELETE FROM blocks WHERE owner = $1",
+	"DELETE FROM reports WHERE owner = $1",
+	"DELETE FROM stranger_prefs WHERE owner = $1",
+	"DELETE FROM acquaintances WHERE owner = $1",
+	"DELETE FROM stranger_messages WHERE owner = $1",
+	"DELETE FROM private_xml WHERE owner = $1",
+	"DELETE FROM vcards WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

@@ -77,6 +77,8 @@ func TestPlans(t *testing.T) {
 func TestNoScans(t *testing.T) {
 	db := openTest(t, Options{})
 	queries := []string{selectAccount, selectAccounts, selectVersion, selectItems, selectPending}
+	queries = append(queries, selectBlocked, countReports, listReports, selectReport, expireReport, selectStrangerPrefs, selectAcquaintances,
+		selectWaiting, expireWaiting, selectPrivate, countPrivate, sumPrivate, selectVCard)
 	queries = append(queries, eraseSteps[:]...)
 	queries = append(queries, eraseRest[:]...)
 	queries = append(queries, expireSteps[:]...)

@@ -178,6 +178,7 @@ func testAccountsDelete(t *testing.T, f *fixture) {
 	for _, o := range []store.Owner{alice, bob} {
 		_, ticket := f.Rosters.Change(o, store.RosterChange{Put: contact, PutPending: &store.Pending{JID: contact.JID, Stanza: []byte("<presence/>")}})
 		tickets = append(tickets, ticket, f.Offline.SetDelivered(o, 5), f.Prefs.SetArchivePrefs(o, store.ArchivePrefs{Default: store.ArchiveNever}))
+		tickets = append(tickets, f.apart(t, o)...)
 	}
 	f.wait(t, tickets...)
 	must(t, f.Accounts.Delete(f.ctx, alice))
@@ -200,6 +201,11 @@ func testAccountsDelete(t *testing.T, f *fixture) {
 		kept := c.rows > 0
 		if res.Count != c.rows || (len(r.Contacts) == 1) != kept || (len(r.Pending) == 1) != kept || (r.Version > 0) != kept || (mark == 5) != kept || (p.Default != "") != kept {
 			t.Errorf("owner %d: %d rows, roster %+v, mark %d, prefs %+v", c.owner, res.Count, r, mark, p)
+		}
+		for what, n := range f.countApart(t, c.owner) {
+			if (n == 1) != kept {
+				t.Errorf("owner %d: %d %s", c.owner, n, what)
+			}
 		}
 	}
 	if again := f.account(t, "alice"); again <= bob {

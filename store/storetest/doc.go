@@ -66,6 +66,10 @@ func Run(t *testing.T, open Open) {
 		{"Offline", testOffline},
 		{"Prefs", testPrefs},
 		{"Secrets", testSecrets},
+		{"Blocks", testBlocks},
+		{"Reports", testReports},
+		{"Strangers", testStrangers},
+		{"Personal", testPersonal},
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 	} {

@@ -96,6 +96,12 @@ const (
 	BlockingErrors = "urn:xmpp:blocking:errors"
 	// Reporting: XEP-0377, abuse reports.
 	Reporting = "urn:xmpp:reporting:1"
+	// ReportingLegacy: XEP-0377 before version 0.3, abuse reports as older clients send them.
+	ReportingLegacy = "urn:xmpp:reporting:0"
+	// ReportingSpam: XEP-0377, the reason of a report about unwanted messages.
+	ReportingSpam = "urn:xmpp:reporting:spam"
+	// ReportingAbuse: XEP-0377, the reason of a report about general abuse.
+	ReportingAbuse = "urn:xmpp:reporting:abuse"
 )
 
 // Discovery and service queries.

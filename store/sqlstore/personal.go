@@ -1,0 +1,101 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"stonechat/store"
+)
+
+// personal implements store.Personal.
+type personal struct{ db *DB }
+
+const (
+	selectPrivate = "SELECT xml FROM private_xml WHERE owner = $1 AND space = $2 AND local = $3"
+	countPrivate  = "SELECT COUNT(*) FROM private_xml WHERE owner = $1"
+	sumPrivate    = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM private_xml WHERE owner = $1"
+	selectVCard   = "SELECT vcard FROM vcards WHERE owner = $1"
+)
+
+// Private implements store.Personal.
+func (p personal) Private(ctx context.Context, owner store.Owner, name store.PrivateName) ([]byte, error) {
+	return p.db.blob(ctx, selectPrivate, int64(owner), name.Space, name.Local)
+}
+
+// blob reads one value, nil when there is none.
+func (db *DB) blob(ctx context.Context, query string, args ...any) ([]byte, error) {
+	s, err := db.reads.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	var value []byte
+	if err = s.QueryRowContext(ctx, args...).Scan(&value); errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return value, err
+}
+
+// SetPrivate implements store.Personal. Whether there is room is known when everything is in its place; if not, it is taken back.
+func (p personal) SetPrivate(owner store.Owner, data []store.PrivateData, most, mostBytes int) store.Ticket {
+	size := 0
+	for _, d := range data {
+		size += len(d.XML) + len(d.Space) + len(d.Local)
+	}
+	var refused error
+	t := p.db.queue.change(size, func(w *writer) error {
+		refused = nil
+		if _, err := w.exec("SAVEPOINT private"); err != nil {
+			return err
+		}
+		room, err := setPrivate(w, owner, data, most, mostBytes)
+		if err != nil {
+			return err
+		}
+		if !room {
+			refused = fmt.Errorf("private storage: %w", store.ErrQuota)
+			if _, err := w.exec("ROLLBACK TO private"); err != nil {
+				return err
+			}
+		}
+		_, err = w.exec("RELEASE private")
+		return err
+	})
+	return unless(t, &refused)
+}
+
+func setPrivate(w *writer, owner store.Owner, data []store.PrivateData, most, mostBytes int) (room bool, err error) {
+	for _, d := range data {
+		_, err := w.change(`INSERT INTO private_xml (owner, space, local, bytes, xml) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (owner, space, local) DO UPDATE SET bytes = excluded.bytes, xml = excluded.xml`,
+			int64(owner), d.Space, d.Local, int64(len(d.XML)+len(d.Space)+len(d.Local)), d.XML)
+		if err != nil {
+			return false, err
+		}
+	}
+	n, _, err := w.number(countPrivate, int64(owner))
+	if err != nil {
+		return false, err
+	}
+	bytes, _, err := w.number(sumPrivate, int64(owner))
+	return n <= int64(most) && bytes <= int64(mostBytes), err
+}
+
+// VCard implements store.Personal.
+func (p personal) VCard(ctx context.Context, owner store.Owner) ([]byte, error) {
+	return p.db.blob(ctx, selectVCard, int64(owner))
+}
+
+// SetVCard implements store.Personal.
+func (p personal) SetVCard(owner store.Owner, vcard []byte) store.Ticket {
+	return p.db.queue.change(len(vcard), func(w *writer) error {
+		if len(vcard) == 0 {
+			_, err := w.change("DELETE FROM vcards WHERE owner = $1", int64(owner))
+			return err
+		}
+		_, err := w.change("INSERT INTO vcards (owner, vcard) VALUES ($1, $2) ON CONFLICT (owner) DO UPDATE SET vcard = excluded.vcard",
+			int64(owner), vcard)
+		return err
+	})
+}
