@@ -1,6 +1,11 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
 
 // GiveUpDeliveries treats every delivery to another node as overdue.
 func GiveUpDeliveries(h *Host) {
@@ -21,4 +26,13 @@ func Attachments(h *Host) (doors, sockets, sent int) {
 func Windows(h *Host) (held, shrunk int64) {
 	b := &h.metrics.windows
 	return b.held.Load(), b.shrunk.Load()
+}
+
+// Inactive is how many sessions of a node are inactive.
+func Inactive(h *Host) int64 { return h.metrics.inactive.Load() }
+
+// MayWait tells whether a stanza may be held for a client that nobody looks at.
+func MayWait(st *stanza.Stanza, to jid.JID) bool {
+	_, ok := holdKeyOf(st, to)
+	return ok
 }

@@ -173,6 +173,7 @@ type client struct {
 
 	mu     sync.Mutex
 	got    strings.Builder
+	writes int
 	grew   chan struct{}
 	closed *stanza.StreamError
 	ended  bool
@@ -182,6 +183,7 @@ func (c *client) Write(p []byte) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.got.Write(p)
+	c.writes++
 	select {
 	case c.grew <- struct{}{}:
 	default:

@@ -12,6 +12,10 @@ import (
 type Metrics struct {
 	sessions atomic.Int64
 	detached atomic.Int64
+	inactive atomic.Int64
+	held     prometheus.Counter
+	spared   prometheus.Counter
+	released *prometheus.CounterVec
 	resumed  prometheus.Counter
 	panics   prometheus.Counter
 	failures prometheus.Counter
@@ -25,6 +29,9 @@ func NewMetrics(o obs.Obs) *Metrics {
 		resumed:  o.Counter("sessions_resumed_total", "Sessions that were resumed after a lost connection."),
 		panics:   o.Counter("panics_total", "Turns that ended in a panic; each is a mistake in the program."),
 		failures: o.Counter("internal_errors_total", "Stanzas answered with internal-server-error."),
+		held:     o.Counter("held_total", "Stanzas held for clients that nobody looks at (XEP-0352)."),
+		spared:   o.Counter("held_spared_total", "Stanzas never sent to such clients, since newer ones took their places."),
+		released: o.CounterVec("held_released_total", "Times that what was held for a client was sent, by reason.", "reason"),
 		refused:  o.CounterVec("refused_total", "Things refused to protect the server, by reason.", "reason"),
 	}
 	o.CounterFunc("windows_shrunk_total", "Times that a client had to wait because all windows together were used up.", func() float64 {
@@ -32,6 +39,7 @@ func NewMetrics(o obs.Obs) *Metrics {
 	})
 	o.Gauge("window_bytes", "What clients have sent and is not settled, bytes.", func() float64 { return float64(m.windows.held.Load()) })
 	o.Gauge("sessions", "Bound sessions, detached ones included.", func() float64 { return float64(m.sessions.Load()) })
+	o.Gauge("sessions_inactive", "Sessions whose clients say that nobody looks at them.", func() float64 { return float64(m.inactive.Load()) })
 	o.Gauge("sessions_detached", "Sessions without a connection that can be resumed.", func() float64 { return float64(m.detached.Load()) })
 	return m
 }

@@ -76,6 +76,7 @@ type Outbox struct {
 	blocked  bool // the sink wants no more until Writable
 	woken    bool // Writable was called during a write, whose answer is older then
 	full     bool
+	held     heldBack // waits until somebody looks (XEP-0352)
 }
 
 // push appends and has w write it.
@@ -86,19 +87,25 @@ func (o *Outbox) push(w *Work, it item) {
 		o.mu.Unlock()
 		return
 	}
-	if o.bytes > limits.OutboxMerge && o.merge(it) {
-		o.mu.Unlock()
-		return
+	if !o.keepBack(it) {
+		o.add(it)
 	}
-	o.queue = append(o.queue, it)
-	o.bytes += it.size
-	o.full = o.bytes+o.heldback > limits.OutboxBytes
+	o.full = o.bytes+o.heldback+o.held.bytes > limits.OutboxBytes
 	full := o.full
 	o.mark(w)
 	o.mu.Unlock()
 	if full {
 		o.session.lose(w, LostFull)
 	}
+}
+
+// add queues it, or merges it with what is queued when that is much. The lock is held.
+func (o *Outbox) add(it item) {
+	if o.bytes > o.session.Account.Host.Config.Limits.OutboxMerge && o.merge(it) {
+		return
+	}
+	o.queue = append(o.queue, it)
+	o.bytes += it.size
 }
 
 // mark has w flush the outbox. The lock is held.
@@ -384,7 +391,11 @@ func (o *Outbox) remains(orderly bool) []item {
 	if orderly && !o.exact {
 		all = slices.DeleteFunc(all, func(it item) bool { return it.kept != "" || it.st.Kind == stanza.IQ })
 	}
-	all = append(all, o.queue...)
+	all = append(append(all, o.queue...), o.held.take()...)
+	if o.held.on {
+		o.held.on = false
+		o.session.Account.Host.metrics.inactive.Add(-1)
+	}
 	o.unacked, o.queue, o.bytes, o.heldback = nil, nil, 0, 0
 	o.full = true // nothing more is taken
 	if o.timer != nil {

@@ -314,6 +314,7 @@ func (a *Account) attach(w *Work, s *Session, sink Sink) {
 	if from, ok := sink.(Addressed); ok {
 		s.Address = from.Address()
 	}
+	s.SetInactive(w, false) // XEP-0352 section 4.3
 	s.win.resumed()
 	handled := s.win.handled()
 	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + s.resume.id + "' h='" + strconv.FormatUint(uint64(handled), 10) + "'/>"

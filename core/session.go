@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"stonechat/xmpp/jid"
@@ -54,6 +55,8 @@ type Session struct {
 	out   Outbox
 	win   window
 
+	unwatched atomic.Bool // the client is inactive
+
 	state      state
 	sink       Sink // the connection that is heard; nil while detached
 	reason     Lost
@@ -70,6 +73,7 @@ type Session struct {
 // Receive brings one stanza of the client: it is stamped and becomes a turn of the sender's account. The returned error ends the stream.
 func (s *Session) Receive(w *Work, sink Sink, st *stanza.Stanza) *stanza.StreamError {
 	if st.Kind == stanza.Nonza {
+		s.noteState(st)
 		if s.far != nil {
 			s.far.receive(st)
 			return nil
@@ -198,13 +202,13 @@ func (s *Session) Priority() int8 { return s.priority }
 // Presence is the session's last broadcast presence, or nil.
 func (s *Session) Presence() *stanza.Stanza { return s.presence }
 
-// receiveNonza handles stream management and refuses everything else.
+// receiveNonza handles stream management and client state, and refuses everything else.
 func (a *Account) receiveNonza(w *Work, t *turn) {
 	s, st := t.s, t.st
 	if s.state != live || s.sink != t.sink {
 		return
 	}
-	if st.Space == ns.StreamManagement && a.manage(w, s, st) {
+	if st.Space == ns.StreamManagement && a.manage(w, s, st) || st.Space == ns.ClientState && a.clientState(w, s, st) {
 		return
 	}
 	a.fail(w, s, &stanza.StreamError{Condition: stanza.StreamUnsupportedStanzaType})
