@@ -127,6 +127,8 @@ var eraseRest = [...]string{
 	"DELETE FROM archive_prefs WHERE owner = $1",
 	"DELETE FROM offline_rows WHERE owner = $1",
 	"DELETE FROM offline_marks WHERE owner = $1",
+	deleteAllKept,
+	"DELETE FROM last_seen WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

@@ -66,6 +66,10 @@ func Run(t *testing.T, open Open) {
 		{"Offline", testOffline},
 		{"Prefs", testPrefs},
 		{"Secrets", testSecrets},
+		{"Sessions", testSessions},
+		{"SessionsDisorder", testSessionsDisorder},
+		{"SessionMessages", testSessionMessages},
+		{"Activity", testActivity},
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 	} {
