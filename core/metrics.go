@@ -17,6 +17,9 @@ type Metrics struct {
 	spared   prometheus.Counter
 	released *prometheus.CounterVec
 	resumed  prometheus.Counter
+	parked   prometheus.Counter
+	restored prometheus.Counter
+	spoiled  prometheus.Counter
 	panics   prometheus.Counter
 	failures prometheus.Counter
 	refused  *prometheus.CounterVec
@@ -27,6 +30,9 @@ type Metrics struct {
 func NewMetrics(o obs.Obs) *Metrics {
 	m := &Metrics{
 		resumed:  o.Counter("sessions_resumed_total", "Sessions that were resumed after a lost connection."),
+		parked:   o.Counter("sessions_parked_total", "Times that a session without a connection was written to disk."),
+		restored: o.Counter("sessions_restored_total", "Sessions read back from before a restart."),
+		spoiled:  o.Counter("sessions_unreadable_total", "Sessions on disk that could not be read; their clients log in anew."),
 		panics:   o.Counter("panics_total", "Turns that ended in a panic; each is a mistake in the program."),
 		failures: o.Counter("internal_errors_total", "Stanzas answered with internal-server-error."),
 		held:     o.Counter("held_total", "Stanzas held for clients that nobody looks at (XEP-0352)."),

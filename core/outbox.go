@@ -45,6 +45,7 @@ type item struct {
 	size int
 	kept string // the archive's id, when the owner keeps it
 	key  store.Key
+	late int64 // when it was queued without a connection, microseconds; it says so itself
 	once bool // of no use to anybody else when the session ends
 	many bool // others were sent it as well
 	from bool // raw is <enabled/>: counting begins behind it
@@ -77,6 +78,9 @@ type Outbox struct {
 	woken    bool // Writable was called during a write, whose answer is older then
 	full     bool
 	held     heldBack // waits until somebody looks (XEP-0352)
+	away     away     // what is on disk alone
+	edits    int      // times that a queued item was replaced
+	sealed   bool     // it is on disk for good: what comes now has to go there too
 }
 
 // push appends and has w write it.
@@ -87,15 +91,20 @@ func (o *Outbox) push(w *Work, it item) {
 		o.mu.Unlock()
 		return
 	}
+	if o.sink == nil && o.managed {
+		it.delayed(o.session.Account.Host.Domain, o.session.Account.Host.now())
+	}
 	if !o.keepBack(it) {
 		o.add(it)
 	}
-	o.full = o.bytes+o.heldback+o.held.bytes > limits.OutboxBytes
-	full := o.full
+	o.full = o.bytes+o.heldback+o.held.bytes+o.away.bytes > limits.OutboxBytes
+	full, sealed := o.full, o.sealed
 	o.mark(w)
 	o.mu.Unlock()
 	if full {
 		o.session.lose(w, LostFull)
+	} else if sealed {
+		o.session.keepAgain(w)
 	}
 }
 
@@ -132,6 +141,7 @@ func (o *Outbox) merge(it item) bool {
 		if q.st != nil && q.st.From == it.st.From && q.to == it.to && isBroadcast(q.st) {
 			o.bytes += it.size - q.size
 			*q = it
+			o.edits++
 			return true
 		}
 	}
@@ -396,7 +406,7 @@ func (o *Outbox) remains(orderly bool) []item {
 		o.held.on = false
 		o.session.Account.Host.metrics.inactive.Add(-1)
 	}
-	o.unacked, o.queue, o.bytes, o.heldback = nil, nil, 0, 0
+	o.unacked, o.queue, o.bytes, o.heldback, o.away = nil, nil, 0, 0, away{}
 	o.full = true // nothing more is taken
 	if o.timer != nil {
 		o.timer.Stop()
@@ -424,5 +434,5 @@ func appendCount(b []byte, name string, h uint32) []byte {
 func (o *Outbox) sentCount() uint32 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.acked + uint32(len(o.unacked))
+	return o.acked + o.sent()
 }

@@ -68,6 +68,7 @@ type Session struct {
 	directed   map[jid.JID]struct{}
 	managed    bool // stream management is on
 	resume     *resumption
+	lostAt     time.Time // when the connection was lost; zero while there is one
 }
 
 // Receive brings one stanza of the client: it is stamped and becomes a turn of the sender's account. The returned error ends the stream.
@@ -258,6 +259,9 @@ func (s *Session) Fail(w *Work, sink Sink, why *stanza.StreamError) {
 	}})
 }
 
+// LostAt is when the session lost its connection; zero while it has one. Only in a turn of its account.
+func (s *Session) LostAt() time.Time { return s.lostAt }
+
 // closing is what the client is told.
 func closing(why Lost) *stanza.StreamError {
 	switch why {
@@ -277,6 +281,9 @@ func closing(why Lost) *stanza.StreamError {
 func (a *Account) end(w *Work, s *Session, why Lost) {
 	if s.state == closed {
 		return
+	}
+	if err := a.unpark(s); err != nil {
+		a.Host.Obs.Log.Error("session not read: what is not archived of its queue is lost", "jid", s.JID.String(), "err", err)
 	}
 	s.state, s.reason = closed, why
 	a.recall(s, why)

@@ -4,6 +4,7 @@ import (
 	"stonechat/core"
 	"stonechat/store"
 	"stonechat/xmpp/forward"
+	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
 )
 
@@ -20,11 +21,13 @@ func (x *archive) handOver(e *core.Event, key store.Key) {
 			continue
 		}
 		if late == nil {
-			st, err := e.Stanza.WithChildren(string(forward.Delay{From: x.host.Domain, Stamp: key.Time()}.AppendXML(nil)))
-			if err != nil {
-				return
+			if late = e.Stanza; !late.Has(ns.Delay, "delay") { // it was queued late, and says so
+				st, err := late.WithChildren(string(forward.Delay{From: x.host.Domain, Stamp: key.Time()}.AppendXML(nil)))
+				if err != nil {
+					return
+				}
+				late = st.Seal()
 			}
-			late = st.Seal()
 		}
 		s.SendOnce(e.Work, late) // it is in the archive, and nowhere else it will be looked for
 	}

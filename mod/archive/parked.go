@@ -1,0 +1,90 @@
+package archive
+
+import (
+	"context"
+	"errors"
+
+	"stonechat/core"
+	"stonechat/store"
+)
+
+// parked: a session waits on disk for its client, perhaps beyond a restart. What it has not confirmed is not delivered; what it has is, and that
+// must be on disk as well, or a client that reads no archive gets it twice.
+func (x *archive) parked(e *core.Event) {
+	a, s := e.Account, e.Session
+	b, ok := x.boxes.Has(a)
+	if !ok || someoneThere(a) {
+		return
+	}
+	w := &b.waiting
+	first, last := store.Key(0), store.Key(0)
+	for st, key := range s.Waiting() {
+		if id := ownID(st, a.JID); key == 0 && id != "" {
+			key = x.keyOf(a, w, id) // given late
+		}
+		if key == 0 {
+			continue
+		}
+		if first == 0 || key < first {
+			first = key
+		}
+		last = max(last, key)
+	}
+	if first != 0 && first <= w.mark {
+		if !w.some {
+			w.some, w.parked, w.through = true, s, max(last, w.mark)
+		}
+		w.mark = max(w.saved, first-1)
+	}
+	x.save(a, w, w.mark)
+}
+
+// maxHeld is how many waiting messages a session may hold to be known as the one that holds them all.
+const maxHeld = 512
+
+// returned finds, when an account is loaded with sessions from before a restart, the one that holds all that waits. If it is resumed, nothing
+// waits any more.
+func (x *archive) returned(ctx context.Context, a *core.Account, w *waiting) error {
+	if len(a.Sessions()) == 0 {
+		return nil
+	}
+	rows, err := x.Offline.After(ctx, a.ID, w.mark, maxHeld)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		w.some = false
+		return nil
+	}
+	for _, s := range a.Sessions() {
+		held, err := x.held(ctx, a, s)
+		if err != nil {
+			return err
+		}
+		all := len(rows) < maxHeld
+		for i := range rows {
+			all = all && held[rows[i].Key]
+		}
+		if all {
+			w.parked, w.through = s, rows[len(rows)-1].Key
+			return nil
+		}
+	}
+	return nil
+}
+
+// held are the places of the messages that wait for a session.
+func (x *archive) held(ctx context.Context, a *core.Account, s *core.Session) (map[store.Key]bool, error) {
+	held := make(map[store.Key]bool)
+	for st, key := range s.Waiting() {
+		if id := ownID(st, a.JID); key == 0 && id != "" {
+			found, err := x.Archive.Find(ctx, a.ID, id)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+			key = found
+		}
+		held[key] = true
+	}
+	return held, nil
+}
