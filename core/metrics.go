@@ -17,9 +17,9 @@ type Metrics struct {
 	spared   prometheus.Counter
 	released *prometheus.CounterVec
 	resumed  prometheus.Counter
-	parked   prometheus.Counter
-	restored prometheus.Counter
-	spoiled  prometheus.Counter
+	parked   atomic.Int64
+	restored atomic.Int64
+	spoiled  atomic.Int64
 	panics   prometheus.Counter
 	failures prometheus.Counter
 	refused  *prometheus.CounterVec
@@ -30,9 +30,6 @@ type Metrics struct {
 func NewMetrics(o obs.Obs) *Metrics {
 	m := &Metrics{
 		resumed:  o.Counter("sessions_resumed_total", "Sessions that were resumed after a lost connection."),
-		parked:   o.Counter("sessions_parked_total", "Times that a session without a connection was written to disk."),
-		restored: o.Counter("sessions_restored_total", "Sessions read back from before a restart."),
-		spoiled:  o.Counter("sessions_unreadable_total", "Sessions on disk that could not be read; their clients log in anew."),
 		panics:   o.Counter("panics_total", "Turns that ended in a panic; each is a mistake in the program."),
 		failures: o.Counter("internal_errors_total", "Stanzas answered with internal-server-error."),
 		held:     o.Counter("held_total", "Stanzas held for clients that nobody looks at (XEP-0352)."),
@@ -40,6 +37,12 @@ func NewMetrics(o obs.Obs) *Metrics {
 		released: o.CounterVec("held_released_total", "Times that what was held for a client was sent, by reason.", "reason"),
 		refused:  o.CounterVec("refused_total", "Things refused to protect the server, by reason.", "reason"),
 	}
+	count := func(name, help string, n *atomic.Int64) {
+		o.CounterFunc(name, help, func() float64 { return float64(n.Load()) })
+	}
+	count("sessions_parked_total", "Times that a session without a connection was written to disk.", &m.parked)
+	count("sessions_restored_total", "Sessions read back from before a restart.", &m.restored)
+	count("sessions_unreadable_total", "Sessions on disk that could not be read; their clients log in anew.", &m.spoiled)
 	o.CounterFunc("windows_shrunk_total", "Times that a client had to wait because all windows together were used up.", func() float64 {
 		return float64(m.windows.shrunk.Load())
 	})

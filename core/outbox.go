@@ -46,9 +46,9 @@ type item struct {
 	kept string // the archive's id, when the owner keeps it
 	key  store.Key
 	late int64 // when it was queued without a connection, microseconds; it says so itself
-	once bool // of no use to anybody else when the session ends
-	many bool // others were sent it as well
-	from bool // raw is <enabled/>: counting begins behind it
+	once bool  // of no use to anybody else when the session ends
+	many bool  // others were sent it as well
+	from bool  // raw is <enabled/>: counting begins behind it
 }
 
 // Outbox holds what waits to be sent to one session and, with stream management, what was sent and is not acknowledged.

@@ -221,7 +221,7 @@ func (a *Account) put(s *Session, k *keptState) (store.Ticket, error) {
 	}
 	s.resume.parked.row = true
 	s.resume.parked.round++
-	a.Host.metrics.parked.Inc()
+	a.Host.metrics.parked.Add(1)
 	t := a.Host.Sessions.Put(store.KeptSession{Owner: a.ID, ID: s.resume.id[:], Resource: s.JID.Resource(), Ends: s.ends(), State: b})
 	return a.Host.shelf.watch(t), nil
 }

@@ -125,7 +125,7 @@ func (h *Host) restore(ctx context.Context, a *Account) error {
 		case err == nil:
 			a.sessions = append(a.sessions, s)
 		case errors.Is(err, errKept):
-			h.metrics.spoiled.Inc()
+			h.metrics.spoiled.Add(1)
 			h.Obs.Log.Error("session on disk left out", "jid", a.JID.String(), "err", err)
 		default:
 			return err
@@ -143,11 +143,16 @@ func (a *Account) restoreOne(ctx context.Context, row *store.KeptSession) (s *Se
 			s, err = nil, errKept
 		}
 	}()
+	return a.reread(ctx, row)
+}
+
+func (a *Account) reread(ctx context.Context, row *store.KeptSession) (*Session, error) {
 	k, err := decodeKept(row.State)
 	if err != nil {
 		return nil, err
 	}
-	if s, err = a.revive(row, k); err != nil {
+	s, err := a.revive(row, k)
+	if err != nil {
 		return nil, err
 	}
 	if a.session(s.JID) != nil {
@@ -169,7 +174,7 @@ func (h *Host) claim(ctx context.Context, a *Account) error {
 	n := int64(len(a.sessions))
 	h.metrics.sessions.Add(n)
 	h.metrics.detached.Add(n)
-	h.metrics.restored.Add(float64(n))
+	h.metrics.restored.Add(n)
 	for _, s := range a.sessions {
 		a.expire(s)
 		a.parkLater(s)
