@@ -40,7 +40,7 @@ func (x *archive) parked(e *core.Event) {
 }
 
 // maxHeld is how many waiting messages a session may hold to be known as the one that holds them all.
-const maxHeld = 512
+const maxHeld = store.MaxPage
 
 // returned finds, when an account is loaded with sessions from before a restart, the one that holds all that waits. If it is resumed, nothing
 // waits any more.
