@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"stonechat/store"
-	"stonechat/xmpp/stanza"
 )
 
 const (
@@ -144,15 +143,15 @@ func (o *Outbox) isAway() bool {
 	return o.away.on
 }
 
-// Waiting are the messages for the session that its client has not acknowledged, in order, with their places in the archive if they have one
-// there. What is on disk alone is not among them. Only in a turn of its account.
-func (s *Session) Waiting() iter.Seq2[*stanza.Stanza, store.Key] {
-	return func(yield func(*stanza.Stanza, store.Key) bool) {
+// Waiting are the places in the owner's archive of the messages that the session's client has not acknowledged, in the order of sending. What is
+// on disk alone is not among them. Only in a turn of its account.
+func (s *Session) Waiting() iter.Seq[store.Key] {
+	return func(yield func(store.Key) bool) {
 		s.out.mu.Lock()
 		all := append(append([]item(nil), s.out.unacked...), s.out.queue...)
 		s.out.mu.Unlock()
 		for i := range all {
-			if st := all[i].st; st != nil && st.Kind == stanza.Message && !yield(st, all[i].key) {
+			if all[i].key != 0 && !yield(all[i].key) {
 				return
 			}
 		}

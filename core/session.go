@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
@@ -146,6 +147,12 @@ func (s *Session) Send(w *Work, st *stanza.Stanza) { s.sendTo(w, st, st.To, fals
 
 // SendOnce is Send for what is of no use to any other session when this one ends before its client has it.
 func (s *Session) SendOnce(w *Work, st *stanza.Stanza) { s.sendTo(w, st, st.To, true) }
+
+// SendKept is Send for a message that its owner's archive keeps in that place: when the session ends before its client has it, Fallback hears of
+// it.
+func (s *Session) SendKept(w *Work, st *stanza.Stanza, key store.Key) {
+	s.out.push(w, item{st: st, to: st.To, size: size(st), key: key})
+}
 
 // sendTo queues st with another address. once: it is of no use to anybody else when the session ends before its client has it.
 func (s *Session) sendTo(w *Work, st *stanza.Stanza, to jid.JID, once bool) {

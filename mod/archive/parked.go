@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"errors"
 
 	"stonechat/core"
 	"stonechat/store"
@@ -18,13 +17,7 @@ func (x *archive) parked(e *core.Event) {
 	}
 	w := &b.waiting
 	first, last := store.Key(0), store.Key(0)
-	for st, key := range s.Waiting() {
-		if id := ownID(st, a.JID); key == 0 && id != "" {
-			key = x.keyOf(a, w, id) // given late
-		}
-		if key == 0 {
-			continue
-		}
+	for key := range s.Waiting() {
 		if first == 0 || key < first {
 			first = key
 		}
@@ -57,9 +50,9 @@ func (x *archive) returned(ctx context.Context, a *core.Account, w *waiting) err
 		return nil
 	}
 	for _, s := range a.Sessions() {
-		held, err := x.held(ctx, a, s)
-		if err != nil {
-			return err
+		held := make(map[store.Key]bool)
+		for key := range s.Waiting() {
+			held[key] = true
 		}
 		all := len(rows) < maxHeld
 		for i := range rows {
@@ -71,20 +64,4 @@ func (x *archive) returned(ctx context.Context, a *core.Account, w *waiting) err
 		}
 	}
 	return nil
-}
-
-// held are the places of the messages that wait for a session.
-func (x *archive) held(ctx context.Context, a *core.Account, s *core.Session) (map[store.Key]bool, error) {
-	held := make(map[store.Key]bool)
-	for st, key := range s.Waiting() {
-		if id := ownID(st, a.JID); key == 0 && id != "" {
-			found, err := x.Archive.Find(ctx, a.ID, id)
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return nil, err
-			}
-			key = found
-		}
-		held[key] = true
-	}
-	return held, nil
 }
