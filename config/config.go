@@ -171,6 +171,9 @@ type Limits struct {
 	OutboxBytes int `toml:"outbox_bytes"`
 	// OutboxMerge is how many bytes may wait before presence is merged and typing notices are dropped.
 	OutboxMerge int `toml:"outbox_merge"`
+	// HoldBytes is how many bytes of presence, typing notices and the like are held for a client that says that nobody looks at it (XEP-0352);
+	// with more, all of it is sent. 0 holds nothing.
+	HoldBytes int `toml:"hold_bytes"`
 	// Stall is how long an outbox may stand without progress; on Linux also how long a line may leave sent bytes unconfirmed before it counts
 	// as dead.
 	Stall Duration `toml:"stall"`
@@ -178,6 +181,8 @@ type Limits struct {
 	Resume Duration `toml:"resume"`
 	// IdlePing is how long a silent client is left alone before it is pinged; it has a minute to answer.
 	IdlePing Duration `toml:"idle_ping"`
+	// IdlePingInactive is the same for a client that says that nobody looks at it (XEP-0352).
+	IdlePingInactive Duration `toml:"idle_ping_inactive"`
 	// Sessions is how many sessions one account may have at once.
 	Sessions int `toml:"sessions"`
 	// Blocked is how many addresses one account may block (XEP-0191).
@@ -310,8 +315,8 @@ func Default() Config {
 			Depth: 100, Attributes: 256, Namespaces: 64,
 			BytesPerSecond: 256 << 10, BytesBurst: 1 << 20, StanzasPerSecond: 100, StanzasBurst: 500,
 			WindowStanzas: 64, WindowBytes: 64 << 10, WindowTotal: 256 << 20,
-			OutboxBytes: 4 << 20, OutboxMerge: 256 << 10, Stall: Duration(30 * time.Second),
-			Resume: Duration(10 * time.Minute), IdlePing: Duration(5 * time.Minute),
+			OutboxBytes: 4 << 20, OutboxMerge: 256 << 10, HoldBytes: 64 << 10, Stall: Duration(30 * time.Second),
+			Resume: Duration(10 * time.Minute), IdlePing: Duration(5 * time.Minute), IdlePingInactive: Duration(15 * time.Minute),
 			Sessions: 50, RosterItems: 10_000, Blocked: 1000, DirectedPresence: 2_000,
 			Shutdown: Duration(10 * time.Second),
 		},
@@ -395,6 +400,9 @@ func (l *Limits) check() []error {
 		if v <= 0 {
 			errs = append(errs, fmt.Errorf("limits.%s must be positive", name))
 		}
+	}
+	if l.HoldBytes < 0 {
+		errs = append(errs, errors.New("limits.hold_bytes must not be negative"))
 	}
 	// RFC 6120 section 13.12: a server must accept stanzas of at least 10,000 bytes.
 	if l.StanzaBytes < 10_000 || l.StanzaBytesLogin < 4_096 || l.LoginBytes < l.StanzaBytesLogin || l.BytesBurst < l.StanzaBytes || l.WindowTotal < l.WindowBytes {

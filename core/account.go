@@ -102,6 +102,7 @@ func (a *Account) receive(w *Work, t *turn) {
 		return // the client will say it again on its new connection, or is gone
 	}
 	t.from = origin{s: s, n: s.win.begin(size(st)), trace: t.from.trace}
+	s.out.said(w)
 	if st.ToErr != nil {
 		a.refuse(w, st.Stamped(s.JID), s, stanza.NewError(stanza.JIDMalformed, ""))
 		t.from.settle(w)

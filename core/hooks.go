@@ -119,6 +119,9 @@ type Hooks struct {
 	Unavailable Watching
 	// Bound: new or resumed session. Turn of its account.
 	Bound Watching
+	// Parked: a session without a connection is written to disk: what is known of it must stand there too, since the process may end
+	// before its client comes back. Turn of its account.
+	Parked Watching
 	// Closed: the session ended. Turn of its account.
 	Closed Watching
 	// Login: an attempt to log in, with its outcome. Runs at the door.
@@ -163,6 +166,7 @@ func (h *Hooks) HookList() []string {
 	deciding("Announcing", h.Announcing)
 	watching("Available", h.Available)
 	watching("Unavailable", h.Unavailable)
+	watching("Parked", h.Parked)
 	watching("Closed", h.Closed)
 	watching("AccountDeleted", h.AccountDeleted)
 	return out

@@ -44,6 +44,8 @@ type Host struct {
 	Disco  Disco
 	// Accounts are read when an account is loaded.
 	Accounts store.Accounts
+	// Sessions keeps those that have no connection; nil: they live in memory alone.
+	Sessions store.Sessions
 	// Now is the clock.
 	Now func() time.Time
 
@@ -56,6 +58,10 @@ type Host struct {
 	slots    int
 	slowly   chan struct{}
 	wait     sync.WaitGroup
+	shelf    shelf
+
+	farewellMu sync.Mutex
+	leaving    []Sink // connections that are closed when their sessions are on disk
 }
 
 // Disco is what the host and its accounts announce (XEP-0030); modules add to it, and something else answers from it.
@@ -74,6 +80,7 @@ type Parts struct {
 	Pool     *Pool
 	Metrics  *Metrics
 	Accounts store.Accounts
+	Sessions store.Sessions   // nil: sessions without a connection live in memory alone
 	Now      func() time.Time // nil: time.Now
 	// Cluster are the other nodes; nil: there are none. It is given with the first host of a router, and every host is added to the router
 	// before the first one is started, since frames may come from then on.
@@ -83,7 +90,7 @@ type Parts struct {
 // NewHost adds a host for domain to the router. Modules are installed next, then Start is called.
 func NewHost(domain jid.JID, p Parts) *Host {
 	h := &Host{
-		Domain: domain, Config: p.Config, Obs: p.Obs, Router: p.Router, Accounts: p.Accounts, Now: p.Now,
+		Domain: domain, Config: p.Config, Obs: p.Obs, Router: p.Router, Accounts: p.Accounts, Sessions: p.Sessions, Now: p.Now,
 		pool: p.Pool, metrics: p.Metrics, slowly: make(chan struct{}, slowAtOnce),
 	}
 	if h.Now == nil {
@@ -109,6 +116,9 @@ func (h *Host) Start() error {
 	}
 	if h.Ports.Authenticator == nil || h.Ports.Contacts == nil {
 		return errors.New("core: no module offers log-in, or contacts")
+	}
+	if err := h.rest(); err != nil {
+		return err
 	}
 	h.wait.Go(func() { h.accounts.sweep(h.ctx) })
 	if h.Router.nodes != nil {
@@ -254,43 +264,6 @@ func (h *Host) answerFor(a *Account, w *Work, st *stanza.Stanza, s *Session, fro
 	a.answerIQ(w, st, s, ToHost, from)
 }
 
-// End closes every session, tells contacts and waits for what is in hand. It is called after the doors were closed.
-func (h *Host) End(ctx context.Context) error {
-	done := make(chan struct{})
-	if h.Router.nodes != nil {
-		h.Router.nodes.release(h)
-	}
-	var left sync.WaitGroup
-	h.accounts.each(func(a *Account) {
-		left.Add(1)
-		known := a.turns.TakeAsync(h.pool, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
-			defer left.Done()
-			for len(a.sessions) > 0 {
-				s := a.sessions[0]
-				if s.managed {
-					s.out.acknowledge(w, s.win.handled())
-					s.out.flush()
-				}
-				a.cut(s, closing(LostShutdown))
-				a.end(w, s, LostShutdown)
-			}
-		}})
-		if !known {
-			left.Done() // forgotten meanwhile
-		}
-	})
-	go func() {
-		left.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // Drain waits until no session has anything unsettled or unwritten: all lines are empty, all answers are out.
 func (h *Host) Drain(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -330,7 +303,7 @@ func (h *Host) drained() bool {
 					mu.Unlock()
 				}
 			}
-			if a.line.head != nil {
+			if a.line.head != nil || a.gates > 0 {
 				mu.Lock()
 				busy++
 				mu.Unlock()

@@ -27,6 +27,10 @@ type house struct {
 	links  *cluster.Memory // nil with one node
 	config *config.Config
 	db     *sqlstore.DB
+	all    everybody
+	more   func(h *core.Host, db *sqlstore.DB)
+	now    func() time.Time // nil: time.Now
+	kept   store.Sessions   // nil: those of db
 }
 
 // room is one node of a house.
@@ -105,24 +109,39 @@ func open(t *testing.T, m *cluster.Memory, members []cluster.Cluster, names []st
 		all = append(all, address(n))
 	}
 	cfg := config.Default()
-	x := &house{t: t, db: db, config: &cfg, links: m}
+	x := &house{t: t, db: db, config: &cfg, links: m, all: all, more: more}
 	for _, c := range members {
-		o := obs.Discard()
-		r := &room{pool: core.NewPool(), cluster: c}
-		r.host = core.NewHost(domain, core.Parts{
-			Config: &cfg, Obs: o, Router: core.NewRouter(), Pool: r.pool, Metrics: core.NewMetrics(o), Accounts: db.Accounts, Cluster: c,
-		})
-		r.host.Ports.Contacts, r.host.Ports.Authenticator = all, nobody{}
-		if more != nil {
-			more(r.host, db)
-		}
-		if err := r.host.Start(); err != nil {
-			t.Fatal(err)
-		}
-		x.rooms = append(x.rooms, r)
+		x.furnish(c)
 	}
 	t.Cleanup(x.close)
 	return x
+}
+
+// furnish begins a node. One that is alone keeps sessions on disk.
+func (x *house) furnish(c cluster.Cluster) {
+	x.t.Helper()
+	o := obs.Discard()
+	r := &room{pool: core.NewPool(), cluster: c}
+	parts := core.Parts{
+		Config: x.config, Obs: o, Router: core.NewRouter(), Pool: r.pool, Metrics: core.NewMetrics(o), Accounts: x.db.Accounts, Cluster: c, Now: x.now,
+	}
+	if c == nil {
+		if _, err := x.db.Sessions.Begin(x.t.Context()); err != nil {
+			x.t.Fatal(err)
+		}
+		if parts.Sessions = x.kept; x.kept == nil {
+			parts.Sessions = x.db.Sessions
+		}
+	}
+	r.host = core.NewHost(domain, parts)
+	r.host.Ports.Contacts, r.host.Ports.Authenticator = x.all, nobody{}
+	if x.more != nil {
+		x.more(r.host, x.db)
+	}
+	if err := r.host.Start(); err != nil {
+		x.t.Fatal(err)
+	}
+	x.rooms = append(x.rooms, r)
 }
 
 func (x *house) close() {
@@ -173,6 +192,7 @@ type client struct {
 
 	mu     sync.Mutex
 	got    strings.Builder
+	writes int
 	grew   chan struct{}
 	closed *stanza.StreamError
 	ended  bool
@@ -182,6 +202,7 @@ func (c *client) Write(p []byte) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.got.Write(p)
+	c.writes++
 	select {
 	case c.grew <- struct{}{}:
 	default:

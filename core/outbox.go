@@ -46,9 +46,10 @@ type item struct {
 	size int
 	kept string // the archive's id, when the owner keeps it
 	key  store.Key
-	once bool // of no use to anybody else when the session ends
-	many bool // others were sent it as well
-	from bool // raw is <enabled/>: counting begins behind it
+	late int64 // when it was queued without a connection, microseconds; it says so itself
+	once bool  // of no use to anybody else when the session ends
+	many bool  // others were sent it as well
+	from bool  // raw is <enabled/>: counting begins behind it
 
 	trace *obs.Traced // somebody watches it
 }
@@ -79,6 +80,10 @@ type Outbox struct {
 	blocked  bool // the sink wants no more until Writable
 	woken    bool // Writable was called during a write, whose answer is older then
 	full     bool
+	held     heldBack // waits until somebody looks (XEP-0352)
+	away     away     // what is on disk alone
+	edits    int      // times that a queued item was replaced
+	sealed   bool     // it is on disk for good: what comes now has to go there too
 }
 
 // push appends and has w write it.
@@ -86,12 +91,15 @@ func (o *Outbox) push(w *Work, it item) {
 	if it.st != nil && o.session.Account.Host.Obs.Trace.On() {
 		it.trace = o.session.follow(w, it.st)
 	}
-	became := o.add(w, it)
+	became, sealed := o.take(w, it)
 	if it.trace != nil {
 		it.trace.Hop(obs.Span{Hop: 8, Name: "Outbox.push", Owner: o.session.JID.String(), Outcome: became.String()})
 	}
-	if became == overflowed {
+	switch {
+	case became == overflowed:
 		o.session.lose(w, LostFull)
+	case sealed:
+		o.session.keepAgain(w)
 	}
 }
 
@@ -100,7 +108,7 @@ type queueing uint8
 
 const (
 	queued     queueing = iota
-	held                // the client reads nothing now, or has no connection
+	heldUp              // the client reads nothing now, nobody looks, or there is no connection
 	merged              // in place of an older one, or not at all: see merge
 	dropped             // the session ends
 	overflowed          // and ends because of this one
@@ -111,27 +119,41 @@ func (q queueing) String() string {
 	return [...]string{"queued", "held", "merged", "dropped", "overflowed"}[q]
 }
 
-func (o *Outbox) add(w *Work, it item) queueing {
-	limits := &o.session.Account.Host.Config.Limits
+// take is push without what follows from it.
+func (o *Outbox) take(w *Work, it item) (became queueing, sealed bool) {
+	host := o.session.Account.Host
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.full {
-		return dropped
+		return dropped, false
 	}
-	if o.bytes > limits.OutboxMerge && o.merge(it) {
-		return merged
+	if o.sink == nil && o.managed {
+		it.delayed(host.Domain, host.now())
+	}
+	switch {
+	case o.keepBack(it):
+		became = heldUp
+	case !o.add(it):
+		became = merged
+	case o.sink == nil || o.blocked:
+		became = heldUp
+	}
+	o.full = o.bytes+o.heldback+o.held.bytes+o.away.bytes > host.Config.Limits.OutboxBytes
+	o.mark(w)
+	if o.full {
+		became = overflowed
+	}
+	return became, o.sealed
+}
+
+// add queues it, unless it is merged with what is queued, when that is much. The lock is held.
+func (o *Outbox) add(it item) bool {
+	if o.bytes > o.session.Account.Host.Config.Limits.OutboxMerge && o.merge(it) {
+		return false
 	}
 	o.queue = append(o.queue, it)
 	o.bytes += it.size
-	o.full = o.bytes+o.heldback > limits.OutboxBytes
-	o.mark(w)
-	switch {
-	case o.full:
-		return overflowed
-	case o.sink == nil || o.blocked:
-		return held
-	}
-	return queued
+	return true
 }
 
 // mark has w flush the outbox. The lock is held.
@@ -158,6 +180,7 @@ func (o *Outbox) merge(it item) bool {
 		if q.st != nil && q.st.From == it.st.From && q.to == it.to && isBroadcast(q.st) {
 			o.bytes += it.size - q.size
 			*q = it
+			o.edits++
 			return true
 		}
 	}
@@ -214,7 +237,7 @@ func (o *Outbox) flush() {
 			ready, err = sink.Write(*buf)
 		}
 		if watched != nil {
-			o.written(watched, ready, err)
+			o.flushed(watched, ready, err)
 		}
 		buffers.giveBack(buf)
 		for _, f := range then {
@@ -436,8 +459,12 @@ func (o *Outbox) remains(orderly bool) []item {
 	if orderly && !o.exact {
 		all = slices.DeleteFunc(all, func(it item) bool { return it.kept != "" || it.st.Kind == stanza.IQ })
 	}
-	all = append(all, o.queue...)
-	o.unacked, o.queue, o.bytes, o.heldback = nil, nil, 0, 0
+	all = append(append(all, o.queue...), o.held.take()...)
+	if o.held.on {
+		o.held.on = false
+		o.session.Account.Host.metrics.inactive.Add(-1)
+	}
+	o.unacked, o.queue, o.bytes, o.heldback, o.away = nil, nil, 0, 0, away{}
 	o.full = true // nothing more is taken
 	if o.timer != nil {
 		o.timer.Stop()
@@ -465,5 +492,5 @@ func appendCount(b []byte, name string, h uint32) []byte {
 func (o *Outbox) sentCount() uint32 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.acked + uint32(len(o.unacked))
+	return o.acked + o.sent()
 }

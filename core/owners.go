@@ -59,6 +59,10 @@ func (o *owners) takeIfLoaded(w *Work, bare jid.JID, x turn) bool {
 	s.mu.Lock()
 	a := s.m[bare]
 	s.mu.Unlock()
+	if a == nil && o.host.shelf.rests(bare) {
+		o.take(w, bare, x) // it was, before a restart, and is again
+		return true
+	}
 	return a != nil && a.turns.Take(w, x)
 }
 
@@ -104,10 +108,18 @@ func (o *owners) read(ctx context.Context, a *Account) error {
 	}
 	a.ID = acc.ID
 	a.SetRole(acc.Role)
+	err = o.host.restore(ctx, a)
 	for _, l := range o.host.Hooks.Loading {
-		if err := l.Do(ctx, a); err != nil {
-			return err
+		if err == nil {
+			err = l.Do(ctx, a)
 		}
+	}
+	if err == nil {
+		err = o.host.claim(ctx, a)
+	}
+	if err != nil {
+		a.sessions = nil
+		return err
 	}
 	a.Exists = true
 	return nil

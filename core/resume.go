@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
@@ -17,12 +18,21 @@ import (
 
 // resumption is what a session needs to survive the loss of its connection (XEP-0198 section 5).
 type resumption struct {
-	id    string
-	wait  time.Duration // how long it may be detached
-	timer *time.Timer   // running while detached
-	since time.Time     // when it was detached last
-	tries int           // to resume it; the newest is the one that counts
+	id     smID
+	wait   time.Duration // how long it may be detached
+	timer  *time.Timer   // running while detached
+	tries  int           // to resume it; the newest is the one that counts
+	parked parked
+	void   bool // its queue is lost: it can only end
 }
+
+// smID is the hash of the id by which a client resumes its session: nobody who reads our memory or our disk can resume one.
+type smID [sha256.Size]byte
+
+func hashSM(id string) smID { return sha256.Sum256([]byte(id)) }
+
+// is compares in constant time.
+func (h smID) is(other smID) bool { return subtle.ConstantTimeCompare(h[:], other[:]) == 1 }
 
 // manage handles the elements of XEP-0198. False: the element is none of them.
 func (a *Account) manage(w *Work, s *Session, st *stanza.Stanza) bool {
@@ -76,10 +86,11 @@ func (a *Account) enable(w *Work, s *Session, st *stanza.Stanza) {
 	}
 	enabled := "<enabled xmlns='" + ns.StreamManagement + "'/>"
 	if v, _ := st.Attr("resume"); v == "true" || v == "1" {
-		id := make([]byte, 18)
-		rand.Read(id)
-		s.resume = &resumption{id: base64.RawURLEncoding.EncodeToString(id), wait: resumeTime(st, a.Host.Config.Limits.Resume.D())}
-		enabled = "<enabled xmlns='" + ns.StreamManagement + "' id='" + s.resume.id + "' resume='true' max='" +
+		b := make([]byte, 18)
+		rand.Read(b)
+		id := base64.RawURLEncoding.EncodeToString(b)
+		s.resume = &resumption{id: hashSM(id), wait: resumeTime(st, a.Host.Config.Limits.Resume.D())}
+		enabled = "<enabled xmlns='" + ns.StreamManagement + "' id='" + id + "' resume='true' max='" +
 			strconv.Itoa(int(s.resume.wait/time.Second)) + "'/>"
 	}
 	s.managed = true
@@ -130,7 +141,7 @@ func (e TimedOut) Failed() string {
 
 // ended is what is remembered of a session that can be resumed no more.
 type ended struct {
-	id      string
+	id      smID
 	handled uint32
 }
 
@@ -163,7 +174,7 @@ func (a *Account) makeRoom(w *Work) {
 	n := 0
 	for _, x := range a.sessions {
 		if x.state == detached {
-			if n++; oldest == nil || x.resume.since.Before(oldest.resume.since) {
+			if n++; oldest == nil || x.lostAt.Before(oldest.lostAt) {
 				oldest = x
 			}
 		}
@@ -175,10 +186,19 @@ func (a *Account) makeRoom(w *Work) {
 
 // detach leaves the session without a connection for the time of resumption.
 func (a *Account) detach(s *Session) {
-	s.state, s.resume.since = detached, a.Host.now()
+	s.state, s.lostAt = detached, a.Host.now()
 	a.Host.metrics.detached.Add(1)
+	a.expire(s)
+	a.parkLater(s)
+}
+
+// ends is when a session without a connection can be resumed no more.
+func (s *Session) ends() time.Time { return s.lostAt.Add(s.resume.wait) }
+
+// expire ends the session when its time is over.
+func (a *Account) expire(s *Session) {
 	var timer *time.Timer
-	timer = time.AfterFunc(s.resume.wait, func() {
+	timer = time.AfterFunc(max(s.ends().Sub(a.Host.now()), 0), func() {
 		a.Host.pool.Do(func(w *Work) {
 			a.turns.Take(w, turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
 				// It may have been resumed and lost again since the timer ran out.
@@ -199,6 +219,7 @@ func (a *Account) forgetResumption(s *Session) {
 		s.resume.timer.Stop()
 		a.Host.metrics.detached.Add(-1)
 	}
+	a.dropRow(s)
 	s.resume = nil
 }
 
@@ -247,8 +268,12 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 		if err := s.out.resumes(handled); err != nil {
 			return nil, err
 		}
+		if err := a.unpark(s); err != nil {
+			a.Host.Obs.Log.Error("session not read", "jid", s.JID.String(), "err", err)
+			return nil, ErrNotResumed
+		}
 		s.out.acknowledged(w, handled)
-		a.attach(w, s, sink)
+		a.attach(w, s, sink, id)
 		return s, nil
 	}, gaveUp(sink))
 }
@@ -263,19 +288,23 @@ func (o *Outbox) resumes(h uint32) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
-	case uint64(h-o.acked) <= uint64(len(o.unacked)):
+	case h-o.acked <= o.sent():
 		return nil
 	case h < o.acked:
 		return ErrNotResumed // it has acknowledged more before: what it has lost since is in the archive
 	}
-	return tooHigh(h, o.acked+uint32(len(o.unacked)))
+	return tooHigh(h, o.acked+o.sent())
 }
 
 // resumable finds the session and parts it from the connection it may still have (XEP-0198 section 5: with conflict), unless the count
 // is impossible.
 func (a *Account) resumable(id string, handled uint32) (*Session, error) {
+	hash := hashSM(id)
 	for _, s := range a.sessions {
-		if s.resume != nil && subtle.ConstantTimeCompare([]byte(s.resume.id), []byte(id)) == 1 {
+		if s.resume != nil && s.resume.id.is(hash) {
+			if s.resume.void || s.state == detached && !a.Host.now().Before(s.ends()) {
+				return nil, TimedOut{s.win.counted()} // its turn to end is on the way
+			}
 			if err := s.out.resumes(handled); err != nil {
 				return nil, err
 			}
@@ -287,7 +316,7 @@ func (a *Account) resumable(id string, handled uint32) (*Session, error) {
 		}
 	}
 	for _, e := range a.ended {
-		if subtle.ConstantTimeCompare([]byte(e.id), []byte(id)) == 1 {
+		if e.id.is(hash) {
 			return nil, TimedOut{e.handled}
 		}
 	}
@@ -304,19 +333,21 @@ func tooHigh(h, sent uint32) *stanza.StreamError {
 }
 
 // attach gives a detached session its new connection.
-func (a *Account) attach(w *Work, s *Session, sink Sink) {
+func (a *Account) attach(w *Work, s *Session, sink Sink, id string) {
 	if s.resume.timer != nil {
 		s.resume.timer.Stop()
 		s.resume.timer = nil
 		a.Host.metrics.detached.Add(-1)
 	}
-	s.state, s.sink = live, sink
+	a.dropRow(s)
+	s.state, s.sink, s.lostAt = live, sink, time.Time{}
 	if from, ok := sink.(Addressed); ok {
 		s.Address = from.Address()
 	}
+	s.SetInactive(w, false) // XEP-0352 section 4.3
 	s.win.resumed()
 	handled := s.win.handled()
-	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + s.resume.id + "' h='" + strconv.FormatUint(uint64(handled), 10) + "'/>"
+	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + id + "' h='" + strconv.FormatUint(uint64(handled), 10) + "'/>"
 	s.out.attach(w, sink, greeting, handled)
 	a.Host.metrics.resumed.Inc()
 	a.Host.Hooks.Bound.run(w.begin(a, nil, s))

@@ -3,8 +3,10 @@ package core
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
+	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
@@ -54,6 +56,8 @@ type Session struct {
 	out   Outbox
 	win   window
 
+	unwatched atomic.Bool // the client is inactive
+
 	state      state
 	sink       Sink // the connection that is heard; nil while detached
 	reason     Lost
@@ -65,11 +69,13 @@ type Session struct {
 	directed   map[jid.JID]struct{}
 	managed    bool // stream management is on
 	resume     *resumption
+	lostAt     time.Time // when the connection was lost; zero while there is one
 }
 
 // Receive brings one stanza of the client: it is stamped and becomes a turn of the sender's account. The returned error ends the stream.
 func (s *Session) Receive(w *Work, sink Sink, st *stanza.Stanza) *stanza.StreamError {
 	if st.Kind == stanza.Nonza {
+		s.noteState(st)
 		if s.far != nil {
 			s.far.receive(st)
 			return nil
@@ -142,6 +148,12 @@ func (s *Session) Send(w *Work, st *stanza.Stanza) { s.sendTo(w, st, st.To, fals
 // SendOnce is Send for what is of no use to any other session when this one ends before its client has it.
 func (s *Session) SendOnce(w *Work, st *stanza.Stanza) { s.sendTo(w, st, st.To, true) }
 
+// SendKept is Send for a message that its owner's archive keeps in that place: when the session ends before its client has it, Fallback hears of
+// it.
+func (s *Session) SendKept(w *Work, st *stanza.Stanza, key store.Key) {
+	s.out.push(w, item{st: st, to: st.To, size: size(st), key: key})
+}
+
 // sendTo queues st with another address. once: it is of no use to anybody else when the session ends before its client has it.
 func (s *Session) sendTo(w *Work, st *stanza.Stanza, to jid.JID, once bool) {
 	s.out.push(w, item{st: st, to: to, size: size(st), once: once})
@@ -198,13 +210,13 @@ func (s *Session) Priority() int8 { return s.priority }
 // Presence is the session's last broadcast presence, or nil.
 func (s *Session) Presence() *stanza.Stanza { return s.presence }
 
-// receiveNonza handles stream management and refuses everything else.
+// receiveNonza handles stream management and client state, and refuses everything else.
 func (a *Account) receiveNonza(w *Work, t *turn) {
 	s, st := t.s, t.st
 	if s.state != live || s.sink != t.sink {
 		return
 	}
-	if st.Space == ns.StreamManagement && a.manage(w, s, st) {
+	if st.Space == ns.StreamManagement && a.manage(w, s, st) || st.Space == ns.ClientState && a.clientState(w, s, st) {
 		return
 	}
 	a.fail(w, s, &stanza.StreamError{Condition: stanza.StreamUnsupportedStanzaType})
@@ -254,6 +266,9 @@ func (s *Session) Fail(w *Work, sink Sink, why *stanza.StreamError) {
 	}})
 }
 
+// LostAt is when the session lost its connection; zero while it has one. Only in a turn of its account.
+func (s *Session) LostAt() time.Time { return s.lostAt }
+
 // closing is what the client is told.
 func closing(why Lost) *stanza.StreamError {
 	switch why {
@@ -273,6 +288,9 @@ func closing(why Lost) *stanza.StreamError {
 func (a *Account) end(w *Work, s *Session, why Lost) {
 	if s.state == closed {
 		return
+	}
+	if err := a.unpark(s); err != nil {
+		a.Host.Obs.Log.Error("session not read: what is not archived of its queue is lost", "jid", s.JID.String(), "err", err)
 	}
 	s.state, s.reason = closed, why
 	a.recall(s, why)

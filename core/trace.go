@@ -102,8 +102,8 @@ func (a *Account) released(w *Work, e *lineEntry) {
 	w.trace.Hop(s)
 }
 
-// written tells that a write has taken what somebody watches.
-func (o *Outbox) written(watched []*obs.Traced, ready bool, err error) {
+// flushed tells that a write has taken what somebody watches.
+func (o *Outbox) flushed(watched []*obs.Traced, ready bool, err error) {
 	outcome := "written"
 	switch {
 	case err != nil:

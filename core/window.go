@@ -267,6 +267,13 @@ func (v *window) count() uint32 {
 	return v.settled - v.base
 }
 
+// counted is count for whoever does not want to be told of more.
+func (v *window) counted() uint32 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.count()
+}
+
 // quiet returns nil when nothing is open, else a channel as room does.
 func (v *window) quiet() <-chan struct{} { return v.room(1, 1) }
 

@@ -1,8 +1,10 @@
 package core
 
 import (
+	"context"
 	"runtime"
 	"sync"
+	"time"
 
 	"stonechat/obs"
 	"stonechat/xmpp/stanza"
@@ -57,6 +59,7 @@ type Pool struct {
 	ready  sync.Cond
 	queue  []handler
 	head   int
+	busy   int // goroutines that handle something
 	closed bool
 	wait   sync.WaitGroup
 
@@ -118,8 +121,31 @@ func (p *Pool) run() {
 			return
 		}
 		w.todo = p.pop(w.todo)
+		p.busy++
 		p.mu.Unlock()
 		w.Run()
+		p.mu.Lock()
+		p.busy--
+		p.mu.Unlock()
+	}
+}
+
+// Rest waits until nothing is queued and nobody handles anything: what was brought, and what that has brought, is done.
+func (p *Pool) Rest(ctx context.Context) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		p.mu.Lock()
+		rests := p.busy == 0 && p.head == len(p.queue)
+		p.mu.Unlock()
+		if rests {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 

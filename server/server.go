@@ -33,6 +33,7 @@ type Server struct {
 	obs        obs.Obs
 	close      func() error
 	db         store.Set
+	begun      bool // what is on disk of sessions may change
 	saltSecret []byte
 	certs      *certs.Book
 	tls        *tls.Config
@@ -72,7 +73,7 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		s.pool = core.NewPool()
 		s.metrics = core.NewMetrics(o)
 		s.reported = reportMetric(o)
-		err = s.addHosts()
+		err = s.addHosts(ctx)
 	}
 	if err == nil {
 		s.clients, err = c2s.New(c2s.Parts{Config: &cfg, Router: s.router, Pool: s.pool, Core: s.metrics, Obs: o, TLS: s.tls})
@@ -108,13 +109,13 @@ func (s *Server) openStore(ctx context.Context) error {
 }
 
 // addHosts makes a host of every domain, installs the modules in order, and starts all hosts when all are there.
-func (s *Server) addHosts() error {
+func (s *Server) addHosts(ctx context.Context) error {
 	for _, d := range s.cfg.Domains {
 		domain, err := jid.Parse(d)
 		if err != nil {
 			return err
 		}
-		h := core.NewHost(domain, core.Parts{Config: s.cfg, Obs: s.obs, Router: s.router, Pool: s.pool, Metrics: s.metrics, Accounts: s.db.Accounts})
+		h := core.NewHost(domain, core.Parts{Config: s.cfg, Obs: s.obs, Router: s.router, Pool: s.pool, Metrics: s.metrics, Accounts: s.db.Accounts, Sessions: s.db.Sessions})
 		s.hosts = append(s.hosts, h)
 		mods, c := s.modules()
 		s.commands = append(s.commands, c)
@@ -124,6 +125,14 @@ func (s *Server) addHosts() error {
 				s.runners = append(s.runners, r)
 			}
 		}
+	}
+	voided, err := s.db.Sessions.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	s.begun = true
+	if voided > 0 {
+		s.obs.Log.Info("the server did not end in order: sessions from before are not resumed", "sessions", voided)
 	}
 	for _, h := range s.hosts {
 		if err := h.Start(); err != nil {
@@ -141,10 +150,16 @@ func (s *Server) abandon() error {
 	if s.pool != nil {
 		s.pool.Close()
 	}
-	if s.certs != nil {
-		return errors.Join(s.certs.Close(), s.close())
+	var err error
+	if s.begun && s.metrics.Sessions() == 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.Shutdown.D())
+		defer cancel()
+		err = s.seal(ctx) // nobody has come: all is as it was
 	}
-	return s.close()
+	if s.certs != nil {
+		err = errors.Join(err, s.certs.Close())
+	}
+	return errors.Join(err, s.close())
 }
 
 // Invites are the one-time invites for the first administrator, by domain; empty when there are accounts already. Asking makes older ones worthless.
@@ -217,8 +232,10 @@ func (s *Server) shutdown(ctx context.Context) error {
 		return s.closeListeners()
 	})
 	step("stop reading", whole/10, func(context.Context) error { s.clients.StopReading(); return nil })
-	step("settle", whole*4/10, func(ctx context.Context) error { return s.eachHost(ctx, (*core.Host).Drain) })
+	step("settle", whole*3/10, func(ctx context.Context) error { return s.eachHost(ctx, (*core.Host).Drain) })
 	step("end sessions", whole*2/10, func(ctx context.Context) error { return s.eachHost(ctx, (*core.Host).End) })
+	// Each host only when all have ended theirs: what one ends is told to the sessions of another.
+	step("keep sessions", whole*2/10, func(ctx context.Context) error { return s.eachHost(ctx, (*core.Host).Keep) })
 	step("close connections", whole*2/10, s.clients.Wait)
 	step("stop work", whole/10, func(ctx context.Context) error {
 		if s.stop != nil {
@@ -232,8 +249,21 @@ func (s *Server) shutdown(ctx context.Context) error {
 		s.pool.Close()
 		return err
 	})
+	step("seal sessions", whole/10, s.seal)
 	step("close store", whole, func(context.Context) error { return s.close() })
 	return errors.Join(errs...)
+}
+
+// seal says that what is on disk of sessions is true. Where that is not known their clients log in anew after the start, and find in the archive
+// what they missed.
+func (s *Server) seal(ctx context.Context) error {
+	for _, h := range s.hosts {
+		if !h.Intact(ctx) {
+			s.obs.Log.Warn("sessions are not resumed after the start", "host", h.Domain.String())
+			return nil
+		}
+	}
+	return s.db.Sessions.End().Wait(ctx)
 }
 
 func (s *Server) eachHost(ctx context.Context, f func(*core.Host, context.Context) error) error {

@@ -23,4 +23,6 @@ type Set struct {
 	Reports   Reports
 	Strangers Strangers
 	Personal  Personal
+	Sessions  Sessions
+	Activity  Activity
 }

@@ -101,7 +101,7 @@ func (c *conn) begin(nc net.Conn, direct bool) (bound bool) {
 		return false
 	}
 	c.settleIn()
-	c.stream.SetReadTimeout(c.door.config.Limits.IdlePing.D())
+	c.stream.SetReadTimeout(c.patience())
 	return true
 }
 
@@ -203,13 +203,16 @@ func (c *conn) receive(st *stanza.Stanza, err error) (more bool) {
 		return false
 	case c.pinged:
 		c.pinged = false
-		c.stream.SetReadTimeout(c.door.config.Limits.IdlePing.D())
+		c.stream.SetReadTimeout(c.patience())
 	}
 	st.DefaultLang(c.lang)
 	if fail := c.session.Receive(c.work, c, st); fail != nil {
 		c.work.Run()
 		c.lose(c.work, fail)
 		return false
+	}
+	if st.Space == ns.ClientState {
+		c.stream.SetReadTimeout(c.patience())
 	}
 	c.count(st)
 	c.held++
@@ -234,6 +237,14 @@ func (c *conn) settle() bool {
 func (c *conn) rest() {
 	c.door.works.Put(c.work)
 	c.work = nil
+}
+
+// patience is how long the client may be silent before it is pinged: a ping wakes a telephone that nobody looks at.
+func (c *conn) patience() time.Duration {
+	if c.session.Inactive() {
+		return c.door.config.Limits.IdlePingInactive.D()
+	}
+	return c.door.config.Limits.IdlePing.D()
 }
 
 // ping asks a silent client for a sign of life (XEP-0199).

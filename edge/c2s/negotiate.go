@@ -138,7 +138,7 @@ func notYet(st *stanza.Stanza) error {
 
 func (c *conn) bindFeatures() string {
 	return "<bind xmlns='" + ns.Bind + "'/><session xmlns='" + ns.Session + "'><optional/></session>" +
-		"<sm xmlns='" + ns.StreamManagement + "'/>" + strings.Join(c.host.Disco.StreamFeatures, "") +
+		"<sm xmlns='" + ns.StreamManagement + "'/><csi xmlns='" + ns.ClientState + "'/>" + strings.Join(c.host.Disco.StreamFeatures, "") +
 		c.limitsFeature(c.door.config.Limits.StanzaBytes)
 }
 

@@ -3,12 +3,13 @@
 //
 // worth.go is which messages are kept. forged.go removes what only we may say. keep.go keeps a message in the turns of its sender and of its
 // addressee. seen.go recognises a message that is sent again. prefs.go is what an account wants kept. query.go reads what a client asks,
-// answer.go answers it. offline.go decides what a client that reads no archive still has to get, drain.go gives it.
+// answer.go answers it. offline.go decides what a client that reads no archive still has to get, drain.go gives it, and
+// parked.go knows what waits for a client that lost its connection.
 //
 // The archive is the only store: an offline message is an archived one behind the account's mark. One that belongs into no archive, because
 // the account or the sender does not want it there, is hidden in it until somebody has got it.
 //
-// Hooks: Loading, Sending, Receiving, Received, Fallback, Announcing, Available, Bound, Closed, AccountDeleted. Left out: messages of rooms
+// Hooks: Loading, Sending, Receiving, Received, Fallback, Announcing, Available, Bound, Parked, Closed, AccountDeleted. Left out: messages of rooms
 // in the archive of a user.
 package archive
 
@@ -57,6 +58,7 @@ func (m *Module) Install(h *core.Host) {
 	h.Hooks.Announcing.Add(m.Name(), x.announcing)
 	h.Hooks.Available.Add(m.Name(), x.available)
 	h.Hooks.Bound.Add(m.Name(), x.bound)
+	h.Hooks.Parked.Add(m.Name(), x.parked)
 	h.Hooks.Closed.Add(m.Name(), x.closed)
 	h.Hooks.AccountDeleted.Add(m.Name(), x.deleted)
 	row := func(local string, typ stanza.Type, slow bool, do func(context.Context, *core.Event) (core.Answer, error)) {
@@ -107,12 +109,13 @@ func (x *archive) load(ctx context.Context, a *core.Account) error {
 	if err != nil {
 		return err
 	}
-	*x.boxes.Of(a) = box{
+	b := x.boxes.Of(a)
+	*b = box{
 		prefs: readPrefs(p, x.standard),
 		// Whether anything waits is looked up when somebody comes who would get it.
 		waiting: waiting{mark: mark, saved: mark, some: true},
 	}
-	return nil
+	return x.returned(ctx, a, &b.waiting)
 }
 
 // deleted forgets what is in memory; the rows go with the account.

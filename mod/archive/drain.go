@@ -35,13 +35,9 @@ func (x *archive) drain(wk *core.Work, a *core.Account, w *waiting, s *core.Sess
 		r := &rows[taken]
 		bytes += len(r.Stanza)
 		if st := x.late(sc, a, r); st != nil && !a.Blocks(st.From) {
-			s.Send(wk, st)
+			s.SendKept(wk, st, r.Key)
 		}
 		w.mark = r.Key
-		w.given = append(w.given, r.Key)
-	}
-	if n := len(w.given) - maxGiven; n > 0 {
-		w.given = w.given[n:]
 	}
 	v.upTo = max(v.upTo, w.mark)
 	v.round++

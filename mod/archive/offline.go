@@ -20,8 +20,6 @@ const (
 	saveEvery = time.Minute
 	// takenOver is how much is left for a client that reads no archive when one that does has come instead.
 	takenOver = 14 * 24 * time.Hour
-	// maxGiven is how many rows given out are remembered, to know them when they come back.
-	maxGiven = 512
 )
 
 // waiting is what a client that reads no archive still has to get: the kept incoming messages behind mark, if some is true. While some is
@@ -38,7 +36,6 @@ type waiting struct {
 	older store.Key // the mark of a while ago
 	due   time.Time // when it is to be saved
 
-	given   []store.Key   // rows given out late
 	parked  *core.Session // holds all that waits, without a connection; it gets it when it is resumed
 	through store.Key     // the last of what it holds
 	drained *core.Session // gets what waits, page by page; nothing kept may overtake
@@ -61,15 +58,10 @@ func (x *archive) fallback(e *core.Event) core.Verdict {
 	w := &x.boxes.Of(a).waiting
 	key := e.Key
 	if key == 0 {
-		id := ownID(st, a.JID)
-		if id == "" {
-			if fleeting(st) {
-				return core.Done
-			}
-			return core.Next
+		if fleeting(st) {
+			return core.Done
 		}
-		// It was given out late, and the session ended before its client had it.
-		key = x.keyOf(a, w, id)
+		return core.Next
 	}
 	x.handOver(e, key)
 	if key <= w.mark {
@@ -84,16 +76,6 @@ func (x *archive) fallback(e *core.Event) core.Verdict {
 		x.save(a, w, w.mark)
 	}
 	return core.Done
-}
-
-// keyOf finds a row that was given out late; when it was forgotten, all that the disk does not know as given.
-func (x *archive) keyOf(a *core.Account, w *waiting, id string) store.Key {
-	for i := len(w.given) - 1; i >= 0; i-- {
-		if x.Archive.ID(a.ID, w.given[i]) == id {
-			return w.given[i]
-		}
-	}
-	return w.saved + 1
 }
 
 func someoneThere(a *core.Account) bool {

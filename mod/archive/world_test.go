@@ -169,8 +169,12 @@ func (v *world) start() {
 	o := obs.Discard()
 	v.pool, v.seen = core.NewPool(), new(kept)
 	v.host = core.NewHost(jid.MustParse(domain), core.Parts{
-		Config: &v.config, Obs: o, Router: core.NewRouter(), Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: v.db.Accounts, Now: v.now,
+		Config: &v.config, Obs: o, Router: core.NewRouter(), Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: v.db.Accounts, Sessions: v.db.Sessions,
+		Now: v.now,
 	})
+	if _, err := v.db.Sessions.Begin(context.Background()); err != nil {
+		v.Fatal(err)
+	}
 	v.host.Ports.Authenticator, v.host.Ports.Contacts = locked{}, v.peers
 	New(Stores{v.disk, v.db.Offline, v.db.Prefs}, v.config.Archive, o).Install(v.host)
 	v.seen.Install(v.host)
@@ -182,10 +186,15 @@ func (v *world) start() {
 func (v *world) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), awaited)
 	defer cancel()
-	if err := errors.Join(v.host.Drain(ctx), v.host.End(ctx)); err != nil {
+	if err := errors.Join(v.host.Drain(ctx), v.host.End(ctx), v.host.Keep(ctx)); err != nil {
 		v.Error(err)
 	}
 	v.halt()
+	if v.host.Intact(ctx) {
+		if err := v.db.Sessions.End().Wait(ctx); err != nil {
+			v.Error(err)
+		}
+	}
 }
 
 // halt stops at once: no session is told, as if the process had died with everything it had promised on disk.

@@ -134,6 +134,8 @@ var eraseRest = [...]string{
 	"DELETE FROM stranger_messages WHERE owner = $1",
 	"DELETE FROM private_xml WHERE owner = $1",
 	"DELETE FROM vcards WHERE owner = $1",
+	deleteAllKept,
+	"DELETE FROM last_seen WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

@@ -159,6 +159,7 @@ func (db *DB) work(w *writer) {
 	db.Set = store.Set{
 		Accounts: accounts{db}, Rosters: rosters{db}, Archive: archive{db}, Offline: offline{db}, Prefs: prefs{db}, Secrets: secrets{db},
 		Blocks: blocks{db}, Reports: reports{db}, Strangers: strangers{db}, Personal: personal{db},
+		Sessions: sessions{db}, Activity: activity{db},
 	}
 	l := &loop{db: db, w: w}
 	db.running.Go(l.run)

@@ -79,6 +79,7 @@ func TestNoScans(t *testing.T) {
 	queries := []string{selectAccount, selectAccounts, selectVersion, selectItems, selectPending}
 	queries = append(queries, selectBlocked, countReports, listReports, selectReport, expireReport, selectStrangerPrefs, selectAcquaintances,
 		selectWaiting, expireWaiting, selectPrivate, countPrivate, sumPrivate, selectVCard)
+	queries = append(queries, selectKept, selectOneKept, deleteKept, selectLastSeen)
 	queries = append(queries, eraseSteps[:]...)
 	queries = append(queries, eraseRest[:]...)
 	queries = append(queries, expireSteps[:]...)

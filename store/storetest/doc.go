@@ -70,6 +70,10 @@ func Run(t *testing.T, open Open) {
 		{"Reports", testReports},
 		{"Strangers", testStrangers},
 		{"Personal", testPersonal},
+		{"Sessions", testSessions},
+		{"SessionsDisorder", testSessionsDisorder},
+		{"SessionMessages", testSessionMessages},
+		{"Activity", testActivity},
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 	} {
