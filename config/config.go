@@ -24,16 +24,19 @@ type Config struct {
 	Local bool `toml:"local"`
 	// RateLimits switches the token buckets of each client and the limits of connections and handshakes per address. False is for measurement
 	// only and is said loudly in the log; the limits in all stay in force.
-	RateLimits bool    `toml:"rate_limits"`
-	TLS        TLS     `toml:"tls"`
-	Listen     Listen  `toml:"listen"`
-	Archive    Archive `toml:"archive"`
-	Store      Store   `toml:"store"`
-	HTTP       HTTP    `toml:"http"`
-	Limits     Limits  `toml:"limits"`
-	Login      Login   `toml:"login"`
-	Contact    Contact `toml:"contact"`
-	Log        Log     `toml:"log"`
+	RateLimits bool     `toml:"rate_limits"`
+	TLS        TLS      `toml:"tls"`
+	Listen     Listen   `toml:"listen"`
+	Archive    Archive  `toml:"archive"`
+	Store      Store    `toml:"store"`
+	HTTP       HTTP     `toml:"http"`
+	Limits     Limits   `toml:"limits"`
+	Login      Login    `toml:"login"`
+	Signup     Signup   `toml:"signup"`
+	Invites    Invites  `toml:"invites"`
+	Accounts   Accounts `toml:"accounts"`
+	Contact    Contact  `toml:"contact"`
+	Log        Log      `toml:"log"`
 }
 
 // TLS names the certificate. Without files a self-signed one is made in the data folder. Relative paths are relative to the file's folder.
@@ -200,6 +203,7 @@ func Default() Config {
 		Store:      Store{Synchronous: "full", CacheKB: 8192},
 		Login:      Login{Iterations: 10000},
 		Log:        Log{Level: "info", Format: "text"},
+		Signup:     signup(), Invites: invites(), Accounts: accounts(),
 		Limits: Limits{
 			Connections: 100_000, ConnectionsPerSource: 1000, Handshakes: 10_000, HandshakesPerSource: 200,
 			LoginTime: Duration(30 * time.Second), LoginFailures: 3,
@@ -278,6 +282,7 @@ func (c *Config) Check() error {
 		}
 	}
 	errs = append(errs, c.Limits.check()...)
+	errs = append(errs, c.checkJoin()...)
 	return errors.Join(errs...)
 }
 

@@ -102,6 +102,9 @@ func (o *owners) read(ctx context.Context, a *Account) error {
 	if err != nil {
 		return err
 	}
+	if acc.Leaving {
+		return store.ErrNotFound // for everybody else it is gone
+	}
 	a.ID = acc.ID
 	a.SetRole(acc.Role)
 	for _, l := range o.host.Hooks.Loading {

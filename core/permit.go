@@ -21,6 +21,8 @@ const (
 	ActEditAccounts Action = "accounts.edit"
 	ActSetRoles     Action = "roles.set"
 	ActSeeServer    Action = "server.see" // hooks, configuration, figures
+	ActJoin         Action = "host.join"  // what somebody without an account may ask
+	ActInvite       Action = "invites.make"
 )
 
 // Actor is who wants something.
@@ -34,8 +36,10 @@ type Object struct {
 	Account jid.JID
 	// Subscribed: the account lets the actor see its presence.
 	Subscribed bool
-	// Role of the account, for acts upon accounts.
+	// Role of the account, for acts upon accounts; for invites, of the one who is invited.
 	Role store.Role
+	// Least is the least role that the configuration asks of the actor; empty: the table alone decides.
+	Least store.Role
 }
 
 // relation is how an actor stands to the object.
@@ -52,6 +56,7 @@ type rule struct {
 	relations relation
 	roles     []store.Role
 	below     bool // the object's role must stand below the actor's
+	notAbove  bool // the object's role must not stand above the actor's
 }
 
 var (
@@ -71,6 +76,8 @@ var rules = map[Action]rule{
 	ActEditAccounts: {roles: staff, below: true},
 	ActSetRoles:     {roles: []store.Role{store.RoleOwner}},
 	ActSeeServer:    {roles: guards},
+	ActJoin:         {relations: isAnyone},
+	ActInvite:       {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}, notAbove: true},
 }
 
 // Permit is the only place where a right is decided. It returns nil, or the error to answer with.
@@ -91,7 +98,10 @@ func Permit(actor Actor, action Action, object Object) *stanza.Error {
 		return nil
 	}
 	for _, role := range r.roles {
-		if actor.Role == role && (!r.below || rank(object.Role) < rank(role) || role == store.RoleOwner) {
+		if actor.Role != role || rank(role) < rank(object.Least) || (r.notAbove && rank(object.Role) > rank(role)) {
+			continue
+		}
+		if !r.below || rank(object.Role) < rank(role) || role == store.RoleOwner {
 			return nil
 		}
 	}

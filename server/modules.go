@@ -7,6 +7,7 @@ import (
 	"stonechat/mod/carbons"
 	"stonechat/mod/commands"
 	"stonechat/mod/info"
+	"stonechat/mod/join"
 	"stonechat/mod/roster"
 )
 
@@ -15,6 +16,11 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 	c := commands.New(s.db.Accounts, s.db.Secrets, s.cfg.Login, account.Credentials)
 	return []core.Module{
 		account.New(s.db.Accounts, s.cfg.Login, s.saltSecret),
+		// Before the roster: a subscription with a good token is no request.
+		join.New(join.Parts{
+			Accounts: s.db.Accounts, Invites: s.db.Invites, Leavers: s.db.Leavers, Circles: s.db.Circles,
+			Config: s.cfg, Derive: account.Credentials, Obs: s.obs, Signups: s.signups,
+		}),
 		roster.New(s.db.Rosters, s.obs),
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/edge/c2s"
@@ -38,6 +40,7 @@ type Server struct {
 	router   *core.Router
 	pool     *core.Pool
 	metrics  *core.Metrics
+	signups  *prometheus.CounterVec
 	hosts    []*core.Host
 	commands []*commands.Module
 	runners  []core.Runner
@@ -68,6 +71,7 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 	if s.tls, err = tlsConfig(&cfg); err == nil {
 		s.pool = core.NewPool()
 		s.metrics = core.NewMetrics(o)
+		s.signups = o.CounterVec("signups_total", "Attempts to register or to set a password by a token, by outcome.", "outcome")
 		err = s.addHosts()
 	}
 	if err == nil {

@@ -34,7 +34,9 @@ type Account struct {
 	Domain   string // prepared domainpart
 	Local    string // prepared localpart
 	Role     Role
-	Disabled bool
+	Disabled bool      // cannot log in, for whatever reason
+	Waiting  bool      // Disabled until somebody approves it
+	Leaving  bool      // Disabled until it is erased: for everybody else it is gone
 	Created  time.Time // microseconds, UTC
 	// Credentials by mechanism name in ascending order; empty when the account cannot log in by password. List leaves them out.
 	Credentials []Credential
@@ -69,7 +71,7 @@ type Accounts interface {
 	SetCredentials(ctx context.Context, id Owner, c []Credential) error
 	// SetRole changes the role.
 	SetRole(ctx context.Context, id Owner, r Role) error
-	// SetDisabled forbids or allows log-ins. Sessions are the caller's affair.
+	// SetDisabled forbids or allows log-ins. Sessions are the caller's affair. An account that waits or leaves is ErrNotFound.
 	SetDisabled(ctx context.Context, id Owner, disabled bool) error
 	// Delete removes the account at once and returns when everything that was kept for it is erased too. When the context ends first, or
 	// the process, erasing goes on by itself.

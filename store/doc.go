@@ -18,4 +18,7 @@ type Set struct {
 	Offline  Offline
 	Prefs    Prefs
 	Secrets  Secrets
+	Invites  Invites
+	Leavers  Leavers
+	Circles  Circles
 }

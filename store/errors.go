@@ -14,6 +14,8 @@ var (
 	ErrBusy = fullBecause("too much waits for the disk")
 	// ErrClosed: the store is closed or closing.
 	ErrClosed = errors.New("store closed")
+	// ErrTooMany: there are as many of the kind as the caller allows.
+	ErrTooMany = errors.New("too many")
 	// ErrInvalid: the call breaks a limit of this package, such as MaxIDs.
 	ErrInvalid = errors.New("invalid")
 )

@@ -40,14 +40,15 @@ type conn struct {
 	stream  *stream.Conn
 	host    *core.Host
 	session *core.Session
-	account jid.JID    // proven by SASL
-	lang    string     // of stanzas that name none
-	shaking bool       // counts as a handshake
-	failed  int        // wrong passwords
-	work    *core.Work // while a burst is read
-	held    int        // turns brought and not worked yet
-	pinged  bool       // the client was silent and is asked for a sign of life
-	lost    bool       // the session was told that nothing more is read
+	account jid.JID        // proven by SASL
+	lang    string         // of stanzas that name none
+	before  *core.Stranger // what modules keep of it until it is logged in
+	shaking bool           // counts as a handshake
+	failed  int            // wrong passwords
+	work    *core.Work     // while a burst is read
+	held    int            // turns brought and not worked yet
+	pinged  bool           // the client was silent and is asked for a sign of life
+	lost    bool           // the session was told that nothing more is read
 	stanzas bucket
 	bytes   bucket
 

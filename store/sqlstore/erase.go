@@ -127,6 +127,10 @@ var eraseRest = [...]string{
 	"DELETE FROM archive_prefs WHERE owner = $1",
 	"DELETE FROM offline_rows WHERE owner = $1",
 	"DELETE FROM offline_marks WHERE owner = $1",
+	"DELETE FROM invites WHERE owner = $1",
+	"DELETE FROM leavers WHERE owner = $1",
+	"DELETE FROM circle_members WHERE owner = $1",
+	"DELETE FROM ties WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 
