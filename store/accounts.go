@@ -19,6 +19,15 @@ const (
 	RoleBot       Role = "bot"
 )
 
+// Known tells whether r is one of the roles.
+func (r Role) Known() bool {
+	switch r {
+	case RoleOwner, RoleAdmin, RoleModerator, RoleMember, RoleGuest, RoleBot:
+		return true
+	}
+	return false
+}
+
 // Credential is what is kept of a password for one mechanism (RFC 5802 section 3: never the password itself).
 type Credential struct {
 	Mechanism  string // "SCRAM-SHA-1", "SCRAM-SHA-256"; any other name is kept as well

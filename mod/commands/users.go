@@ -66,7 +66,7 @@ func (m *Module) addUser(ctx context.Context, actor core.Actor, r *http.Request)
 
 // create adds an account.
 func (m *Module) create(ctx context.Context, name, password string, role store.Role) (any, error) {
-	if !validRole(role) {
+	if !role.Known() {
 		return nil, stanza.NewError(stanza.BadRequest, "no such role: "+strconv.Quote(string(role)))
 	}
 	local, err := jid.PrepareLocal(name)
@@ -82,14 +82,6 @@ func (m *Module) create(ctx context.Context, name, password string, role store.R
 		return nil, known(err)
 	}
 	return m.user(a), nil
-}
-
-func validRole(r store.Role) bool {
-	switch r {
-	case store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember, store.RoleGuest, store.RoleBot:
-		return true
-	}
-	return false
 }
 
 func (m *Module) setPassword(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
@@ -124,7 +116,7 @@ func (m *Module) setRole(ctx context.Context, actor core.Actor, r *http.Request)
 		return nil, err
 	}
 	role := store.Role(body.Role)
-	if !validRole(role) {
+	if !role.Known() {
 		return nil, stanza.NewError(stanza.BadRequest, "no such role: "+strconv.Quote(body.Role))
 	}
 	a, err := m.account(ctx, r)

@@ -111,6 +111,8 @@ func (m *Module) mayInvite(k maker, w *wish) error {
 		return stanza.NewError(stanza.Forbidden, "only administrators choose name, role, circles or the number of uses")
 	}
 	switch {
+	case !w.role.Known():
+		return stanza.NewError(stanza.BadRequest, "no such role")
 	case w.account && !m.mayRegister():
 		return stanza.NewError(stanza.NotAllowed, "no account can be made by an invite: signup.mode is closed")
 	case !w.account && (!w.befriend || k.id == 0):
