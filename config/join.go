@@ -22,7 +22,7 @@ type Signup struct {
 	PerSource int `toml:"per_source"`
 	// PerHour is how many accounts may be made in an hour without an invite, by all together.
 	PerHour int `toml:"per_hour"`
-	// Tries is how many attempts to sign up, or to use a token, one address may make in an hour, successful or not.
+	// Tries is how many attempts to sign up, or to use a token, may fail in an hour from one address (IPv6: one /64).
 	Tries int `toml:"tries"`
 	// Waiting is how many accounts may wait for approval at once.
 	Waiting int `toml:"waiting"`

@@ -43,7 +43,7 @@ func (m *Module) features(stage core.Stage, _ *core.Stranger) string {
 	return out
 }
 
-// try counts an attempt of a stranger.
+// try counts an attempt of a stranger; succeeded takes it back. So names and tokens cannot be tried out.
 func (m *Module) try(s *core.Stranger) error {
 	if !m.limited() || m.tries.Take(m.now(), s.Source.String(), m.Config.Signup.Tries, time.Hour) {
 		return nil
@@ -51,6 +51,8 @@ func (m *Module) try(s *core.Stranger) error {
 	m.host.Metrics().Refused("signup_tries")
 	return stanza.NewError(stanza.ResourceConstraint, "too many attempts, try again later")
 }
+
+func (m *Module) succeeded(s *core.Stranger) { m.tries.Give(s.Source.String()) }
 
 // outcome counts and logs how an attempt ended.
 func (m *Module) outcome(s *core.Stranger, name, what string) {
@@ -74,6 +76,7 @@ func (m *Module) preauth(ctx context.Context, s *core.Stranger, st *stanza.Stanz
 		m.outcome(s, "", "bad token")
 		return "", stanza.NewError(stanza.ItemNotFound, "The provided token is invalid or expired")
 	}
+	m.succeeded(s)
 	passOf(s).invite = i
 	return "", nil
 }
@@ -161,6 +164,7 @@ func (m *Module) register(ctx context.Context, s *core.Stranger, st *stanza.Stan
 	var refused *stanza.Error
 	switch {
 	case err == nil:
+		m.succeeded(s)
 		p.done = true
 	case errors.As(err, &refused):
 		m.outcome(s, "", string(refused.Condition))
