@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +77,7 @@ func (m *Module) invite(ctx context.Context, k maker, w wish) (Link, error) {
 			return Link{}, taken()
 		}
 	}
-	if err := m.roomForInvite(ctx, k); err != nil {
+	if err := errors.Join(m.haveCircles(ctx, w.circles), m.roomForInvite(ctx, k)); err != nil {
 		return Link{}, err
 	}
 	i := store.Invite{
@@ -124,16 +126,25 @@ func (m *Module) mayInvite(k maker, w *wish) error {
 	case len(w.label) > maxLabel || len(w.circles) > 20:
 		return stanza.NewError(stanza.NotAcceptable, "the label is too long, or there are too many circles")
 	}
-	for _, c := range w.circles {
-		if err := circleName(c); err != nil {
-			return err
-		}
-	}
 	if w.name == "" {
 		return nil
 	}
 	var err error
 	w.name, err = prepareName(w.name, &m.Config.Signup)
+	return err
+}
+
+// haveCircles refuses names that no circle has, most likely mistyped.
+func (m *Module) haveCircles(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	list, err := m.Circles.Circles(ctx, m.host.Domain.Domain())
+	for _, name := range names {
+		if err == nil && !slices.ContainsFunc(list, func(c store.Circle) bool { return c.Name == name }) {
+			return stanza.NewError(stanza.ItemNotFound, "no such circle: "+name)
+		}
+	}
 	return err
 }
 

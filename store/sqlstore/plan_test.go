@@ -76,7 +76,7 @@ func TestPlans(t *testing.T) {
 // TestNoScans: the other statements that run while people wait search as well, and erasing too.
 func TestNoScans(t *testing.T) {
 	db := openTest(t, Options{})
-	queries := []string{selectAccount, selectAccounts, selectVersion, selectItems, selectPending}
+	queries := []string{selectAccount, selectAccounts, selectVersion, selectItems, selectPending, selectInvite, selectReserved, selectCommon, selectCircle}
 	queries = append(queries, eraseSteps[:]...)
 	queries = append(queries, eraseRest[:]...)
 	queries = append(queries, expireSteps[:]...)

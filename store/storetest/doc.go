@@ -66,6 +66,12 @@ func Run(t *testing.T, open Open) {
 		{"Offline", testOffline},
 		{"Prefs", testPrefs},
 		{"Secrets", testSecrets},
+		{"Invites", testInvites},
+		{"Register", testRegister},
+		{"TokenRace", testTokenRace},
+		{"Reset", testReset},
+		{"Leavers", testLeavers},
+		{"Circles", testCircles},
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 	} {
