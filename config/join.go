@@ -24,6 +24,8 @@ type Signup struct {
 	PerHour int `toml:"per_hour"`
 	// Tries is how many attempts to sign up, or to use a token, may fail in an hour from one address (IPv6: one /64).
 	Tries int `toml:"tries"`
+	// FormTime is how long somebody who may sign up has to fill in the form, instead of limits.login_time.
+	FormTime Duration `toml:"form_time"`
 	// Waiting is how many accounts may wait for approval at once.
 	Waiting int `toml:"waiting"`
 }
@@ -64,7 +66,7 @@ const day = Duration(24 * time.Hour)
 
 func signup() Signup {
 	return Signup{
-		Mode: "closed", MinName: 2, MaxName: 64, PerSource: 3, PerHour: 30, Tries: 20, Waiting: 1000,
+		Mode: "closed", MinName: 2, MaxName: 64, PerSource: 3, PerHour: 30, Tries: 20, Waiting: 1000, FormTime: Duration(5 * time.Minute),
 		// RFC 2142, and what people take for the server itself.
 		Reserved: []string{
 			"abuse", "admin", "administrator", "bot", "everyone", "ftp", "help", "hostmaster", "info", "mail", "mailer-daemon", "me", "moderator", "news", "nobody",
@@ -92,8 +94,8 @@ func (c *Config) checkJoin() []error {
 	if s.MinName < 1 || s.MaxName < s.MinName || s.MaxName > 1023 {
 		complain("signup: 1 <= min_name <= max_name <= 1023")
 	}
-	if s.PerSource < 0 || s.PerHour < 0 || s.Tries < 1 || s.Waiting < 0 {
-		complain("signup: per_source, per_hour and waiting are not negative, tries is positive")
+	if s.PerSource < 0 || s.PerHour < 0 || s.Tries < 1 || s.Waiting < 0 || s.FormTime < 0 {
+		complain("signup: per_source, per_hour, form_time and waiting are not negative, tries is positive")
 	}
 	if !oneOf(i.By, "member", "moderator", "admin", "owner") {
 		complain("invites.by is %q, not member, moderator, admin or owner", i.By)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
@@ -23,8 +24,10 @@ type Stranger struct {
 	Host *Host
 	// Source is what limits are counted by: the address, of IPv6 the network of 64 bits.
 	Source netip.Prefix
-	// Pass is what the module of Strangers keeps of the connection between two requests.
+	// Pass is what the module of early rows keeps of the connection between two requests.
 	Pass any
+	// Patience is set by a module for somebody who has a form to fill in: so long from then on they may take until they are logged in.
+	Patience time.Duration
 }
 
 // EarlyIQ is a row of what may be asked before log-in. There is no account, so Do is called at the door and may wait.

@@ -440,6 +440,48 @@ func TestInviteRights(t *testing.T) {
 	}
 }
 
+// Members see and end their own invites, administrators all.
+func TestOwnInvites(t *testing.T) {
+	r := joining(t, "invite", nil)
+	r.makeInvite(`{"as":"alice","label":"hers"}`)
+	mine := r.makeInvite(`{"as":"bob","label":"mine"}`)
+	bob, alice := r.dial("bob", nil), r.dial("alice", nil)
+	list := func(c *client.Client) int {
+		st, err := c.IQ(t.Context(), jid.MustParse(joinDomain), stanza.Set, "<command xmlns='"+ns.Commands+"' node='urn:stonechat:invites#list'/>")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(st.Raw(), mine.token(t)) {
+			t.Error("a list tells a token")
+		}
+		return strings.Count(st.Raw(), "<item>")
+	}
+	if b, a := list(bob), list(alice); b != 1 || a != 2 {
+		t.Errorf("bob sees %d, alice %d", b, a)
+	}
+	var all []struct{ ID, Label string }
+	r.ctl("GET", "/invites", "", &all)
+	const node = "<command xmlns='" + ns.Commands + "' node='urn:stonechat:invites#revoke'"
+	end := func(c *client.Client, id string) error {
+		form, err := command(t, c, node+"/>")
+		if err == nil {
+			_, err = c.IQ(t.Context(), jid.MustParse(joinDomain), stanza.Set, node+" sessionid='"+form["sessionid"]+"' action='complete'><x xmlns='jabber:x:data' type='submit'><field var='id'><value>"+id+"</value></field></x></command>")
+		}
+		return err
+	}
+	for _, i := range all {
+		if err := end(bob, i.ID); (err == nil) != (i.Label == "mine") {
+			t.Errorf("bob ends %q: %v", i.Label, err)
+		}
+	}
+	if err := end(alice, mine.ID); condition(err) != stanza.ItemNotFound {
+		t.Errorf("ended twice: %v", err)
+	}
+	if _, err := r.enter("carol", "long enough for me", mine.token(t), nil); !errors.Is(err, stream.ErrToken) {
+		t.Errorf("an invite that was ended: %v", err)
+	}
+}
+
 // XEP-0401 section 5.2: the form, its submission, a reserved name and a circle.
 func TestCreateAccount(t *testing.T) {
 	r := joining(t, "invite", nil)

@@ -159,6 +159,18 @@ func TestLeaving(t *testing.T) {
 	if _, err := r.enter("carol", "long enough for me", "", nil); condition(err) != stanza.Conflict {
 		t.Errorf("the name was given away: %v", err)
 	}
+	if _, err := alice.SendMessage(t.Context(), jid.MustParse("carol@"+joinDomain), stanza.Chat, "are you there", ""); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a message finds nobody", func() bool {
+		select {
+		case st := <-alice.Incoming():
+			e := stanza.ParseError(st)
+			return e != nil && e.Condition == stanza.ServiceUnavailable
+		default:
+			return false
+		}
+	})
 	r.ctl("POST", "/users/carol/restore", "", nil)
 	carol = r.dial("carol", func(c *client.Config) { c.Password = "long enough for me" })
 	if got := contacts(t, carol); !slices.Equal(got, []string{"alice@" + joinDomain + " none"}) {

@@ -2,6 +2,7 @@ package c2s
 
 import (
 	"context"
+	"time"
 
 	"stonechat/core"
 	"stonechat/xmpp/sasl"
@@ -29,7 +30,21 @@ func (c *conn) early(ctx context.Context, st *stanza.Stanza) error {
 	if answer == nil {
 		return notYet(st)
 	}
-	return c.stream.Send(answer)
+	if err := c.stream.Send(answer); err != nil {
+		return err
+	}
+	return c.beyondHurry()
+}
+
+// beyondHurry gives somebody who has a form to fill in the time for it, once.
+func (c *conn) beyondHurry() error {
+	patience := c.before.Patience
+	if patience <= c.door.config.Limits.LoginTime.D() || c.hurry == nil || !c.hurry.Stop() {
+		return nil
+	}
+	c.hurry.Reset(patience)
+	c.hurry = nil
+	return c.stream.SetReadDeadline(time.Now().Add(patience))
 }
 
 // admit tells a client that has proven to be an account why it may not come in.

@@ -18,6 +18,9 @@ const (
 	nodeInvite  = ns.Invite + "#invite"
 	nodeAccount = ns.Invite + "#create-account"
 	formResult  = ns.Invite + "#invitation"
+	// Of our own.
+	nodeList   = "urn:stonechat:invites#list"
+	nodeRevoke = "urn:stonechat:invites#revoke"
 )
 
 // offerCommands is XEP-0401: members invite, administrators create accounts.
@@ -27,6 +30,12 @@ func (m *Module) offerCommands() {
 	})
 	m.host.Commands.Handle(core.Command{
 		Node: nodeAccount, Name: "Create an account", Action: core.ActEditAccounts, Form: m.accountForm, Do: m.commandAccount, Module: m.Name(),
+	})
+	m.host.Commands.Handle(core.Command{
+		Node: nodeList, Name: "List invites", Action: core.ActInvite, Open: m.mayOpen, Do: m.commandList, Module: m.Name(),
+	})
+	m.host.Commands.Handle(core.Command{
+		Node: nodeRevoke, Name: "End an invite", Action: core.ActInvite, Open: m.mayOpen, Form: m.revokeForm, Do: m.commandRevoke, Module: m.Name(),
 	})
 }
 
@@ -125,4 +134,60 @@ func accountWish(submitted *xmltok.Node) (wish, error) {
 		}
 	}
 	return w, nil
+}
+
+// shownInvites is how many invites one form lists.
+const shownInvites = 200
+
+// ownerFor is whose invites somebody may see and end: everybody's for administrators, else their own.
+func ownerFor(k maker) store.Owner {
+	if k.staff() {
+		return store.Everybody
+	}
+	return k.id
+}
+
+// visible are the newest invites that somebody may see.
+func (m *Module) visible(ctx context.Context, e *core.Event) ([]store.Invite, error) {
+	return m.Invites.List(ctx, m.host.Domain.Domain(), ownerFor(makerOf(e)), shownInvites)
+}
+
+// commandList lists invites; a token is in no list, since nobody knows it any more.
+func (m *Module) commandList(ctx context.Context, e *core.Event, _ *xmltok.Node) (string, error) {
+	list, err := m.visible(ctx, e)
+	if err != nil {
+		return "", err
+	}
+	f := form.New(form.Result, "")
+	f.Title = "Invites"
+	f.Reported = []form.Field{{Var: "id", Label: "Id"}, {Var: "by", Label: "By"}, {Var: "for", Label: "For"}, {Var: "used", Label: "Used"}, {Var: "expire", Label: "Good until"}, {Var: "label", Label: "Note"}}
+	for _, i := range list {
+		row := []form.Field{{Var: "id"}, {Var: "by"}, {Var: "for"}, {Var: "used"}, {Var: "expire"}, {Var: "label"}}
+		for n, v := range []string{
+			i.ID, i.Maker, string(i.Kind), strconv.Itoa(i.Used) + "/" + strconv.Itoa(i.Uses), i.Expires.UTC().Format(time.RFC3339), i.Label,
+		} {
+			row[n].Values = []string{v}
+		}
+		f.Items = append(f.Items, row)
+	}
+	return string(f.AppendXML(nil)), nil
+}
+
+// revokeForm asks which one.
+func (m *Module) revokeForm(core.Actor) string {
+	f := form.New(form.Prompt, nodeRevoke, form.Field{Var: "id", Type: form.TextSingle, Label: "Id of the invite, as the list has it", Required: true})
+	f.Title = "End an invite"
+	return string(f.AppendXML(nil))
+}
+
+// commandRevoke ends an invite of one's own, or anybody's for administrators.
+func (m *Module) commandRevoke(ctx context.Context, e *core.Event, submitted *xmltok.Node) (string, error) {
+	f, err := form.ParseSubmit(submitted)
+	if err != nil {
+		return "", err
+	}
+	if err := known(m.Invites.Revoke(ctx, m.host.Domain.Domain(), f.Field("id").Value(), ownerFor(makerOf(e))), "you have no such invite"); err != nil {
+		return "", err
+	}
+	return "<note type='info'>The invite has ended.</note>", nil
 }

@@ -78,6 +78,7 @@ func (m *Module) preauth(ctx context.Context, s *core.Stranger, st *stanza.Stanz
 	}
 	m.succeeded(s)
 	passOf(s).invite = i
+	s.Patience = m.Config.Signup.FormTime.D()
 	return "", nil
 }
 
@@ -96,6 +97,7 @@ func (m *Module) fields(_ context.Context, s *core.Stranger, _ *stanza.Stanza) (
 	if err := m.open(p); err != nil {
 		return "", err
 	}
+	s.Patience = m.Config.Signup.FormTime.D()
 	what := "Choose a name and a password."
 	switch {
 	case p.invite.Kind == store.InviteReset:
