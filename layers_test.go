@@ -11,7 +11,7 @@ import (
 var rows = [][]string{
 	{"xmpp/ns"},
 	{"xmpp/jid", "xmpp/sasl", "xmpp/xmltok"},
-	{"xmpp/stanza"},
+	{"xmpp/stanza", "xmpp/uri"},
 	{"xmpp/form", "xmpp/rsm", "xmpp/forward"},
 	{"xmpp/disco", "xmpp/stream"},
 	{"xmpp/client"},

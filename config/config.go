@@ -38,6 +38,9 @@ type Config struct {
 	Strangers Strangers `toml:"strangers"`
 	Reports   Reports   `toml:"reports"`
 	Personal  Personal  `toml:"personal"`
+	Signup    Signup    `toml:"signup"`
+	Invites   Invites   `toml:"invites"`
+	Accounts  Accounts  `toml:"accounts"`
 }
 
 // TLS names the certificates. Names without one are shown a self-signed one, which is made in the data folder. Files are read again when they
@@ -308,6 +311,7 @@ func Default() Config {
 		},
 		Reports:  Reports{PerDay: 20, Keep: Duration(90 * 24 * time.Hour)},
 		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
+		Signup:   signup(), Invites: invites(), Accounts: accounts(),
 		Limits: Limits{
 			Connections: 100_000, ConnectionsPerSource: 1000, Handshakes: 10_000, HandshakesPerSource: 200,
 			LoginTime: Duration(30 * time.Second), LoginFailures: 3,
@@ -385,6 +389,7 @@ func (c *Config) Check() error {
 	errs = append(errs, c.checkTLS()...)
 	errs = append(errs, c.checkApart()...)
 	errs = append(errs, c.Limits.check()...)
+	errs = append(errs, c.checkJoin()...)
 	return errors.Join(errs...)
 }
 

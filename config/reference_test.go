@@ -38,13 +38,9 @@ type section struct {
 // comments maps "Type" and "Type.Field" to the text of their comments.
 func comments(t *testing.T) map[string]string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
 	out := make(map[string]string)
 	flat := func(g *ast.CommentGroup) string { return strings.Join(strings.Fields(g.Text()), " ") }
-	for _, d := range file.Decls {
+	for _, d := range declarations(t) {
 		g, ok := d.(*ast.GenDecl)
 		if !ok {
 			continue
@@ -67,6 +63,24 @@ func comments(t *testing.T) map[string]string {
 		}
 	}
 	return out
+}
+
+// declarations are those of all files of the package.
+func declarations(t *testing.T) []ast.Decl {
+	t.Helper()
+	names, err := filepath.Glob("*.go")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no files: ", err)
+	}
+	var all []ast.Decl
+	for _, name := range names {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, file.Decls...)
+	}
+	return all
 }
 
 // sections lists every option in the order of config.go. What has no comment, or no key, fails the test.

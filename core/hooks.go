@@ -97,7 +97,7 @@ func (w Watching) run(e *Event) {
 }
 
 // Hooks are the points where modules stand. They are filled by Install before the first door opens and never change afterwards.
-// Every hook but Loading and Login runs in a turn of the owner it is about.
+// Every hook but Loading, Login, Features and Admitting runs in a turn of the owner it is about.
 type Hooks struct {
 	// Loading: an account is read into memory. Before its first turn, on a goroutine that may wait; what fails here makes it unavailable.
 	Loading []Hook[func(context.Context, *Account) error]
@@ -126,6 +126,12 @@ type Hooks struct {
 	Closed Watching
 	// Login: an attempt to log in, with its outcome. Runs at the door.
 	Login []Hook[func(*Attempt)]
+	// PasswordChanged: the account has another password; Session is the one that changed it, or nil. Turn of the account.
+	PasswordChanged Watching
+	// Features: what is offered with the stream features at a stage, as XML. Runs at the door; the stranger is nil after log-in.
+	Features []Hook[func(Stage, *Stranger) string]
+	// Admitting: somebody has proven to be the account and is about to come in; a text keeps them out and is told to them. Runs at the door.
+	Admitting []Hook[func(context.Context, jid.JID) (string, error)]
 	// AccountDeleted: the account is being deleted, its sessions have ended; whoever keeps something of it erases it. Turn of the account.
 	AccountDeleted Watching
 }
@@ -157,6 +163,12 @@ func (h *Hooks) HookList() []string {
 	for _, k := range h.Login {
 		out = append(out, "Login "+k.Module)
 	}
+	for _, k := range h.Features {
+		out = append(out, "Features "+k.Module)
+	}
+	for _, k := range h.Admitting {
+		out = append(out, "Admitting "+k.Module)
+	}
 	watching("Bound", h.Bound)
 	deciding("Sending", h.Sending)
 	watching("Sent", h.Sent)
@@ -168,6 +180,7 @@ func (h *Hooks) HookList() []string {
 	watching("Unavailable", h.Unavailable)
 	watching("Parked", h.Parked)
 	watching("Closed", h.Closed)
+	watching("PasswordChanged", h.PasswordChanged)
 	watching("AccountDeleted", h.AccountDeleted)
 	return out
 }

@@ -39,9 +39,12 @@ type Host struct {
 	Router *Router
 	Hooks  Hooks
 	IQ     IQTable
-	HTTP   Routes
-	Ports  Ports
-	Disco  Disco
+	// Early are the rows that may be asked before log-in; Commands what people run by ad-hoc commands.
+	Early    EarlyTable
+	Commands CommandTable
+	HTTP     Routes
+	Ports    Ports
+	Disco    Disco
 	// Accounts are read when an account is loaded.
 	Accounts store.Accounts
 	// Sessions keeps those that have no connection; nil: they live in memory alone.
@@ -70,6 +73,8 @@ type Disco struct {
 	HostFeatures, AccountFeatures []string
 	// StreamFeatures are offered to a client that is logged in and not yet bound, as XML.
 	StreamFeatures []string
+	// Nodes answer for nodes of the host; the first that knows one does.
+	Nodes []DiscoNode
 }
 
 // Parts are what a host is built from.
@@ -106,7 +111,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 
 // Start checks what modules have registered and begins background work.
 func (h *Host) Start() error {
-	if err := errors.Join(h.IQ.errs...); err != nil {
+	if err := errors.Join(errors.Join(h.IQ.errs...), errors.Join(h.Early.errs...), errors.Join(h.Commands.errs...)); err != nil {
 		return err
 	}
 	for _, r := range h.HTTP {

@@ -106,6 +106,9 @@ func (o *owners) read(ctx context.Context, a *Account) error {
 	if err != nil {
 		return err
 	}
+	if acc.Leaving {
+		return store.ErrNotFound // for everybody else it is gone
+	}
 	a.ID = acc.ID
 	a.SetRole(acc.Role)
 	err = o.host.restore(ctx, a)

@@ -25,6 +25,8 @@ const (
 	ActTrace        Action = "stanzas.trace" // who talks to whom, and when
 	ActSeeReports   Action = "reports.see"
 	ActCloseReports Action = "reports.close"
+	ActJoin         Action = "host.join" // what somebody without an account may ask
+	ActInvite       Action = "invites.make"
 )
 
 // Actor is who wants something.
@@ -38,8 +40,10 @@ type Object struct {
 	Account jid.JID
 	// Subscribed: the account lets the actor see its presence.
 	Subscribed bool
-	// Role of the account, for acts upon accounts.
+	// Role of the account, for acts upon accounts; for invites, of the one who is invited.
 	Role store.Role
+	// Least is the least role that the configuration asks of the actor; empty: the table alone decides.
+	Least store.Role
 }
 
 // relation is how an actor stands to the object.
@@ -56,6 +60,7 @@ type rule struct {
 	relations relation
 	roles     []store.Role
 	below     bool // the object's role must stand below the actor's
+	notAbove  bool // the object's role must not stand above the actor's
 }
 
 var (
@@ -79,6 +84,8 @@ var rules = map[Action]rule{
 	ActTrace:        {roles: staff},
 	ActSeeReports:   {roles: guards},
 	ActCloseReports: {roles: guards},
+	ActJoin:         {relations: isAnyone},
+	ActInvite:       {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}, notAbove: true},
 }
 
 // Permit is the only place where a right is decided. It returns nil, or the error to answer with.
@@ -99,7 +106,10 @@ func Permit(actor Actor, action Action, object Object) *stanza.Error {
 		return nil
 	}
 	for _, role := range r.roles {
-		if actor.Role == role && (!r.below || rank(object.Role) < rank(role) || role == store.RoleOwner) {
+		if actor.Role != role || rank(role) < rank(object.Least) || (r.notAbove && rank(object.Role) > rank(role)) {
+			continue
+		}
+		if !r.below || rank(object.Role) < rank(role) || role == store.RoleOwner {
 			return nil
 		}
 	}

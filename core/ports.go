@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 
+	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/sasl"
 	"stonechat/xmpp/xmltok"
@@ -13,6 +14,7 @@ type Ports struct {
 	Authenticator Authenticator
 	Contacts      Contacts
 	Reports       Reports // nil: nobody takes them
+	Ties          Ties
 }
 
 // Reports takes complaints about addresses (XEP-0377).
@@ -48,4 +50,22 @@ type Contacts interface {
 	Lists(a *Account, contact jid.JID) bool
 	// Each calls f for every contact with a subscription.
 	Each(a *Account, f func(contact jid.JID, s Subscription))
+}
+
+// Tie is what the server wants between an account and a contact.
+type Tie struct {
+	// Befriend makes them contacts of each other like any other two.
+	Befriend bool
+	// Circles that both are in, which are groups of the contact; Dropped is one that they are in no longer.
+	Circles []string
+	Dropped string
+}
+
+// Ties changes an account's own side of a contact on behalf of the server. Its methods run in a turn of the account; the ticket is done when
+// clients were told.
+type Ties interface {
+	// Tie makes the contact as t says, subscription both, without asking anybody; without circles and Befriend what circles made goes again.
+	Tie(w *Work, a *Account, contact jid.JID, t Tie) store.Ticket
+	// Grant approves the contact's request, which may be on its way, and asks in return.
+	Grant(w *Work, a *Account, contact jid.JID) store.Ticket
 }

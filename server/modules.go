@@ -8,6 +8,7 @@ import (
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
 	"stonechat/mod/info"
+	"stonechat/mod/join"
 	"stonechat/mod/moderation"
 	"stonechat/mod/profile"
 	"stonechat/mod/pubsub"
@@ -22,6 +23,11 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 	return []core.Module{
 		account.New(s.db.Accounts, s.cfg.Login, s.saltSecret),
 		strangers.New(strangers.Stores{Strangers: s.db.Strangers, Archive: s.db.Archive}, s.cfg.Strangers, s.obs),
+		// Before the roster: a subscription with a good token is no request.
+		join.New(join.Parts{
+			Accounts: s.db.Accounts, Invites: s.db.Invites, Leavers: s.db.Leavers, Circles: s.db.Circles,
+			Config: s.cfg, Derive: account.Credentials, Obs: s.obs, Signups: s.signups,
+		}),
 		roster.New(s.db.Rosters, s.db.Blocks, s.obs),
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),

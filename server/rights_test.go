@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"testing"
 
 	"stonechat/config"
@@ -63,20 +64,43 @@ func TestRightsOfAllRows(t *testing.T) {
 		core.ActTrace:        {store.RoleOwner, store.RoleAdmin},
 		core.ActSeeReports:   {store.RoleOwner, store.RoleAdmin, store.RoleModerator},
 		core.ActCloseReports: {store.RoleOwner, store.RoleAdmin, store.RoleModerator},
+		core.ActInvite:       {store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember},
 	}
-	for _, row := range host.HTTP {
-		want, known := allowed[row.Action]
+	check := func(what string, action core.Action) {
+		want, known := allowed[action]
 		if !known {
-			t.Errorf("%s has the action %s, which this test does not know", row.Pattern, row.Action)
+			t.Errorf("%s has the action %s, which this test does not know", what, action)
 		}
 		for _, role := range roles {
 			checked++
-			is := false
-			for _, w := range want {
-				is = is || w == role
+			if got := core.Permit(core.Actor{JID: me, Role: role}, action, core.Object{}) == nil; got != slices.Contains(want, role) {
+				t.Errorf("%s by %q: allowed %v", what, role, got)
 			}
-			if got := core.Permit(core.Actor{JID: me, Role: role}, row.Action, core.Object{}) == nil; got != is {
-				t.Errorf("%s by %q: allowed %v", row.Pattern, role, got)
+		}
+	}
+	for _, row := range host.HTTP {
+		check(row.Pattern, row.Action)
+	}
+	for _, row := range host.Commands.Rows() {
+		check("command "+row.Node, row.Action)
+	}
+	// Somebody who is not logged in is nobody: there is one action for that, and no row of the others is reachable.
+	for _, row := range host.Early.Rows() {
+		checked++
+		if row.Action != core.ActJoin || core.Permit(core.Actor{}, row.Action, core.Object{}) != nil {
+			t.Errorf("before log-in: %s %s takes %s", row.Space, row.Local, row.Action)
+		}
+	}
+	// Nobody invites above their own role, and nobody below the role that the configuration asks for.
+	for _, role := range roles {
+		for i, invited := range roles[:4] {
+			checked++
+			at := slices.Index(roles, role)
+			if got := core.Permit(core.Actor{JID: me, Role: role}, core.ActInvite, core.Object{Role: invited}) == nil; got != (at <= i && at < 4) {
+				t.Errorf("%q invites %q: allowed %v", role, invited, got)
+			}
+			if got := core.Permit(core.Actor{JID: me, Role: role}, core.ActInvite, core.Object{Role: store.RoleMember, Least: invited}) == nil; got != (at <= i && at < 4) {
+				t.Errorf("%q invites where %q is asked for: allowed %v", role, invited, got)
 			}
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"stonechat/certs"
 	"stonechat/config"
 	"stonechat/core"
@@ -42,6 +44,7 @@ type Server struct {
 	pool     *core.Pool
 	metrics  *core.Metrics
 	reported func(reason string) // counts reports of abuse
+	signups  *prometheus.CounterVec
 	hosts    []*core.Host
 	commands []*commands.Module
 	runners  []core.Runner
@@ -73,6 +76,7 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		s.pool = core.NewPool()
 		s.metrics = core.NewMetrics(o)
 		s.reported = reportMetric(o)
+		s.signups = o.CounterVec("signups_total", "Attempts to register or to set a password by a token, by outcome.", "outcome")
 		err = s.addHosts(ctx)
 	}
 	if err == nil {

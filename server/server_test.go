@@ -90,7 +90,9 @@ func addUsers(t *testing.T, data, domain string) {
 	}
 }
 
-func open(t *testing.T, domain, data string) *running {
+func open(t *testing.T, domain, data string) *running { return openWith(t, domain, data, nil) }
+
+func openWith(t *testing.T, domain, data string, change func(*config.Config)) *running {
 	t.Helper()
 	log := &lockedBuffer{}
 	o, err := obs.New(log, "debug", "text")
@@ -98,7 +100,11 @@ func open(t *testing.T, domain, data string) *running {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s, err := server.New(ctx, settings(domain, data), o)
+	cfg := settings(domain, data)
+	if change != nil {
+		change(&cfg)
+	}
+	s, err := server.New(ctx, cfg, o)
 	if err != nil {
 		cancel()
 		t.Fatal(err)

@@ -19,6 +19,15 @@ const (
 	RoleBot       Role = "bot"
 )
 
+// Known tells whether r is one of the roles.
+func (r Role) Known() bool {
+	switch r {
+	case RoleOwner, RoleAdmin, RoleModerator, RoleMember, RoleGuest, RoleBot:
+		return true
+	}
+	return false
+}
+
 // Credential is what is kept of a password for one mechanism (RFC 5802 section 3: never the password itself).
 type Credential struct {
 	Mechanism  string // "SCRAM-SHA-1", "SCRAM-SHA-256"; any other name is kept as well
@@ -34,7 +43,9 @@ type Account struct {
 	Domain   string // prepared domainpart
 	Local    string // prepared localpart
 	Role     Role
-	Disabled bool
+	Disabled bool      // cannot log in, for whatever reason
+	Waiting  bool      // Disabled until somebody approves it
+	Leaving  bool      // Disabled until it is erased: for everybody else it is gone
 	Created  time.Time // microseconds, UTC
 	// Credentials by mechanism name in ascending order; empty when the account cannot log in by password. List leaves them out.
 	Credentials []Credential
@@ -69,7 +80,7 @@ type Accounts interface {
 	SetCredentials(ctx context.Context, id Owner, c []Credential) error
 	// SetRole changes the role.
 	SetRole(ctx context.Context, id Owner, r Role) error
-	// SetDisabled forbids or allows log-ins. Sessions are the caller's affair.
+	// SetDisabled forbids or allows log-ins. Sessions are the caller's affair. An account that waits or leaves is ErrNotFound.
 	SetDisabled(ctx context.Context, id Owner, disabled bool) error
 	// Delete removes the account at once and returns when everything that was kept for it is erased too. When the context ends first, or
 	// the process, erasing goes on by itself.

@@ -25,4 +25,7 @@ type Set struct {
 	Personal  Personal
 	Sessions  Sessions
 	Activity  Activity
+	Invites   Invites
+	Leavers   Leavers
+	Circles   Circles
 }

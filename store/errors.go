@@ -16,6 +16,8 @@ var (
 	ErrClosed = errors.New("store closed")
 	// ErrQuota: the owner has as much as it may have. Nothing was kept.
 	ErrQuota = errors.New("quota used up")
+	// ErrTooMany: there are as many of the kind as the caller allows.
+	ErrTooMany = errors.New("too many")
 	// ErrInvalid: the call breaks a limit of this package, such as MaxIDs.
 	ErrInvalid = errors.New("invalid")
 )

@@ -26,7 +26,18 @@ type Contact struct {
 	Ask          bool         // "pending out": our request is not answered yet
 	Approved     bool         // pre-approved (RFC 6121 section 3.4)
 	Groups       []string
+	Bond         Bond
 }
+
+// Bond says that a contact belongs to the account by circles, not by the account's own choice.
+type Bond uint8
+
+// The bonds.
+const (
+	BondNone  Bond = iota
+	BondOnly       // a circle made the contact, and it goes with the last common one
+	BondAbove      // it was a contact before, and stays one
+)
 
 // Pending is a subscription request that the owner has not answered yet (RFC 6121 section 3.1.3: "pending in").
 type Pending struct {

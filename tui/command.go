@@ -29,6 +29,8 @@ func commandTable() []command {
 		{"who", "", "who is here now, and your own devices", (*chat).cmdWho},
 		{"history", "[N]", "show the last N messages of the open chat (20)", (*chat).cmdHistory},
 		{"add", "ADDRESS [NAME]", "add a contact and ask to see when they are here; they may then see you, too", (*chat).cmdAdd},
+		{"add", "LINK", "add whoever has given you an invite link", (*chat).cmdAdd},
+		{"invite", "", "make a link that lets somebody in as your contact", (*chat).cmdInvite},
 		{"accept", "ADDRESS", "let somebody see when you are here, and ask the same", (*chat).cmdAccept},
 		{"deny", "ADDRESS", "refuse a request, or let somebody no longer see when you are here", (*chat).cmdDeny},
 		{"remove", "NAME or ADDRESS", "remove a contact", (*chat).cmdRemove},
@@ -231,6 +233,9 @@ func (ch *chat) showHistory(with jid.JID, items []client.Archived) {
 
 func (ch *chat) cmdAdd(args string) error {
 	text, name, _ := strings.Cut(args, " ")
+	if strings.HasPrefix(strings.ToLower(text), "xmpp:") {
+		return ch.addByLink(text)
+	}
 	who, err := address(text)
 	if err != nil {
 		return err

@@ -167,6 +167,9 @@ func (a Account) dial(ctx context.Context, cfg client.Config) (*client.Client, e
 		if err == nil {
 			return c, nil
 		}
+		if r := registering(err); r != nil && cfg.Register != nil {
+			return nil, r
+		}
 		if decided(err) {
 			return nil, a.explain(err)
 		}

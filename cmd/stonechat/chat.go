@@ -33,6 +33,8 @@ type chatCmd struct {
 	Config       string        `type:"path" placeholder:"FILE" help:"TOML file with jid, server, certificate, password_file, local; usually stonechat/chat.toml in your configuration folder."`
 	Timeout      time.Duration `default:"30s" help:"For log-in, --send and --history."`
 
+	Invite  string `placeholder:"LINK" xor:"mode" help:"Use an invite, a link or a code: make an account and talk."`
+	Reset   string `placeholder:"LINK" xor:"mode" help:"Use a link for a new password, and talk."`
 	Send    string `placeholder:"ADDRESS" xor:"mode" help:"Send one message and leave: exit status 0 when the server has acknowledged it, 1 otherwise."`
 	Listen  bool   `xor:"mode" help:"Print incoming messages as JSON lines until interrupted."`
 	Count   int    `placeholder:"N" help:"With --listen: leave after so many messages."`
@@ -69,7 +71,12 @@ func (c *chatCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	a, err := c.account(account)
+	who := c.account
+	if c.Invite != "" || c.Reset != "" {
+		who = c.newcomer
+	}
+	// Questions are asked before signals are caught: an interrupt ends them.
+	a, err := who(account)
 	if err != nil {
 		return err
 	}
@@ -141,53 +148,69 @@ func textOf(arg string) (string, error) {
 	return strings.TrimRight(string(b), "\r\n"), err
 }
 
+// first returns the first value that is not empty.
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
 // account joins flags, environment and file.
 func (c *chatCmd) account(account string) (tui.Account, error) {
 	file, err := c.file()
 	if err != nil {
 		return tui.Account{}, err
 	}
-	first := func(values ...string) string {
-		for _, v := range values {
-			if v != "" {
-				return v
-			}
-		}
-		return ""
-	}
 	address := first(account, os.Getenv("STONECHAT_JID"), file.JID)
 	if address == "" {
 		return tui.Account{}, errors.New("whose account? stonechat chat alice@example.org, --as, STONECHAT_JID, or jid in the configuration file")
 	}
-	a := tui.Account{Server: first(c.Server, file.Server), Local: c.Local || file.Local}
+	a, err := c.place(file)
+	if err != nil {
+		return a, err
+	}
 	if a.JID, err = jid.Parse(address); err != nil {
 		return a, fmt.Errorf("your address: %w", err)
 	}
 	if a.JID.Local() == "" {
 		return a, errors.New("your address lacks the name before the @")
 	}
-	if path := first(c.Certificate, file.Certificate); path != "" {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return a, err
-		}
-		if a.Pinned, err = tui.Certificates(b); err != nil {
-			return a, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	// The nearer wins: a flag over the environment, the environment over the file.
-	passwordFile := c.PasswordFile
-	if a.Password = os.Getenv("STONECHAT_PASSWORD"); a.Password == "" {
-		passwordFile = first(passwordFile, file.PasswordFile)
-	}
-	if passwordFile != "" {
-		a.Password, err = passwordOf(passwordFile)
-		return a, err
-	}
-	if a.Password == "" {
+	if a.Password, err = c.givenPassword(file); err == nil && a.Password == "" {
 		a.Password, err = tui.AskPassword(os.Stdin, os.Stderr, "Password of "+tui.Escape(a.JID.Bare().String())+": ")
 	}
 	return a, err
+}
+
+// place is where the server is and how it is known, without the account.
+func (c *chatCmd) place(file chatFile) (tui.Account, error) {
+	a := tui.Account{Server: first(c.Server, file.Server), Local: c.Local || file.Local}
+	path := first(c.Certificate, file.Certificate)
+	if path == "" {
+		return a, nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return a, err
+	}
+	if a.Pinned, err = tui.Certificates(b); err != nil {
+		return a, fmt.Errorf("%s: %w", path, err)
+	}
+	return a, nil
+}
+
+// givenPassword is the one that need not be asked for, or "". The nearer wins: a flag over the environment, the environment over the file.
+func (c *chatCmd) givenPassword(file chatFile) (string, error) {
+	passwordFile, password := c.PasswordFile, os.Getenv("STONECHAT_PASSWORD")
+	if password == "" {
+		passwordFile = first(passwordFile, file.PasswordFile)
+	}
+	if passwordFile != "" {
+		return passwordOf(passwordFile)
+	}
+	return password, nil
 }
 
 // file reads the configuration file. One that was not asked for need not exist.

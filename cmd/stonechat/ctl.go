@@ -32,7 +32,12 @@ type ctlCmd struct {
 		Role     userRoleCmd     `cmd:"" help:"Set a role."`
 		Disable  userDisableCmd  `cmd:"" help:"Forbid log-in and end all sessions."`
 		Enable   userEnableCmd   `cmd:"" help:"Allow log-in again."`
-		Delete   userDeleteCmd   `cmd:"" help:"Delete an account and everything that is kept of it."`
+		Reset    userResetCmd    `cmd:"" help:"Print a link by which the account's owner sets a new password, once."`
+		Delete   userDeleteCmd   `cmd:"" help:"End an account: it is gone for everybody at once, and erased after some days."`
+		Restore  userRestoreCmd  `cmd:"" help:"Bring back an account that has ended and is not erased yet."`
+		Pending  userPendingCmd  `cmd:"" help:"List who waits for approval."`
+		Approve  userApproveCmd  `cmd:"" help:"Let somebody in who waits."`
+		Reject   userRejectCmd   `cmd:"" help:"Refuse somebody who waits."`
 	} `cmd:"" help:"Accounts."`
 	Session struct {
 		List  sessionListCmd  `cmd:"" help:"List sessions."`
@@ -46,8 +51,10 @@ type ctlCmd struct {
 		Show  reportShowCmd  `cmd:"" help:"Show one, with the messages that came with it."`
 		Close reportCloseCmd `cmd:"" help:"Say that a report is dealt with."`
 	} `cmd:"" help:"Reports of abuse."`
-	Hooks hooksCmd `cmd:"" help:"Show the order of hooks."`
-	Join  joinCmd  `cmd:"" help:"Use the invite that the server printed: make the first administrator."`
+	Invite inviteCmds `cmd:"" help:"Invites."`
+	Circle circleCmds `cmd:"" help:"Circles: people who are contacts of each other."`
+	Hooks  hooksCmd   `cmd:"" help:"Show the order of hooks."`
+	Join   joinCmd    `cmd:"" help:"Use the invite that the server printed: make the first administrator."`
 }
 
 // call sends one request to the control socket and decodes the answer.
@@ -185,8 +192,8 @@ func (*userListCmd) Run(c *ctlCmd) error {
 	fmt.Fprintln(w, "ADDRESS\tROLE\tCREATED\t")
 	for after := ""; ; {
 		var page []struct {
-			Address, Role, Created string
-			Disabled               bool
+			Address, Role, Created     string
+			Disabled, Waiting, Leaving bool
 		}
 		if err := c.call("GET", "/users?after="+url.QueryEscape(after), nil, &page); err != nil {
 			return err
@@ -195,10 +202,23 @@ func (*userListCmd) Run(c *ctlCmd) error {
 			return w.Flush()
 		}
 		for _, u := range page {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", u.Address, u.Role, u.Created, map[bool]string{true: "disabled"}[u.Disabled])
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", u.Address, u.Role, u.Created, stateOf(u.Disabled, u.Waiting, u.Leaving))
 		}
 		after, _, _ = strings.Cut(page[len(page)-1].Address, "@")
 	}
+}
+
+// stateOf is what is special about an account.
+func stateOf(disabled, waiting, leaving bool) string {
+	switch {
+	case waiting:
+		return "waits for approval"
+	case leaving:
+		return "leaving"
+	case disabled:
+		return "disabled"
+	}
+	return ""
 }
 
 type userImportCmd struct {
@@ -263,15 +283,6 @@ type userEnableCmd struct {
 // Run is called by the command line.
 func (u *userEnableCmd) Run(c *ctlCmd) error {
 	return c.send("PUT", "/users/"+url.PathEscape(u.Name)+"/disabled", map[string]bool{"disabled": false})
-}
-
-type userDeleteCmd struct {
-	Name string `arg:""`
-}
-
-// Run is called by the command line.
-func (u *userDeleteCmd) Run(c *ctlCmd) error {
-	return c.send("DELETE", "/users/"+url.PathEscape(u.Name), nil)
 }
 
 type sessionListCmd struct {

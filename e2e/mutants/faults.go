@@ -52,4 +52,11 @@ var faults = []fault{
 	{"reports are for everybody", "core/permit.go", "	ActSeeReports:   {roles: guards},\n", "	ActSeeReports:   {relations: isAnyone},\n", "./server -run TestRightsOfAllRows"},
 	{"a report copies messages of others", "mod/moderation/moderation.go", "	return peer == about.Bare()\n", "	return peer != jid.JID{}\n", "./mod/moderation -run TestCopies"},
 	{"messages of strangers come at once", "mod/strangers/strangers.go", "	h.Hooks.Receiving.Add(m.Name(), m.receiving)\n", "	_ = m.receiving\n", plays + "TestPlays/.*/.*/.*/strangers"},
+	{"a token is used twice", "store/sqlstore/invites.go", "UPDATE invites SET used = used + 1 WHERE hash = $1 AND domain = $2 AND kind = 'account' AND used < uses AND", "UPDATE invites SET used = used + 1 WHERE hash = $1 AND domain = $2 AND kind = 'account' AND used < uses + 1 AND", "./store/sqlstore -run TestContract"},
+	{"sign-up is open while it is closed", "mod/join/register.go", "	if p.invite.Kind != \"\" || mode == \"open\"", "	if p.invite.Kind != \"\" || mode != \"open\"", "./server -run TestClosed"},
+	{"a role above the maker's", "core/permit.go", "(r.notAbove && rank(object.Role) > rank(role))", "(r.notAbove && rank(object.Role) > 9)", "./server -run TestRightsOfAllRows|TestInviteRights"},
+	{"an invite outlives its maker's role", "mod/join/invites.go", "|| !m.standsFor(&i)) {", "|| m.host == nil) {", "./server -run TestInviteRights"},
+	{"an applicant comes in unapproved", "mod/account/account.go", "	if err == nil && a.Waiting {", "	if err == nil && a.Waiting && a.Leaving {", "./server -run TestApproval"},
+	{"an account that has left is still there", "core/owners.go", "	if acc.Leaving {\n", "	if acc.Leaving && acc.ID == 0 {\n", "./server -run TestLeaving"},
+	{"an erased account leaves rows behind", "store/sqlstore/accounts.go", "		\"DELETE FROM credentials WHERE account = $1\",\n		\"DELETE FROM leavers", "		\"DELETE FROM leavers", "./server -run TestLeaving"},
 }

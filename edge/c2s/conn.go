@@ -40,14 +40,16 @@ type conn struct {
 	stream  *stream.Conn
 	host    *core.Host
 	session *core.Session
-	account jid.JID    // proven by SASL
-	lang    string     // of stanzas that name none
-	shaking bool       // counts as a handshake
-	failed  int        // wrong passwords
-	work    *core.Work // while a burst is read
-	held    int        // turns brought and not worked yet
-	pinged  bool       // the client was silent and is asked for a sign of life
-	lost    bool       // the session was told that nothing more is read
+	account jid.JID        // proven by SASL
+	lang    string         // of stanzas that name none
+	before  *core.Stranger // what modules keep of it until it is logged in
+	hurry   *time.Timer    // ends the way to a log-in
+	shaking bool           // counts as a handshake
+	failed  int            // wrong passwords
+	work    *core.Work     // while a burst is read
+	held    int            // turns brought and not worked yet
+	pinged  bool           // the client was silent and is asked for a sign of life
+	lost    bool           // the session was told that nothing more is read
 	stanzas bucket
 	bytes   bucket
 
@@ -93,10 +95,15 @@ func (c *conn) leave() {
 // begin tells whether there is a session; otherwise the connection is closed.
 func (c *conn) begin(nc net.Conn, direct bool) (bound bool) {
 	defer c.guard()
-	ctx, cancel := context.WithTimeout(c.door.ctx, c.door.config.Limits.LoginTime.D())
-	defer cancel()
-	deadline, _ := ctx.Deadline()
-	if err := c.open(ctx, nc, direct, deadline); err != nil {
+	ctx, cancel := context.WithCancelCause(c.door.ctx)
+	defer cancel(nil)
+	within := c.door.config.Limits.LoginTime.D()
+	c.hurry = time.AfterFunc(within, func() { cancel(context.DeadlineExceeded) })
+	defer c.hurry.Stop()
+	if err := c.open(ctx, nc, direct, time.Now().Add(within)); err != nil {
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			err = context.DeadlineExceeded
+		}
 		c.refuse(err)
 		return false
 	}

@@ -46,7 +46,7 @@ func (c *conn) login(ctx context.Context, o offer) error {
 		return err
 	}
 	if st.Space != ns.SASL || st.Local != "auth" {
-		return notYet(st)
+		return c.early(ctx, st)
 	}
 	mechanism, _ := st.Attr("mechanism")
 	x, err := c.stream.AnswerSASL(st, func(mechanism string) (*sasl.Server, error) {
@@ -55,7 +55,7 @@ func (c *conn) login(ctx context.Context, o offer) error {
 		}
 		return sasl.NewServer(mechanism, c.lookup(ctx), sasl.Options{
 			Secret: c.host.Ports.Authenticator.Secret(), Iterations: c.door.config.Login.Iterations, AllowPlain: c.door.config.Login.Plain,
-			Bindings: o.bindings, Authorize: c.authorize, Refusing: func(user string) { c.slow(ctx, user) },
+			Bindings: o.bindings, Authorize: c.authorize, Refusing: func(user string) { c.slow(ctx, user) }, Admit: c.admit(ctx),
 		})
 	})
 	user := ""

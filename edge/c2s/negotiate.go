@@ -18,7 +18,7 @@ import (
 // negotiate is RFC 6120 sections 4 to 7 on the receiving side: TLS, SASL, then a resource or a resumed session.
 func (c *conn) negotiate(ctx context.Context, secure bool) error {
 	if !secure {
-		if err := c.greet(c.startTLSFeature()); err != nil {
+		if err := c.greet(c.startTLSFeature(), 0); err != nil {
 			return err
 		}
 		if err := c.startTLS(ctx); err != nil {
@@ -26,7 +26,7 @@ func (c *conn) negotiate(ctx context.Context, secure bool) error {
 		}
 	}
 	o := c.offer()
-	if err := c.greet(o.feature() + c.limitsFeature(c.door.config.Limits.StanzaBytesLogin)); err != nil {
+	if err := c.greet(o.feature()+c.limitsFeature(c.door.config.Limits.StanzaBytesLogin), core.BeforeLogin); err != nil {
 		return err
 	}
 	for c.account.IsZero() {
@@ -35,7 +35,7 @@ func (c *conn) negotiate(ctx context.Context, secure bool) error {
 		}
 	}
 	c.stream.Restart()
-	if err := c.greet(c.bindFeatures()); err != nil {
+	if err := c.greet(c.bindFeatures(), core.AfterLogin); err != nil {
 		return err
 	}
 	for c.session == nil {
@@ -46,8 +46,8 @@ func (c *conn) negotiate(ctx context.Context, secure bool) error {
 	return nil
 }
 
-// greet reads the client's header, finds the host and answers with our own header and features.
-func (c *conn) greet(features string) error {
+// greet reads the client's header, finds the host and answers with our own header and features, those of modules at that stage included.
+func (c *conn) greet(features string, stage core.Stage) error {
 	h, err := c.stream.ReadHeader()
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (c *conn) greet(features string) error {
 		// RFC 6120 section 4.7.1: a from after log-in must be the proven address.
 		return &stanza.StreamError{Condition: stanza.StreamInvalidFrom}
 	}
-	return c.stream.SendHeader(c.header(h), features)
+	return c.stream.SendHeader(c.header(h), features+c.host.Features(stage, c.stranger()))
 }
 
 // maxLanguage is the greatest length of a language tag that is passed on, bytes; BCP 47 section 4.4.1 has room for every tag in use in 35.

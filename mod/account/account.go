@@ -28,15 +28,31 @@ func New(accounts store.Accounts, login config.Login, secret []byte) *Module {
 func (m *Module) Name() string { return "account" }
 
 // Install offers the port.
-func (m *Module) Install(h *core.Host) { h.Ports.Authenticator = m }
+func (m *Module) Install(h *core.Host) {
+	h.Ports.Authenticator = m
+	h.Hooks.Admitting = append(h.Hooks.Admitting, core.Hook[func(context.Context, jid.JID) (string, error)]{Module: m.Name(), Do: m.admitting})
+}
+
+// admitting keeps out whoever waits for approval.
+func (m *Module) admitting(ctx context.Context, account jid.JID) (string, error) {
+	a, err := m.accounts.Get(ctx, account.Domain(), account.Local())
+	if err == nil && a.Waiting {
+		return "this account waits for the approval of an administrator", nil
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return "", err
+}
 
 // Secret is core.Authenticator's.
 func (m *Module) Secret() []byte { return m.secret }
 
-// Credential is core.Authenticator's. A disabled account looks like one that does not exist.
+// Credential is core.Authenticator's. A disabled account looks like one that does not exist. One that waits for
+// approval is proven like any other, and told so only then: to whoever does not know the password it looks like a wrong one.
 func (m *Module) Credential(ctx context.Context, account jid.JID, hash sasl.Hash) (sasl.Credential, bool, error) {
 	a, err := m.accounts.Get(ctx, account.Domain(), account.Local())
-	if errors.Is(err, store.ErrNotFound) || (err == nil && a.Disabled) {
+	if errors.Is(err, store.ErrNotFound) || (err == nil && a.Disabled && !a.Waiting) {
 		return sasl.Credential{}, false, nil
 	}
 	if err != nil {

@@ -1,12 +1,11 @@
 // Package commands is administration: accounts, sessions, the order of hooks. Every door to it (the control socket today) calls the same
-// functions, and each says which right it takes.
+// functions, and each says which right it takes. adhoc.go speaks the protocol of ad-hoc commands (XEP-0050 1.3.0) for whatever modules have put
+// into the host's table; left out there: more than two stages, other languages than English.
 package commands
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 
 	"stonechat/config"
@@ -15,9 +14,6 @@ import (
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
-
-// maxBody bounds one request that is not an import, bytes.
-const maxBody = 64 << 10
 
 // Deriver makes what is kept of a password.
 type Deriver func(password string, iterations int) ([]store.Credential, error)
@@ -48,7 +44,6 @@ func (m *Module) Install(h *core.Host) {
 	row("GET /users", core.ActSeeAccounts, m.listUsers)
 	row("POST /users", core.ActEditAccounts, m.addUser)
 	row("POST /users/import", core.ActEditAccounts, m.importUsers)
-	row("DELETE /users/{name}", core.ActEditAccounts, m.deleteUser)
 	row("PUT /users/{name}/password", core.ActEditAccounts, m.setPassword)
 	row("PUT /users/{name}/role", core.ActSetRoles, m.setRole)
 	row("PUT /users/{name}/disabled", core.ActEditAccounts, m.setDisabled)
@@ -56,16 +51,7 @@ func (m *Module) Install(h *core.Host) {
 	row("DELETE /sessions/{jid...}", core.ActEndSessions, m.endSession)
 	row("GET /hooks", core.ActSeeServer, m.hooks)
 	row("POST /join", core.ActSeeHost, m.join)
-}
-
-// read decodes a JSON body strictly.
-func read(r *http.Request, into any) error {
-	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return stanza.NewError(stanza.BadRequest, err.Error())
-	}
-	return nil
+	installAdhoc(h, m.Name())
 }
 
 // account finds the account named in the path: a name of this host.

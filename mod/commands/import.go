@@ -111,7 +111,7 @@ func (m *Module) newAccount(u Imported) (store.NewAccount, error) {
 	if n.Role == "" {
 		n.Role = store.RoleMember
 	}
-	if !validRole(n.Role) {
+	if !n.Role.Known() {
 		return n, fmt.Errorf("no such role: %q", u.Role)
 	}
 	var err error

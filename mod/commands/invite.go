@@ -39,7 +39,7 @@ func (m *Module) join(ctx context.Context, _ core.Actor, r *http.Request) (any, 
 		Name     string `json:"name"`
 		Password string `json:"password"`
 	}
-	if err := read(r, &body); err != nil {
+	if err := core.ReadJSON(r, &body); err != nil {
 		return nil, err
 	}
 	// Only the very first account comes this way: an invite that was not used is worthless as soon as there is any other.

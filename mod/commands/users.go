@@ -17,6 +17,8 @@ type User struct {
 	Address  string    `json:"address"`
 	Role     string    `json:"role"`
 	Disabled bool      `json:"disabled,omitempty"`
+	Waiting  bool      `json:"waiting,omitempty"` // for approval
+	Leaving  bool      `json:"leaving,omitempty"` // until it is erased
 	Created  time.Time `json:"created"`
 }
 
@@ -37,7 +39,7 @@ func (m *Module) listUsers(ctx context.Context, _ core.Actor, r *http.Request) (
 }
 
 func (m *Module) user(a store.Account) User {
-	return User{Address: m.address(a).String(), Role: string(a.Role), Disabled: a.Disabled, Created: a.Created}
+	return User{Address: m.address(a).String(), Role: string(a.Role), Disabled: a.Disabled, Waiting: a.Waiting, Leaving: a.Leaving, Created: a.Created}
 }
 
 // newUser is the body of POST /users.
@@ -49,7 +51,7 @@ type newUser struct {
 
 func (m *Module) addUser(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
 	var u newUser
-	if err := read(r, &u); err != nil {
+	if err := core.ReadJSON(r, &u); err != nil {
 		return nil, err
 	}
 	role := store.Role(u.Role)
@@ -64,7 +66,7 @@ func (m *Module) addUser(ctx context.Context, actor core.Actor, r *http.Request)
 
 // create adds an account.
 func (m *Module) create(ctx context.Context, name, password string, role store.Role) (any, error) {
-	if !validRole(role) {
+	if !role.Known() {
 		return nil, stanza.NewError(stanza.BadRequest, "no such role: "+strconv.Quote(string(role)))
 	}
 	local, err := jid.PrepareLocal(name)
@@ -82,30 +84,11 @@ func (m *Module) create(ctx context.Context, name, password string, role store.R
 	return m.user(a), nil
 }
 
-func validRole(r store.Role) bool {
-	switch r {
-	case store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember, store.RoleGuest, store.RoleBot:
-		return true
-	}
-	return false
-}
-
-func (m *Module) deleteUser(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
-	a, err := m.account(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.allowed(actor, core.ActEditAccounts, a); err != nil {
-		return nil, err
-	}
-	return nil, m.host.DeleteAccount(ctx, m.address(a), func(ctx context.Context) error { return m.accounts.Delete(ctx, a.ID) })
-}
-
 func (m *Module) setPassword(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
 	var body struct {
 		Password string `json:"password"`
 	}
-	if err := read(r, &body); err != nil {
+	if err := core.ReadJSON(r, &body); err != nil {
 		return nil, err
 	}
 	a, err := m.account(ctx, r)
@@ -119,18 +102,21 @@ func (m *Module) setPassword(ctx context.Context, actor core.Actor, r *http.Requ
 	if err != nil {
 		return nil, stanza.NewError(stanza.NotAcceptable, err.Error())
 	}
-	return nil, m.accounts.SetCredentials(ctx, a.ID, credentials)
+	if err := m.accounts.SetCredentials(ctx, a.ID, credentials); err != nil {
+		return nil, known(err)
+	}
+	return nil, m.host.PasswordChanged(m.address(a), nil)
 }
 
 func (m *Module) setRole(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
 	var body struct {
 		Role string `json:"role"`
 	}
-	if err := read(r, &body); err != nil {
+	if err := core.ReadJSON(r, &body); err != nil {
 		return nil, err
 	}
 	role := store.Role(body.Role)
-	if !validRole(role) {
+	if !role.Known() {
 		return nil, stanza.NewError(stanza.BadRequest, "no such role: "+strconv.Quote(body.Role))
 	}
 	a, err := m.account(ctx, r)
@@ -153,7 +139,7 @@ func (m *Module) setDisabled(ctx context.Context, actor core.Actor, r *http.Requ
 	var body struct {
 		Disabled bool `json:"disabled"`
 	}
-	if err := read(r, &body); err != nil {
+	if err := core.ReadJSON(r, &body); err != nil {
 		return nil, err
 	}
 	a, err := m.account(ctx, r)

@@ -102,7 +102,27 @@ func (m *Module) hostInfo(_ context.Context, e *core.Event) (core.Answer, error)
 			return core.Answer{Payload: string(i.AppendXML(nil))}, nil
 		}
 	}
+	if payload, ok, err := ofNode(e, func(n core.DiscoNode) nodeAnswer { return n.Info }); ok {
+		return core.Answer{Payload: payload}, err
+	}
 	return core.Answer{Payload: string(i.AppendXML(nil))}, noNode(e)
+}
+
+type nodeAnswer = func(e *core.Event, node string) (payload string, ok bool, err error)
+
+// ofNode asks the modules that have nodes.
+func ofNode(e *core.Event, of func(core.DiscoNode) nodeAnswer) (payload string, ok bool, err error) {
+	p, _ := e.Stanza.Payload()
+	node, _ := p.Attr("node")
+	if node == "" {
+		return "", false, nil
+	}
+	for _, n := range e.Host.Disco.Nodes {
+		if payload, ok, err = of(n)(e, node); ok {
+			return payload, true, err
+		}
+	}
+	return "", false, nil
 }
 
 // addresses is the form of XEP-0157. Who configures nothing is reached at the abuse address of RFC 2142.
@@ -140,6 +160,9 @@ func (m *Module) accountInfo(_ context.Context, e *core.Event) (core.Answer, err
 }
 
 func hostItems(_ context.Context, e *core.Event) (core.Answer, error) {
+	if payload, ok, err := ofNode(e, func(n core.DiscoNode) nodeAnswer { return n.Items }); ok {
+		return core.Answer{Payload: payload}, err
+	}
 	return core.Answer{Payload: string((&disco.Items{}).AppendXML(nil))}, noNode(e)
 }
 

@@ -144,6 +144,12 @@ func contactOf(k *store.Contact) contact {
 	if k.Approved {
 		c.state |= approved
 	}
+	switch k.Bond {
+	case store.BondOnly:
+		c.state |= bonded
+	case store.BondAbove:
+		c.state |= bonded | above
+	}
 	return c
 }
 
@@ -151,8 +157,18 @@ func contactOf(k *store.Contact) contact {
 func (c contact) stored(j jid.JID) *store.Contact {
 	return &store.Contact{
 		JID: j, Name: c.name, Subscription: c.state.subscription(), Groups: c.groups.names(),
-		Ask: c.state.has(pendingOut), Approved: c.state.has(approved),
+		Ask: c.state.has(pendingOut), Approved: c.state.has(approved), Bond: c.state.bond(),
 	}
+}
+
+func (s state) bond() store.Bond {
+	switch {
+	case !s.has(bonded):
+		return store.BondNone
+	case s.has(above):
+		return store.BondAbove
+	}
+	return store.BondOnly
 }
 
 // subscription is the attribute of that name (RFC 6121 section 2.1.2.5).

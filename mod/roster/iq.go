@@ -82,6 +82,9 @@ func (r *roster) remove(j jid.JID) func(*book, contact) (plan, *stanza.Error) {
 		if !now.state.has(listed) {
 			return plan{}, stanza.NewError(stanza.ItemNotFound, "") // RFC 6121 section 2.5.3
 		}
+		if err := bondedTo(now); err != nil {
+			return plan{}, err
+		}
 		return plan{item: true, then: func(w *core.Work, a *core.Account) {
 			r.part(w, a, j, now.state)
 			r.presence(w, a, j, now.state, 0)

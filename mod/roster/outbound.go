@@ -17,6 +17,12 @@ func (r *roster) sending(e *core.Event) core.Verdict {
 		return core.Done // everybody sees their own presence anyway; there is nothing to grant
 	}
 	e.Wait(r.do(e.Work, a, &op{contact: to, decide: func(b *book, now contact) (plan, *stanza.Error) {
+		if st.Type == stanza.Unsubscribe || st.Type == stanza.Unsubscribed {
+			if err := bondedTo(now); err != nil {
+				r.refuse(st, s, err)
+				return plan{next: now}, nil
+			}
+		}
 		step := outbound(now.state, st.Type)
 		p := plan{next: now, item: step.next.item() != now.state.item()}
 		p.next.state = step.next

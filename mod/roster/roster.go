@@ -4,11 +4,11 @@
 // state.go is the tables of the standard as pure functions. book.go is what one account has in memory, which is always what is on disk.
 // change.go makes every change one write: decided in a turn, applied and shown in a later turn when it is durable, never if it failed.
 // outbound.go and inbound.go are the subscription stanzas, iq.go, versions.go and push.go the roster requests, pending.go the requests that
-// wait for the owner's answer.
+// wait for the owner's answer. ties.go is what circles and invites change.
 //
 // blocking.go is the block list (XEP-0191 version 1.3); core keeps apart what it lists. Privacy lists (XEP-0016) are not offered.
 //
-// Hooks: Loading, Sending, Receiving, Available, AccountDeleted. Port: Contacts. Another's roster is forbidden whether or not there is such an
+// Hooks: Loading, Sending, Receiving, Available, AccountDeleted. Ports: Contacts, Ties. Another's roster is forbidden whether or not there is such an
 // account, so nobody learns who exists.
 package roster
 
@@ -43,7 +43,7 @@ func (m *Module) Install(h *core.Host) {
 		host: h, store: m.store, blocks: m.blocks, obs: m.obs,
 		books: core.NewSlot[book](h), debts: core.NewSlot[debt](h), lists: core.NewSlot[blocklist](h), watchers: core.NewSlot[watcher](h),
 	}
-	h.Ports.Contacts = r
+	h.Ports.Contacts, h.Ports.Ties = r, r
 	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account) error]{Module: m.Name(), Do: r.load})
 	h.Hooks.Sending.Add(m.Name(), r.sending)
 	h.Hooks.Receiving.Add(m.Name(), r.receiving)

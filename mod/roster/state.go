@@ -12,6 +12,8 @@ const (
 	pendingIn                    // the contact has asked and has no answer
 	approved                     // the contact's next request is granted by itself (section 3.4)
 	listed                       // there is a roster item; a request alone makes none (section 3.1.3)
+	bonded                       // both are in a circle
+	above                        // and it was a contact before, or is one besides
 )
 
 // item is the part of a state that the account's clients see.

@@ -29,7 +29,9 @@ func (a accounts) Get(ctx context.Context, domain, local string) (store.Account,
 		var mechanism *string
 		var iterations *int
 		var c store.Credential
-		err := scanAccount(rows, &out, &out.ID, &out.Role, &out.Disabled, &mechanism, &c.Salt, &iterations, &c.StoredKey, &c.ServerKey)
+		var state accountState
+		err := scanAccount(rows, &out, &out.ID, &out.Role, &state, &mechanism, &c.Salt, &iterations, &c.StoredKey, &c.ServerKey)
+		state.show(&out)
 		if err == nil && mechanism != nil {
 			c.Mechanism, c.Iterations = *mechanism, *iterations
 			out.Credentials = append(out.Credentials, c)
@@ -45,6 +47,20 @@ func (a accounts) Get(ctx context.Context, domain, local string) (store.Account,
 	return out, nil
 }
 
+// accountState is the column disabled: why an account cannot log in.
+type accountState int64
+
+const (
+	stateActive accountState = iota
+	stateDisabled
+	stateWaiting
+	stateLeaving
+)
+
+func (s accountState) show(a *store.Account) {
+	a.Disabled, a.Waiting, a.Leaving = s != stateActive, s == stateWaiting, s == stateLeaving
+}
+
 // scanAccount reads into the given fields and then the time of creation.
 func scanAccount(rows *sql.Rows, a *store.Account, fields ...any) error {
 	var created int64
@@ -58,7 +74,9 @@ func (a accounts) List(ctx context.Context, domain, after string, limit int) ([]
 	var out []store.Account
 	err := a.db.reads.each(ctx, selectAccounts, func(rows *sql.Rows) error {
 		one := store.Account{Domain: domain}
-		err := scanAccount(rows, &one, &one.ID, &one.Local, &one.Role, &one.Disabled)
+		var state accountState
+		err := scanAccount(rows, &one, &one.ID, &one.Local, &one.Role, &state)
+		state.show(&one)
 		out = append(out, one)
 		return err
 	}, domain, after, max(limit, 0))
@@ -162,16 +180,18 @@ func orEmpty(b []byte) []byte {
 // SetCredentials implements store.Accounts.
 func (a accounts) SetCredentials(ctx context.Context, id store.Owner, c []store.Credential) error {
 	c = slices.Clone(c)
-	return a.db.queue.change(256*len(c), func(w *writer) error {
-		// The account may be deleted meanwhile; credentials without one would never be erased.
-		if _, exists, err := w.number("SELECT id FROM accounts WHERE id = $1", int64(id)); err != nil || !exists {
-			return errors.Join(err, notFoundUnless(exists))
-		}
-		if _, err := w.change("DELETE FROM credentials WHERE account = $1", int64(id)); err != nil {
-			return err
-		}
-		return putCredentials(w, id, c)
-	}).Wait(ctx)
+	return a.db.queue.change(256*len(c), func(w *writer) error { return setCredentials(w, id, c) }).Wait(ctx)
+}
+
+func setCredentials(w *writer, id store.Owner, c []store.Credential) error {
+	// The account may be deleted meanwhile; credentials without one would never be erased.
+	if _, exists, err := w.number("SELECT id FROM accounts WHERE id = $1", int64(id)); err != nil || !exists {
+		return errors.Join(err, notFoundUnless(exists))
+	}
+	if _, err := w.change("DELETE FROM credentials WHERE account = $1", int64(id)); err != nil {
+		return err
+	}
+	return putCredentials(w, id, c)
 }
 
 func notFoundUnless(exists bool) error {
@@ -188,7 +208,7 @@ func (a accounts) SetRole(ctx context.Context, id store.Owner, r store.Role) err
 
 // SetDisabled implements store.Accounts.
 func (a accounts) SetDisabled(ctx context.Context, id store.Owner, disabled bool) error {
-	return a.update(ctx, "UPDATE accounts SET disabled = $2 WHERE id = $1", id, truth(disabled))
+	return a.update(ctx, "UPDATE accounts SET disabled = $2 WHERE id = $1 AND disabled < 2", id, truth(disabled))
 }
 
 func (a accounts) update(ctx context.Context, query string, id store.Owner, value any) error {
@@ -200,21 +220,34 @@ func (a accounts) update(ctx context.Context, query string, id store.Owner, valu
 
 // Delete implements store.Accounts.
 func (a accounts) Delete(ctx context.Context, id store.Owner) error {
-	err := a.db.queue.change(0, func(w *writer) error {
-		n, err := w.change("DELETE FROM accounts WHERE id = $1", int64(id))
-		if err != nil || n == 0 {
-			return errors.Join(err, notFoundUnless(err != nil))
-		}
-		if _, err := w.change("DELETE FROM credentials WHERE account = $1", int64(id)); err != nil {
-			return err
-		}
-		_, err = w.change("INSERT INTO erasures (owner) VALUES ($1)", int64(id))
-		return err
-	}).Wait(ctx)
+	err := a.db.queue.change(0, func(w *writer) error { return deleteAccount(w, id) }).Wait(ctx)
 	if err != nil {
 		return err
 	}
 	return a.db.eraser.erase(ctx, id)
+}
+
+// deleteAccount removes the account itself and notes that the rest is to be erased.
+func deleteAccount(w *writer, id store.Owner) error {
+	// Whoever is in a circle with it looks again; that must be written while its memberships are known.
+	if err := partAll(w, id); err != nil {
+		return err
+	}
+	n, err := w.change("DELETE FROM accounts WHERE id = $1", int64(id))
+	if err != nil || n == 0 {
+		return errors.Join(err, notFoundUnless(err != nil))
+	}
+	for _, query := range [...]string{
+		"DELETE FROM credentials WHERE account = $1",
+		"DELETE FROM leavers WHERE owner = $1",
+		"DELETE FROM invites WHERE owner = $1",
+		"INSERT INTO erasures (owner) VALUES ($1)",
+	} {
+		if _, err := w.change(query, int64(id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // importWeight is how much (accounts and contacts) one chunk of an import holds at first.

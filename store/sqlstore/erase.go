@@ -136,6 +136,10 @@ var eraseRest = [...]string{
 	"DELETE FROM vcards WHERE owner = $1",
 	deleteAllKept,
 	"DELETE FROM last_seen WHERE owner = $1",
+	"DELETE FROM invites WHERE owner = $1",
+	"DELETE FROM leavers WHERE owner = $1",
+	"DELETE FROM circle_members WHERE owner = $1",
+	"DELETE FROM ties WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

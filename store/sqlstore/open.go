@@ -160,6 +160,7 @@ func (db *DB) work(w *writer) {
 		Accounts: accounts{db}, Rosters: rosters{db}, Archive: archive{db}, Offline: offline{db}, Prefs: prefs{db}, Secrets: secrets{db},
 		Blocks: blocks{db}, Reports: reports{db}, Strangers: strangers{db}, Personal: personal{db},
 		Sessions: sessions{db}, Activity: activity{db},
+		Invites: invites{db}, Leavers: leavers{db}, Circles: circles{db},
 	}
 	l := &loop{db: db, w: w}
 	db.running.Go(l.run)

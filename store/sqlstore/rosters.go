@@ -24,7 +24,7 @@ type rosters struct{ db *DB }
 
 const (
 	selectVersion = "SELECT version, floor FROM rosters WHERE owner = $1"
-	selectItems   = "SELECT jid, name, subscription, ask, approved, groups_json, version FROM roster_items WHERE owner = $1 AND version > $2 ORDER BY jid"
+	selectItems   = "SELECT jid, name, subscription, ask, approved, groups_json, bond, version FROM roster_items WHERE owner = $1 AND version > $2 ORDER BY jid"
 	selectGone    = "SELECT jid, version FROM roster_gone WHERE owner = $1 AND version > $2 ORDER BY jid"
 	selectPending = "SELECT jid, stanza, since FROM roster_pending WHERE owner = $1 ORDER BY jid"
 )
@@ -131,7 +131,7 @@ func (r rosters) items(s *snapshot, owner store.Owner, since store.Version) ([]s
 	err := s.each(selectItems, func(rows *sql.Rows) error {
 		var c store.ChangedContact
 		var text, groups string
-		if err := rows.Scan(&text, &c.Name, &c.Subscription, &c.Ask, &c.Approved, &groups, &c.Version); err != nil {
+		if err := rows.Scan(&text, &c.Name, &c.Subscription, &c.Ask, &c.Approved, &groups, &c.Bond, &c.Version); err != nil {
 			return err
 		}
 		if groups != noGroups {
@@ -290,11 +290,11 @@ func putContact(w *writer, owner store.Owner, version int64, c *store.Contact) e
 	if subscription == "" {
 		subscription = store.SubscriptionNone
 	}
-	_, err = w.change(`INSERT INTO roster_items (owner, jid, name, subscription, ask, approved, groups_json, version)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	_, err = w.change(`INSERT INTO roster_items (owner, jid, name, subscription, ask, approved, groups_json, bond, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (owner, jid) DO UPDATE SET name = excluded.name, subscription = excluded.subscription, ask = excluded.ask,
-			approved = excluded.approved, groups_json = excluded.groups_json, version = excluded.version`,
-		int64(owner), c.JID.String(), c.Name, string(subscription), truth(c.Ask), truth(c.Approved), string(groups), version)
+			approved = excluded.approved, groups_json = excluded.groups_json, bond = excluded.bond, version = excluded.version`,
+		int64(owner), c.JID.String(), c.Name, string(subscription), truth(c.Ask), truth(c.Approved), string(groups), int64(c.Bond), version)
 	return err
 }
 

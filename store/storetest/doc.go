@@ -74,6 +74,12 @@ func Run(t *testing.T, open Open) {
 		{"SessionsDisorder", testSessionsDisorder},
 		{"SessionMessages", testSessionMessages},
 		{"Activity", testActivity},
+		{"Invites", testInvites},
+		{"Register", testRegister},
+		{"TokenRace", testTokenRace},
+		{"Reset", testReset},
+		{"Leavers", testLeavers},
+		{"Circles", testCircles},
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 	} {

@@ -45,6 +45,10 @@ type Config struct {
 	// Lang is the language for texts of the server.
 	Lang string
 
+	// Register, if set, makes the account before the first log-in, or sets its
+	// password.
+	Register *stream.Registration
+
 	// StreamManagement asks for acknowledgements and resumption (XEP-0198).
 	StreamManagement bool
 	// Resume takes up a session of an earlier Client; see Client.Token.
@@ -185,6 +189,9 @@ func (c *Client) login() (stream.Login, error) {
 		Lang: cfg.Lang, Manage: cfg.StreamManagement, Resume: c.resumption,
 	}
 	l.Resume.Handled = c.handled
+	if c.conn == nil {
+		l.Register = cfg.Register // once, not with each new connection
+	}
 	resource := cfg.Resource
 	if r := c.jid.Resource(); resource == "" && r != "" {
 		resource = r

@@ -38,6 +38,9 @@ type Options struct {
 	// Refusing is called before a wrong proof or password is reported, for users
 	// that exist and others alike; it may wait, to slow guessing. It may be nil.
 	Refusing func(username string)
+	// Admit is asked when the proof was right; its error, an *Error, ends the
+	// attempt instead of success. It may wait. It may be nil.
+	Admit func(username string) error
 }
 
 // ErrOptions says that Options lack a proper secret.
@@ -223,7 +226,18 @@ func (s *Server) clientFinal(msg string) ([]byte, bool, error) {
 	if !right || !s.known {
 		return nil, false, s.refuse()
 	}
+	if err := s.admit(); err != nil {
+		return nil, false, err
+	}
 	return []byte("v=" + encodeBase64(h.mac(s.cred.ServerKey, auth))), true, nil
+}
+
+// admit asks whether somebody whose proof was right may come in (RFC 6120 section 6.5.2).
+func (s *Server) admit() error {
+	if s.opt.Admit == nil {
+		return nil
+	}
+	return s.opt.Admit(s.user)
 }
 
 // refuse is the end of a wrong proof.
@@ -259,6 +273,9 @@ func (s *Server) plain(msg string) ([]byte, bool, error) {
 	}
 	if right := s.cred.Verify(parts[2]); !right || !s.known {
 		return nil, false, s.refuse()
+	}
+	if err := s.admit(); err != nil {
+		return nil, false, err
 	}
 	return nil, true, nil
 }

@@ -47,6 +47,8 @@ type Login struct {
 	// Resume, if its ID is set, is tried first; a new resource is bound when the
 	// server refuses.
 	Resume Resumption
+	// Register, if set, makes the account first, or sets its password.
+	Register *Registration
 	// Limits bound the server; the zero value means AfterLogin.
 	Limits Limits
 }
@@ -184,6 +186,11 @@ func (n *negotiation) run() (*Session, error) {
 	}
 	if n.conn.tls == nil {
 		if features, err = n.encrypt(features); err != nil {
+			return nil, err
+		}
+	}
+	if n.l.Register != nil {
+		if err := n.register(features); err != nil {
 			return nil, err
 		}
 	}

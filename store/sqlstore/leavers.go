@@ -1,0 +1,134 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"time"
+
+	"stonechat/store"
+)
+
+// leavers implements store.Leavers.
+type leavers struct{ db *DB }
+
+const (
+	selectDue = "SELECT l.owner, a.domain, a.local, l.due FROM leavers AS l JOIN accounts AS a ON a.id = l.owner " +
+		"WHERE a.domain = $1 AND l.due <= $2 ORDER BY l.due LIMIT $3 + 0"
+	selectApplicants = "SELECT id, local, role, disabled, created FROM accounts WHERE domain = $1 AND disabled = 2 ORDER BY local LIMIT $2 + 0"
+)
+
+// Leave implements store.Leavers.
+func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
+	id := int64(owner)
+	_, ticket := l.db.queue.put(op{}, true, func(o *op, key store.Key) {
+		o.run = func(w *writer) error {
+			n, err := w.change("UPDATE accounts SET disabled = 3 WHERE id = $1 AND disabled <> 3", id)
+			if err != nil || n == 0 {
+				return errors.Join(err, notFoundUnless(err != nil))
+			}
+			if err := partAll(w, owner); err != nil {
+				return err
+			}
+			for _, query := range [...]string{
+				// A circle's contacts go with it; the others are listed without a subscription, since theirs end too.
+				"DELETE FROM roster_items WHERE owner = $1 AND bond = 1",
+				"UPDATE roster_items SET subscription = 'none', ask = 0, approved = 0, bond = 0 WHERE owner = $1",
+				"DELETE FROM roster_gone WHERE owner = $1",
+				"DELETE FROM roster_pending WHERE owner = $1",
+				"DELETE FROM ties WHERE owner = $1",
+				"DELETE FROM invites WHERE owner = $1",
+			} {
+				if _, err := w.change(query, id); err != nil {
+					return err
+				}
+			}
+			// The whole roster is new to clients that come back: no version from before is a base for changes.
+			_, err = w.change(`INSERT INTO rosters (owner, version, floor) VALUES ($1, $2, $3)
+				ON CONFLICT (owner) DO UPDATE SET version = excluded.version, floor = excluded.floor`, id, int64(key), int64(key))
+			if err != nil {
+				return err
+			}
+			_, err = w.change("INSERT INTO leavers (owner, due) VALUES ($1, $2)", id, due.UnixMicro())
+			return err
+		}
+	})
+	return ticket
+}
+
+// Return implements store.Leavers.
+func (l leavers) Return(ctx context.Context, owner store.Owner) error {
+	return l.change(ctx, owner, "UPDATE accounts SET disabled = 0 WHERE id = $1 AND disabled = 3", "DELETE FROM leavers WHERE owner = $1")
+}
+
+// Approve implements store.Leavers.
+func (l leavers) Approve(ctx context.Context, owner store.Owner) error {
+	return l.change(ctx, owner, "UPDATE accounts SET disabled = 0 WHERE id = $1 AND disabled = 2")
+}
+
+// change runs statements of which the first must find its account.
+func (l leavers) change(ctx context.Context, owner store.Owner, queries ...string) error {
+	return l.db.queue.change(0, func(w *writer) error {
+		for i, query := range queries {
+			n, err := w.change(query, int64(owner))
+			if err != nil || (i == 0 && n == 0) {
+				return errors.Join(err, notFoundUnless(err != nil))
+			}
+		}
+		return nil
+	}).Wait(ctx)
+}
+
+// Due implements store.Leavers.
+func (l leavers) Due(ctx context.Context, domain string, by time.Time, limit int) ([]store.Leaver, error) {
+	var out []store.Leaver
+	err := l.db.reads.each(ctx, selectDue, func(rows *sql.Rows) error {
+		var x store.Leaver
+		var due int64
+		err := rows.Scan(&x.Owner, &x.Domain, &x.Local, &due)
+		x.Due = time.UnixMicro(due).UTC()
+		out = append(out, x)
+		return err
+	}, domain, by.UnixMicro(), max(limit, 0))
+	return out, err
+}
+
+// Waiting implements store.Leavers.
+func (l leavers) Waiting(ctx context.Context, domain string, limit int) ([]store.Account, error) {
+	var out []store.Account
+	err := l.db.reads.each(ctx, selectApplicants, func(rows *sql.Rows) error {
+		one := store.Account{Domain: domain}
+		var state accountState
+		err := scanAccount(rows, &one, &one.ID, &one.Local, &one.Role, &state)
+		state.show(&one)
+		out = append(out, one)
+		return err
+	}, domain, max(limit, 0))
+	return out, err
+}
+
+// Erase implements store.Leavers.
+func (l leavers) Erase(ctx context.Context, owner store.Owner, hold time.Time) error {
+	err := l.db.queue.change(0, func(w *writer) error {
+		hash := ""
+		err := w.query("SELECT domain, local FROM accounts WHERE id = $1", func(row []driver.Value) error {
+			domain, _ := row[0].(string)
+			local, _ := row[1].(string)
+			hash = nameHash(domain, local)
+			return nil
+		}, int64(owner))
+		if err != nil {
+			return err
+		}
+		_, err = w.change("INSERT INTO held_names (hash, until) VALUES ($1, $2) ON CONFLICT (hash) DO UPDATE SET until = excluded.until", hash, hold.UnixMicro())
+		if err != nil {
+			return err
+		}
+		return deleteAccount(w, owner)
+	}).Wait(ctx)
+	if err != nil {
+		return err
+	}
+	return l.db.eraser.erase(ctx, owner)
+}
