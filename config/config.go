@@ -24,16 +24,18 @@ type Config struct {
 	Local bool `toml:"local"`
 	// RateLimits switches the token buckets of each client and the limits of connections and handshakes per address. False is for measurement
 	// only and is said loudly in the log; the limits in all stay in force.
-	RateLimits bool    `toml:"rate_limits"`
-	TLS        TLS     `toml:"tls"`
-	Listen     Listen  `toml:"listen"`
-	Archive    Archive `toml:"archive"`
-	Store      Store   `toml:"store"`
-	HTTP       HTTP    `toml:"http"`
-	Limits     Limits  `toml:"limits"`
-	Login      Login   `toml:"login"`
-	Contact    Contact `toml:"contact"`
-	Log        Log     `toml:"log"`
+	RateLimits bool     `toml:"rate_limits"`
+	TLS        TLS      `toml:"tls"`
+	Listen     Listen   `toml:"listen"`
+	Archive    Archive  `toml:"archive"`
+	Store      Store    `toml:"store"`
+	HTTP       HTTP     `toml:"http"`
+	Limits     Limits   `toml:"limits"`
+	Login      Login    `toml:"login"`
+	Guessing   Guessing `toml:"guessing"`
+	Guests     Guests   `toml:"guests"`
+	Contact    Contact  `toml:"contact"`
+	Log        Log      `toml:"log"`
 }
 
 // TLS names the certificate. Without files a self-signed one is made in the data folder. Relative paths are relative to the file's folder.
@@ -199,7 +201,12 @@ func Default() Config {
 		Archive:    Archive{Default: "always"},
 		Store:      Store{Synchronous: "full", CacheKB: 8192},
 		Login:      Login{Iterations: 10000},
-		Log:        Log{Level: "info", Format: "text"},
+		Guessing: Guessing{
+			Free: 4, FreeNetwork: 40, FirstDelay: Duration(250 * time.Millisecond), LongestDelay: Duration(2 * time.Second),
+			HalfLife: Duration(time.Minute), Entries: 20_000, Waiting: 2000, WaitingPerSource: 10, Places: 16,
+		},
+		Guests: Guests{Idle: Duration(15 * time.Minute), Most: 100, MostPerSource: 5},
+		Log:    Log{Level: "info", Format: "text"},
 		Limits: Limits{
 			Connections: 100_000, ConnectionsPerSource: 1000, Handshakes: 10_000, HandshakesPerSource: 200,
 			LoginTime: Duration(30 * time.Second), LoginFailures: 3,
@@ -278,6 +285,8 @@ func (c *Config) Check() error {
 		}
 	}
 	errs = append(errs, c.Limits.check()...)
+	errs = append(errs, c.Guessing.check()...)
+	errs = append(errs, c.Guests.check()...)
 	return errors.Join(errs...)
 }
 

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// The reference and the example are written by this test from the structs of config.go, their comments and Default.
+// The reference and the example are written by this test from the structs of this folder, their comments and Default.
 // make generate writes them anew.
 var update = flag.Bool("update", false, "write docs/config.md and docs/example.toml anew")
 
@@ -38,13 +38,21 @@ type section struct {
 // comments maps "Type" and "Type.Field" to the text of their comments.
 func comments(t *testing.T) map[string]string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var decls []ast.Decl
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decls = append(decls, file.Decls...)
+	}
 	out := make(map[string]string)
 	flat := func(g *ast.CommentGroup) string { return strings.Join(strings.Fields(g.Text()), " ") }
-	for _, d := range file.Decls {
+	for _, d := range decls {
 		g, ok := d.(*ast.GenDecl)
 		if !ok {
 			continue
@@ -69,7 +77,7 @@ func comments(t *testing.T) map[string]string {
 	return out
 }
 
-// sections lists every option in the order of config.go. What has no comment, or no key, fails the test.
+// sections lists every option in the order of Config. What has no comment, or no key, fails the test.
 func sections(t *testing.T) []section {
 	t.Helper()
 	docs, top := comments(t), reflect.ValueOf(Default())

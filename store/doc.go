@@ -18,4 +18,6 @@ type Set struct {
 	Offline  Offline
 	Prefs    Prefs
 	Secrets  Secrets
+	Places   Places
+	Shapes   Shapes
 }

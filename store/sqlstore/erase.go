@@ -127,6 +127,7 @@ var eraseRest = [...]string{
 	"DELETE FROM archive_prefs WHERE owner = $1",
 	"DELETE FROM offline_rows WHERE owner = $1",
 	"DELETE FROM offline_marks WHERE owner = $1",
+	"DELETE FROM places WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

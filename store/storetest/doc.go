@@ -66,6 +66,8 @@ func Run(t *testing.T, open Open) {
 		{"Offline", testOffline},
 		{"Prefs", testPrefs},
 		{"Secrets", testSecrets},
+		{"Places", testPlaces},
+		{"Shapes", testShapes},
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 	} {
