@@ -24,6 +24,7 @@ type Account struct {
 	// exists is not known; what is brought to it is answered with errors, and it is read again for the next one.
 	Exists, Failed bool
 
+	guest    *guest // nil: it is no guest's
 	role     atomic.Pointer[store.Role]
 	turns    Turns[turn]
 	sessions []*Session
@@ -104,6 +105,11 @@ func (a *Account) receive(w *Work, t *turn) {
 		t.from.settle(w)
 		return
 	}
+	if err := a.guestSends(st); err != nil {
+		a.refuse(w, st, s, err)
+		t.from.settle(w)
+		return
+	}
 	switch st.Kind {
 	case stanza.IQ:
 		a.receiveIQ(w, t)
@@ -174,6 +180,10 @@ func (a *Account) deliver(w *Work, t *turn) {
 	st := t.st
 	if st.Kind == stanza.Presence {
 		a.deliverPresence(w, t)
+		return
+	}
+	if !a.guestHears(st) {
+		t.from.settle(w)
 		return
 	}
 	_, out := a.choose(st)
@@ -264,7 +274,7 @@ func (a *Account) choose(st *stanza.Stanza) ([]int, outcome) {
 		a.cands = append(a.cands, candidate{s.JID.Resource(), s.available, s.priority})
 	}
 	var out outcome
-	a.chosen, out = chooseMessage(a.chosen[:0], a.Exists, st.Type, st.To.Resource(), a.cands)
+	a.chosen, out = chooseMessage(a.chosen[:0], st.Type, st.To.Resource(), a.cands)
 	return a.chosen, out
 }
 
@@ -309,6 +319,11 @@ func (a *Account) receiveIQ(w *Work, t *turn) {
 func (a *Account) deliverIQ(w *Work, t *turn) {
 	st := t.st
 	asks := st.Type == stanza.Get || st.Type == stanza.Set
+	if !a.guestHears(st) {
+		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, "")) // as if there were nobody
+		t.from.settle(w)
+		return
+	}
 	if st.To.IsFull() {
 		x := arrival{st: st, from: t.from}
 		if a.line.holds(st.From) {

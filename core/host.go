@@ -52,6 +52,7 @@ type Host struct {
 	pool     *Pool
 	metrics  *Metrics
 	accounts *owners
+	guests   *guests
 	requests requests
 	slots    int
 	slowly   chan struct{}
@@ -92,6 +93,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 	h.metrics.windows.limits = &h.Config.Limits
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.accounts = newOwners(h)
+	h.guests = newGuests(h)
 	p.Router.hosts[domain.Domain()] = h
 	p.Router.join(p.Cluster, p.Pool)
 	return h

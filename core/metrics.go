@@ -12,6 +12,7 @@ import (
 type Metrics struct {
 	sessions atomic.Int64
 	detached atomic.Int64
+	guests   atomic.Int64
 	resumed  prometheus.Counter
 	panics   prometheus.Counter
 	failures prometheus.Counter
@@ -32,6 +33,7 @@ func NewMetrics(o obs.Obs) *Metrics {
 	})
 	o.Gauge("window_bytes", "What clients have sent and is not settled, bytes.", func() float64 { return float64(m.windows.held.Load()) })
 	o.Gauge("sessions", "Bound sessions, detached ones included.", func() float64 { return float64(m.sessions.Load()) })
+	o.Gauge("guests", "People without an account that are here now.", func() float64 { return float64(m.guests.Load()) })
 	o.Gauge("sessions_detached", "Sessions without a connection that can be resumed.", func() float64 { return float64(m.detached.Load()) })
 	return m
 }

@@ -231,7 +231,7 @@ func (a *Account) deliverPresence(w *Work, t *turn) {
 		return
 	}
 	switch x := (arrival{st: st, to: t.to}); {
-	case st == nil:
+	case st == nil, !a.guestHears(st):
 	case a.line.holds(st.From):
 		a.stand(w, &lineEntry{arrival: x}, nil) // RFC 6120 section 10.1: it does not overtake
 	default:
@@ -254,6 +254,10 @@ func (a *Account) see(w *Work, x arrival) {
 }
 
 func (a *Account) deliverSubscription(w *Work, t *turn) {
+	if !a.guestHears(t.st) {
+		t.from.settle(w)
+		return
+	}
 	e := w.begin(a, t.st, nil)
 	if a.Host.Hooks.Receiving.run(e) == Done {
 		a.finishSending(w, e, t.from)

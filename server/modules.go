@@ -7,6 +7,7 @@ import (
 	"stonechat/mod/carbons"
 	"stonechat/mod/commands"
 	"stonechat/mod/info"
+	"stonechat/mod/places"
 	"stonechat/mod/roster"
 )
 
@@ -14,7 +15,8 @@ import (
 func (s *Server) modules() ([]core.Module, *commands.Module) {
 	c := commands.New(s.db.Accounts, s.db.Secrets, s.cfg.Login, account.Credentials)
 	return []core.Module{
-		account.New(s.db.Accounts, s.cfg.Login, s.saltSecret),
+		account.New(s.db.Accounts, s.db.Shapes, s.cfg.Login, s.saltSecret),
+		places.New(s.db.Places, s.saltSecret, s.cfg.Guessing.Places),
 		roster.New(s.db.Rosters, s.obs),
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),

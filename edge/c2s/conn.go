@@ -40,14 +40,17 @@ type conn struct {
 	stream  *stream.Conn
 	host    *core.Host
 	session *core.Session
-	account jid.JID    // proven by SASL
-	lang    string     // of stanzas that name none
-	shaking bool       // counts as a handshake
-	failed  int        // wrong passwords
-	work    *core.Work // while a burst is read
-	held    int        // turns brought and not worked yet
-	pinged  bool       // the client was silent and is asked for a sign of life
-	lost    bool       // the session was told that nothing more is read
+	guest   jid.JID       // let in without an account; zero: it was none
+	account jid.JID       // proven by SASL
+	lang    string        // of stanzas that name none
+	present *stay         // among the connections
+	shaking *stay         // among the handshakes; ended when it is none any more
+	failed  int           // wrong passwords
+	waited  time.Duration // before the last word on a password
+	work    *core.Work    // while a burst is read
+	held    int           // turns brought and not worked yet
+	pinged  bool          // the client was silent and is asked for a sign of life
+	lost    bool          // the session was told that nothing more is read
 	stanzas bucket
 	bytes   bucket
 
@@ -86,6 +89,9 @@ func (c *conn) leave() {
 		w := core.NewWork(c.door.pool)
 		c.session.Lose(w, c, core.LostLine)
 		w.Run()
+	}
+	if c.session == nil && !c.guest.IsZero() {
+		c.host.DismissGuest(c.guest)
 	}
 	c.door.forget(c)
 }
@@ -166,10 +172,15 @@ func (c *conn) open(ctx context.Context, nc net.Conn, direct bool, deadline time
 
 // settleIn ends the counting as a handshake.
 func (c *conn) settleIn() {
-	if c.shaking {
-		c.shaking = false
-		c.door.handshakes.leave(c.from)
+	if c.shaking != nil {
+		c.shaking.leave()
 	}
+}
+
+// makeRoom ends a handshake for the sake of newer ones.
+func (c *conn) makeRoom() {
+	c.door.hosts.Refused("handshakes_dropped")
+	c.sever()
 }
 
 // receive brings one stanza to the owner, as long as the client is within its rates and its window. Stanzas that arrive together become

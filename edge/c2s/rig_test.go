@@ -109,7 +109,7 @@ const header = "<stream:stream to='example.org' version='1.0' xmlns='jabber:clie
 func (r *rig) accept() (client, server net.Conn, c *conn) {
 	client, server = sockets(r.t)
 	c = &conn{door: r.door, closed: make(chan struct{})}
-	r.door.connections.enter(c.from, true)
+	c.present = r.door.connections.enter(c.addr, true, nil)
 	r.door.mu.Lock()
 	r.door.conns[c] = struct{}{}
 	r.door.wait.Add(1)
