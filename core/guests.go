@@ -124,9 +124,9 @@ func (a *Account) guestSends(st *stanza.Stanza) *stanza.Error {
 	case st.Kind == stanza.Presence && isSubscription(st.Type):
 	case st.Kind == stanza.Presence && !st.HasTo:
 		return nil
-	case st.Kind == stanza.IQ && (!st.HasTo || st.To == a.Host.Domain || st.To.Bare() == a.JID):
+	case st.Kind == stanza.IQ && (!st.HasTo || st.To == a.Host.Domain):
 		return nil
-	case st.HasTo && a.Host.guestTalks(st.To):
+	case st.HasTo && (st.To.Bare() == a.JID || a.Host.guestTalks(st.To)):
 		return nil
 	}
 	return stanza.NewError(stanza.Forbidden, "not for guests")

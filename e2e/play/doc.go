@@ -15,6 +15,8 @@
 //	phone is juliet/phone over direct TLS    one that always takes that way, as does one over STARTTLS; the others take the way chosen for the run
 //	juliet and romeo are contacts            both accounts have each other, subscription both
 //	juliet sees romeo                        juliet's entry says "to", romeo's says "from"
+//	walter is a guest                        a client without an account (XEP-0175); {walter.bare} and {walter.full} are known when it is bound
+//	guests may talk to romeo                 there are guests on this server, and romeo's account is one of those that they may talk to
 //	the archive is never                     the default of the archive (XEP-0441); otherwise always
 //
 // What happens stands one line each, blocks are indented:
