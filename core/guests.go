@@ -19,7 +19,7 @@ var ErrGuests = errors.New("no room for a guest")
 // guests are the people without an account that are here now (XEP-0175). They live in memory alone: a guest is a bare address that nobody else
 // has ever had or will have, and its account has the number zero, so nothing can be kept under it.
 type guests struct {
-	to map[jid.JID]struct{} // whom they may talk to; read-only
+	to map[jid.JID]struct{} // whom they may talk to; fixed when the host starts
 
 	mu      sync.Mutex
 	live    map[jid.JID]*guest
@@ -33,14 +33,20 @@ type guest struct {
 	timer *time.Timer
 }
 
-func newGuests(h *Host) *guests {
-	g := &guests{to: make(map[jid.JID]struct{}), live: make(map[jid.JID]*guest), sources: make(map[netip.Prefix]int)}
-	for _, a := range h.Config.Guests.To {
-		if j, err := jid.Parse(a); err == nil { // it was checked
-			g.to[j] = struct{}{}
+func newGuests() *guests {
+	return &guests{to: make(map[jid.JID]struct{}), live: make(map[jid.JID]*guest), sources: make(map[netip.Prefix]int)}
+}
+
+// welcome reads whom guests may talk to.
+func (g *guests) welcome(addresses []string) error {
+	for _, a := range addresses {
+		j, err := jid.Parse(a)
+		if err != nil {
+			return fmt.Errorf("core: guests may talk to %q: %w", a, err)
 		}
+		g.to[j] = struct{}{}
 	}
-	return g
+	return nil
 }
 
 // AdmitGuest makes up the address of a guest that comes from the source. It fails with ErrGuests when there is no room. The guest is there until

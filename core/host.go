@@ -93,7 +93,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 	h.metrics.windows.limits = &h.Config.Limits
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.accounts = newOwners(h)
-	h.guests = newGuests(h)
+	h.guests = newGuests()
 	p.Router.hosts[domain.Domain()] = h
 	p.Router.join(p.Cluster, p.Pool)
 	return h
@@ -111,6 +111,9 @@ func (h *Host) Start() error {
 	}
 	if h.Ports.Authenticator == nil || h.Ports.Contacts == nil {
 		return errors.New("core: no module offers log-in, or contacts")
+	}
+	if err := h.guests.welcome(h.Config.Guests.To); err != nil {
+		return err
 	}
 	h.wait.Go(func() { h.accounts.sweep(h.ctx) })
 	if h.Router.nodes != nil {

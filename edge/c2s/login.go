@@ -112,8 +112,14 @@ func (c *conn) lookup(ctx context.Context) sasl.Lookup {
 	}
 }
 
+// errNoName: nobody is called nothing; the domain is not an account.
+var errNoName = errors.New("no name")
+
 // accountOf is the bare address of a user name of this host.
 func (c *conn) accountOf(user string) (jid.JID, error) {
+	if user == "" {
+		return jid.JID{}, errNoName
+	}
 	return jid.New(user, c.host.Domain.Domain(), "")
 }
 
