@@ -369,9 +369,14 @@ func TestAnonymous(t *testing.T) {
 		trace []byte
 		want  Condition
 	}{
-		{nil, ""}, {[]byte{}, ""}, {[]byte("sirhc"), ""}, {[]byte("who@example.org"), ""},
-		{[]byte(strings.Repeat("\u00e4", 255)), ""}, {[]byte(strings.Repeat("\u00e4", 256)), MalformedRequest},
-		{[]byte{0xff}, MalformedRequest}, {[]byte("a\x00b"), MalformedRequest},
+		{nil, ""},
+		{[]byte{}, ""},
+		{[]byte("sirhc"), ""},
+		{[]byte("who@example.org"), ""},
+		{[]byte(strings.Repeat("\u00e4", 255)), ""},
+		{[]byte(strings.Repeat("\u00e4", 256)), MalformedRequest},
+		{[]byte{0xff}, MalformedRequest},
+		{[]byte("a\x00b"), MalformedRequest},
 	} {
 		s := newServer(t, Anonymous, nil, Options{Guest: admit})
 		out, done, err := s.Next(tc.trace)
