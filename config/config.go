@@ -41,6 +41,8 @@ type Config struct {
 	Signup    Signup    `toml:"signup"`
 	Invites   Invites   `toml:"invites"`
 	Accounts  Accounts  `toml:"accounts"`
+	Guessing  Guessing  `toml:"guessing"`
+	Guests    Guests    `toml:"guests"`
 }
 
 // TLS names the certificates. Names without one are shown a self-signed one, which is made in the data folder. Files are read again when they
@@ -312,6 +314,11 @@ func Default() Config {
 		Reports:  Reports{PerDay: 20, Keep: Duration(90 * 24 * time.Hour)},
 		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
 		Signup:   signup(), Invites: invites(), Accounts: accounts(),
+		Guessing: Guessing{
+			Free: 4, FreeNetwork: 40, FirstDelay: Duration(250 * time.Millisecond), LongestDelay: Duration(2 * time.Second),
+			HalfLife: Duration(time.Minute), Entries: 20_000, Waiting: 2000, WaitingPerSource: 10, Places: 16,
+		},
+		Guests: Guests{Idle: Duration(15 * time.Minute), Most: 100, MostPerSource: 5},
 		Limits: Limits{
 			Connections: 100_000, ConnectionsPerSource: 1000, Handshakes: 10_000, HandshakesPerSource: 200,
 			LoginTime: Duration(30 * time.Second), LoginFailures: 3,
@@ -390,6 +397,8 @@ func (c *Config) Check() error {
 	errs = append(errs, c.checkApart()...)
 	errs = append(errs, c.Limits.check()...)
 	errs = append(errs, c.checkJoin()...)
+	errs = append(errs, c.Guessing.check()...)
+	errs = append(errs, c.Guests.check()...)
 	return errors.Join(errs...)
 }
 

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// The reference and the example are written by this test from the structs of config.go, their comments and Default.
+// The reference and the example are written by this test from the structs of this folder, their comments and Default.
 // make generate writes them anew.
 var update = flag.Bool("update", false, "write docs/config.md and docs/example.toml anew")
 
@@ -83,7 +83,7 @@ func declarations(t *testing.T) []ast.Decl {
 	return all
 }
 
-// sections lists every option in the order of config.go. What has no comment, or no key, fails the test.
+// sections lists every option in the order of Config. What has no comment, or no key, fails the test.
 func sections(t *testing.T) []section {
 	t.Helper()
 	docs, top := comments(t), reflect.ValueOf(Default())

@@ -24,6 +24,7 @@ type Account struct {
 	// exists is not known; what is brought to it is answered with errors, and it is read again for the next one.
 	Exists, Failed bool
 
+	guest    *guest // nil: it is no guest's
 	role     atomic.Pointer[store.Role]
 	barred   func(jid.JID) bool // nil: nobody is blocked
 	turns    Turns[turn]
@@ -112,6 +113,11 @@ func (a *Account) receive(w *Work, t *turn) {
 		a.keptIn(w, t)
 		return
 	}
+	if err := a.guestSends(st); err != nil {
+		a.refuse(w, st, s, err)
+		t.from.settle(w)
+		return
+	}
 	switch st.Kind {
 	case stanza.IQ:
 		a.receiveIQ(w, t)
@@ -191,6 +197,10 @@ func (a *Account) deliver(w *Work, t *turn) {
 	}
 	if a.Blocks(st.From) {
 		a.keptOut(w, t)
+		return
+	}
+	if !a.guestHears(st) {
+		t.from.settle(w)
 		return
 	}
 	_, out := a.choose(st)
@@ -291,7 +301,7 @@ func (a *Account) choose(st *stanza.Stanza) ([]int, outcome) {
 		a.cands = append(a.cands, candidate{s.JID.Resource(), s.available, s.priority})
 	}
 	var out outcome
-	a.chosen, out = chooseMessage(a.chosen[:0], a.Exists, st.Type, st.To.Resource(), a.cands)
+	a.chosen, out = chooseMessage(a.chosen[:0], st.Type, st.To.Resource(), a.cands)
 	return a.chosen, out
 }
 
@@ -342,6 +352,11 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 	}
 	asks := st.Type == stanza.Get || st.Type == stanza.Set
 	w.hop(a, 5, "Account.deliverIQ", "")
+	if !a.guestHears(st) {
+		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, "")) // as if there were nobody
+		t.from.settle(w)
+		return
+	}
 	if st.To.IsFull() {
 		x := arrival{st: st, from: t.from}
 		if a.line.holds(st.From) {

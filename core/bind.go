@@ -75,6 +75,9 @@ func (a *Account) bind(w *Work, b Binding) (*Session, error) {
 	s.out.sink = b.Sink
 	a.sessions = append(a.sessions, s)
 	a.Host.metrics.sessions.Add(1)
+	if a.guest != nil {
+		a.watchGuest(s, a.Host.Config.Guests.Idle.D())
+	}
 	s.sendRaw(w, b.First(full))
 	a.Host.Hooks.Bound.run(w.begin(a, nil, s))
 	return s, nil

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"time"
 
 	"stonechat/obs"
 	"stonechat/store"
@@ -99,7 +100,7 @@ func (w Watching) run(e *Event) {
 // Hooks are the points where modules stand. They are filled by Install before the first door opens and never change afterwards.
 // Every hook but Loading, Login, Features and Admitting runs in a turn of the owner it is about.
 type Hooks struct {
-	// Loading: an account is read into memory. Before its first turn, on a goroutine that may wait; what fails here makes it unavailable.
+	// Loading: an account is read into memory; not a guest, of whom nothing is kept. Before its first turn, on a goroutine that may wait; what fails here makes it unavailable.
 	Loading []Hook[func(context.Context, *Account) error]
 	// Sending: a local client's message or subscription, before routing. Turn of the sender.
 	Sending Deciding
@@ -142,6 +143,8 @@ type Attempt struct {
 	Mechanism string
 	Address   string // network address it came from
 	Accepted  bool
+	Reason    string        // why it was refused: a condition of SASL (RFC 6120 section 6.5)
+	Delay     time.Duration // how long its answer was held back, to slow guessing
 }
 
 // HookList is the whole order of hooks, for people.

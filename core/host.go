@@ -57,6 +57,7 @@ type Host struct {
 	pool     *Pool
 	metrics  *Metrics
 	accounts *owners
+	guests   *guests
 	requests requests
 	slots    int
 	slowly   chan struct{}
@@ -104,6 +105,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 	h.metrics.windows.limits = &h.Config.Limits
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.accounts = newOwners(h)
+	h.guests = newGuests()
 	p.Router.hosts[domain.Domain()] = h
 	p.Router.join(p.Cluster, p.Pool)
 	return h
@@ -123,6 +125,9 @@ func (h *Host) Start() error {
 		return errors.New("core: no module offers log-in, or contacts")
 	}
 	if err := h.rest(); err != nil {
+		return err
+	}
+	if err := h.guests.welcome(h.Config.Guests.To); err != nil {
 		return err
 	}
 	h.wait.Go(func() { h.accounts.sweep(h.ctx) })

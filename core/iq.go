@@ -226,7 +226,8 @@ func (a *Account) object(to Target, st *stanza.Stanza) Object {
 		return Object{Account: a.JID, Role: a.Role()}
 	case ToContact:
 		sub := a.Host.Ports.Contacts.Subscription(a, st.From.Bare())
-		return Object{Account: a.JID, Role: a.Role(), Subscribed: sub&SubscribedFrom != 0}
+		// XEP-0175 section 4: a guest answers what it is; only its counterparts come so far.
+		return Object{Account: a.JID, Role: a.Role(), Subscribed: sub&SubscribedFrom != 0 || a.guest != nil}
 	}
 	return Object{}
 }

@@ -16,6 +16,7 @@ type Metrics struct {
 	held     prometheus.Counter
 	spared   prometheus.Counter
 	released *prometheus.CounterVec
+	guests   atomic.Int64
 	resumed  prometheus.Counter
 	parked   atomic.Int64
 	restored atomic.Int64
@@ -49,6 +50,7 @@ func NewMetrics(o obs.Obs) *Metrics {
 	o.Gauge("window_bytes", "What clients have sent and is not settled, bytes.", func() float64 { return float64(m.windows.held.Load()) })
 	o.Gauge("sessions", "Bound sessions, detached ones included.", func() float64 { return float64(m.sessions.Load()) })
 	o.Gauge("sessions_inactive", "Sessions whose clients say that nobody looks at them.", func() float64 { return float64(m.inactive.Load()) })
+	o.Gauge("guests", "People without an account that are here now.", func() float64 { return float64(m.guests.Load()) })
 	o.Gauge("sessions_detached", "Sessions without a connection that can be resumed.", func() float64 { return float64(m.detached.Load()) })
 	return m
 }

@@ -102,6 +102,10 @@ func (o *owners) load(a *Account) {
 }
 
 func (o *owners) read(ctx context.Context, a *Account) error {
+	if g := o.host.guests.get(a.JID); g != nil {
+		a.become(g)
+		return nil
+	}
 	acc, err := o.host.Accounts.Get(ctx, a.JID.Domain(), a.JID.Local())
 	if err != nil {
 		return err

@@ -12,7 +12,8 @@ type Action string
 // The actions of the server.
 const (
 	ActSeeHost      Action = "host.see"       // what the server is and offers
-	ActUseAccount   Action = "account.use"    // what every account may do with itself
+	ActUseAccount   Action = "account.use"    // what every account may do with itself, but a guest's
+	ActUseSession   Action = "session.use"    // what everybody with a session may do with itself
 	ActSeeContact   Action = "account.see"    // what a contact with a subscription may see of an account
 	ActSeeAnyone    Action = "account.exists" // what anybody may ask an account without learning whether it exists
 	ActSeeSessions  Action = "sessions.see"
@@ -61,6 +62,7 @@ type rule struct {
 	roles     []store.Role
 	below     bool // the object's role must stand below the actor's
 	notAbove  bool // the object's role must not stand above the actor's
+	guests    bool // guests may, too; else nothing that the relation allows
 }
 
 var (
@@ -70,10 +72,11 @@ var (
 
 // rules is the whole table of rights.
 var rules = map[Action]rule{
-	ActSeeHost:      {relations: isAnyone},
+	ActSeeHost:      {relations: isAnyone, guests: true},
 	ActUseAccount:   {relations: isSelf},
+	ActUseSession:   {relations: isSelf, guests: true},
 	ActSeeContact:   {relations: isSelf | isContact},
-	ActSeeAnyone:    {relations: isAnyone},
+	ActSeeAnyone:    {relations: isAnyone, guests: true},
 	ActSeeSessions:  {relations: isSelf, roles: guards},
 	ActEndSessions:  {relations: isSelf, roles: staff, below: true},
 	ActSeeAccounts:  {roles: guards},
@@ -92,7 +95,7 @@ var rules = map[Action]rule{
 // What is not in the table is forbidden.
 func Permit(actor Actor, action Action, object Object) *stanza.Error {
 	r, known := rules[action]
-	if !known {
+	if !known || actor.Role == store.RoleGuest && !r.guests {
 		return stanza.NewError(stanza.Forbidden, "")
 	}
 	is := isAnyone

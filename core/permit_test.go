@@ -17,6 +17,13 @@ func TestPermit(t *testing.T) {
 		want   bool
 	}{
 		{store.RoleGuest, ActSeeHost, Object{}, true},
+		{store.RoleGuest, ActUseSession, own, true},
+		{store.RoleGuest, ActUseSession, foreign, false},
+		{store.RoleGuest, ActUseAccount, own, false},
+		{store.RoleGuest, ActSeeContact, shown, false},
+		{store.RoleGuest, ActSeeAnyone, foreign, true},
+		{store.RoleGuest, ActSeeSessions, own, false},
+		{store.RoleMember, ActUseSession, own, true},
 		{store.RoleMember, ActUseAccount, own, true},
 		{store.RoleOwner, ActUseAccount, foreign, false},
 		{store.RoleMember, ActSeeContact, foreign, false},

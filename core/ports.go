@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"net/netip"
 
 	"stonechat/store"
 	"stonechat/xmpp/jid"
@@ -15,6 +16,8 @@ type Ports struct {
 	Contacts      Contacts
 	Reports       Reports // nil: nobody takes them
 	Ties          Ties
+	// Places may be nil: then no place is known.
+	Places Places
 }
 
 // Reports takes complaints about addresses (XEP-0377).
@@ -27,7 +30,7 @@ type Reports interface {
 // Authenticator knows how accounts prove who they are. It is asked at the door and may wait.
 type Authenticator interface {
 	// Credential returns what is stored for the account under one hash; ok is false when there is no such account or credential, or it may
-	// not log in.
+	// not log in. Salt and iterations of c are then what whoever asks is shown, if they are set.
 	Credential(ctx context.Context, account jid.JID, hash sasl.Hash) (c sasl.Credential, ok bool, err error)
 	// Secret keys the salts that are made up for unknown accounts.
 	Secret() []byte
@@ -68,4 +71,12 @@ type Ties interface {
 	Tie(w *Work, a *Account, contact jid.JID, t Tie) store.Ticket
 	// Grant approves the contact's request, which may be on its way, and asks in return.
 	Grant(w *Work, a *Account, contact jid.JID) store.Ticket
+}
+
+// Places knows from which networks accounts have logged in. It is asked at the door and may wait.
+type Places interface {
+	// Place is what is known of a network; nothing, when it cannot be read or the account does not exist, which costs the same.
+	Place(ctx context.Context, account jid.JID, network netip.Prefix) store.Place
+	// LoggedIn notes a log-in from the network, of which place is known. It does not wait.
+	LoggedIn(account jid.JID, network netip.Prefix, place store.Place)
 }

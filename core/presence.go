@@ -239,7 +239,7 @@ func (a *Account) deliverPresence(w *Work, t *turn) {
 		return
 	}
 	switch x := (arrival{st: st, to: t.to}); {
-	case st == nil:
+	case st == nil, !a.guestHears(st):
 	case a.Blocks(st.From): // XEP-0191, "User Blocks JID": without an answer
 	case a.line.holds(st.From):
 		a.stand(w, &lineEntry{arrival: x}, nil) // RFC 6120 section 10.1: it does not overtake
@@ -263,6 +263,10 @@ func (a *Account) see(w *Work, x arrival) {
 }
 
 func (a *Account) deliverSubscription(w *Work, t *turn) {
+	if !a.guestHears(t.st) {
+		t.from.settle(w)
+		return
+	}
 	e := w.begin(a, t.st, nil)
 	if a.Host.Hooks.Receiving.run(e) == Done {
 		a.finishSending(w, e, t.from)

@@ -85,7 +85,8 @@ func (a *Account) enable(w *Work, s *Session, st *stanza.Stanza) {
 		return
 	}
 	enabled := "<enabled xmlns='" + ns.StreamManagement + "'/>"
-	if v, _ := st.Attr("resume"); v == "true" || v == "1" {
+	// A guest has another address after every log-in, so it can resume nothing.
+	if v, _ := st.Attr("resume"); (v == "true" || v == "1") && a.guest == nil {
 		b := make([]byte, 18)
 		rand.Read(b)
 		id := base64.RawURLEncoding.EncodeToString(b)

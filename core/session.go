@@ -308,6 +308,7 @@ func (a *Account) end(w *Work, s *Session, why Lost) {
 	a.Host.Hooks.Closed.run(e)
 	a.redeliver(w, left)
 	a.touch()
+	a.seeOff(w)
 }
 
 // redeliver treats what a session never acknowledged as if it were for a session that is not there (XEP-0198 section 4): requests are

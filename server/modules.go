@@ -10,6 +10,7 @@ import (
 	"stonechat/mod/info"
 	"stonechat/mod/join"
 	"stonechat/mod/moderation"
+	"stonechat/mod/places"
 	"stonechat/mod/profile"
 	"stonechat/mod/pubsub"
 	"stonechat/mod/roster"
@@ -21,7 +22,8 @@ import (
 func (s *Server) modules() ([]core.Module, *commands.Module) {
 	c := commands.New(s.db.Accounts, s.db.Secrets, s.cfg.Login, account.Credentials)
 	return []core.Module{
-		account.New(s.db.Accounts, s.cfg.Login, s.saltSecret),
+		account.New(s.db.Accounts, s.db.Shapes, s.cfg.Login, s.saltSecret),
+		places.New(s.db.Places, s.saltSecret, s.cfg.Guessing.Places),
 		strangers.New(strangers.Stores{Strangers: s.db.Strangers, Archive: s.db.Archive}, s.cfg.Strangers, s.obs),
 		// Before the roster: a subscription with a good token is no request.
 		join.New(join.Parts{

@@ -28,4 +28,6 @@ type Set struct {
 	Invites   Invites
 	Leavers   Leavers
 	Circles   Circles
+	Places    Places
+	Shapes    Shapes
 }

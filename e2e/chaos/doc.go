@@ -1,7 +1,7 @@
 // Package chaos judges what Stonechat promises about bad days: the process is
 // killed, the power goes, the disk is full or stands still, a client stops
-// reading, a line falls silent, thousands connect and say nothing, and peers
-// send what no standard allows. Every judge runs a whole server as a process of
+// reading, a line falls silent, thousands connect and say nothing, somebody
+// tries passwords, and peers send what no standard allows. Every judge runs a whole server as a process of
 // its own and looks at it only through XMPP, HTTP, its control command and
 // /proc.
 //
@@ -54,6 +54,8 @@
 //	go test ./e2e/chaos -run PowerCut -cycles 50 -timeout 1h -v
 //	go test ./e2e/chaos -run SlowReader -slow-bytes 1000000000 -timeout 1h -v
 //	go test ./e2e/chaos -run HalfOpen -connections 10000 -login-time 30s -v
+//	go test ./e2e/chaos -run Strangers -strangers 10000 -login-time 30s -login-within 1s -v
+//	go test ./e2e/chaos -run 'Guessing|PlainTimes' -guesses 150 -tries 200 -v
 //	go test ./e2e/chaos -run SilentLine -stall 30s -v
 //	go test ./e2e/chaos -run Mutated -mutate 10m -seed 7 -timeout 20m -v
 //

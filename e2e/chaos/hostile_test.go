@@ -105,7 +105,12 @@ type rawStream struct {
 
 // openStream climbs to a stage before log-in.
 func openStream(ctx context.Context, s *peers.Server, to stage) (*rawStream, error) {
-	var dialer net.Dialer
+	return openStreamFrom(ctx, s, to, "")
+}
+
+// openStreamFrom does it from an address of this machine; empty: any.
+func openStreamFrom(ctx context.Context, s *peers.Server, to stage, from string) (*rawStream, error) {
+	dialer := dialFrom(from)
 	address := s.C2S
 	if to == secured {
 		address = s.C2STLS

@@ -16,6 +16,8 @@
 //	juliet and romeo are contacts            both accounts have each other, subscription both
 //	juliet sees romeo                        juliet's entry says "to", romeo's says "from"
 //	juliet and romeo are kept apart          one blocks the other: no fence goes between these two clients
+//	walter is a guest                        a client without an account (XEP-0175); {walter.bare} and {walter.full} are known when it is bound
+//	guests may talk to romeo                 there are guests on this server, and romeo's account is one of those that they may talk to
 //	the archive is never                     the default of the archive (XEP-0441); otherwise always
 //
 // What happens stands one line each, blocks are indented:

@@ -94,7 +94,7 @@ func (p *Performance) round(c *client) error {
 		}
 	}
 	for _, other := range live {
-		if other != c && !p.Play.Apart[[2]string{other.role.Name, c.role.Name}] {
+		if other != c && !p.Play.Apart[[2]string{other.role.Name, c.role.Name}] && !other.role.Guest && !c.role.Guest { // who may not talk to each other
 			if err := p.headline(other, c); err != nil {
 				return err
 			}

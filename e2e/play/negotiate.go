@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // advance negotiates up to a stage.
@@ -67,6 +68,9 @@ func (c *client) startTLS() error {
 }
 
 func (c *client) login(password string) error {
+	if c.role.Guest {
+		return c.loginGuest()
+	}
 	s, err := c.exchange(password)
 	if err != nil {
 		return err
@@ -81,6 +85,18 @@ func (c *client) login(password string) error {
 	}
 	if err != nil {
 		return err
+	}
+	return c.open(authenticated)
+}
+
+// loginGuest is XEP-0175 section 4.
+func (c *client) loginGuest() error {
+	if err := c.write("<auth xmlns='" + nsSASL + "' mechanism='ANONYMOUS'/>"); err != nil {
+		return err
+	}
+	e, err := c.next()
+	if err != nil || e.what != isNode || !e.node.is(nsSASL, "success") {
+		return errors.Join(err, fmt.Errorf("no <success/> but %v", e))
 	}
 	return c.open(authenticated)
 }
@@ -121,7 +137,11 @@ func (c *client) exchange(password string) (*scram, error) {
 
 func (c *client) bind() error {
 	c.managed, c.sent, c.received, c.sm = false, 0, 0, ""
-	err := c.write(fmt.Sprintf("<iq type='set' id='fence-keep-bind'><bind xmlns='%s'><resource>%s</resource></bind></iq>", nsBind, c.role.Resource))
+	resource := "<resource>" + c.role.Resource + "</resource>"
+	if c.role.Guest {
+		resource = ""
+	}
+	err := c.write(fmt.Sprintf("<iq type='set' id='fence-keep-bind'><bind xmlns='%s'>%s</bind></iq>", nsBind, resource))
 	if err != nil {
 		return err
 	}
@@ -133,6 +153,10 @@ func (c *client) bind() error {
 		if result := e.node.child(nsBind, "bind"); result != nil && result.child(nsBind, "jid") != nil {
 			c.full, c.stage = result.child(nsBind, "jid").Text, bound
 			c.show.values[c.role.Name+".full"] = c.full
+			if bare, resource, ok := strings.Cut(c.full, "/"); ok && c.role.Guest {
+				c.user = strings.TrimSuffix(bare, "@"+c.show.stage.Domain)
+				c.show.values[c.role.Name+".bare"], c.show.values[c.role.Name+".resource"] = bare, resource
+			}
 			return nil
 		}
 	}

@@ -16,6 +16,7 @@ type Play struct {
 	MayPass  map[string]bool   // those that do not fail each time
 	Archive  string            // default of the archive
 	Private  bool              // needs a server of its own
+	Guests   []string          // roles to whom guests may talk; none: there are no guests
 	Cast     []Role
 	Contacts []Relation
 	Apart    map[[2]string]bool // clients between whom no fence goes
@@ -26,6 +27,7 @@ type Play struct {
 type Role struct {
 	Name, Account, Resource string
 	DirectTLS, STARTTLS     bool // always by this way, whatever the run asks for
+	Guest                   bool // has no account; its address is known when it is bound
 }
 
 // Relation is a subscription that exists before the play: A's roster holds B with Subscription, and the other way round.
@@ -50,6 +52,8 @@ var (
 	contactsLine = regexp.MustCompile(`^([a-z0-9-]+) and ([a-z0-9-]+) are contacts$`)
 	apartLine    = regexp.MustCompile(`^([a-z0-9-]+) and ([a-z0-9-]+) are kept apart$`)
 	seesLine     = regexp.MustCompile(`^([a-z0-9-]+) sees ([a-z0-9-]+)$`)
+	guestLine    = regexp.MustCompile(`^([a-z0-9-]+) is a guest$`)
+	guestsLine   = regexp.MustCompile(`^guests may talk to ([a-z0-9-]+)$`)
 	archiveLine  = regexp.MustCompile(`^the archive is (always|never|roster)$`)
 	peersLine    = regexp.MustCompile(`^#\s*peers: ([a-z]+) (fails|may fail), (.+)$`)
 	stepLine     = regexp.MustCompile(`^([a-z0-9-]+)(?:'s)? (.+)$`)
@@ -171,6 +175,14 @@ func (p *Play) header(line string) bool {
 	}
 	if m := seesLine.FindStringSubmatch(line); m != nil {
 		p.Contacts = append(p.Contacts, Relation{A: m[1], B: m[2], Subscription: "to"})
+		return true
+	}
+	if m := guestLine.FindStringSubmatch(line); m != nil {
+		p.Cast = append(p.Cast, Role{Name: m[1], Guest: true})
+		return true
+	}
+	if m := guestsLine.FindStringSubmatch(line); m != nil {
+		p.Guests = append(p.Guests, m[1])
 		return true
 	}
 	if m := archiveLine.FindStringSubmatch(line); m != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,9 @@ func (p *Performance) Users(domain string) []peers.User {
 	index := map[string]int{}
 	accounts := map[string]string{}
 	for _, role := range p.Play.Cast {
+		if role.Guest {
+			continue
+		}
 		accounts[role.Name] = role.Account
 		if _, known := index[role.Account]; !known {
 			index[role.Account] = len(users)
@@ -64,6 +68,17 @@ func (p *Performance) Users(domain string) []peers.User {
 		b.Contacts = append(b.Contacts, peers.Contact{JID: a.Name + "@" + domain, Subscription: opposite[relation.Subscription]})
 	}
 	return users
+}
+
+// GuestsTalkTo are the addresses that guests may talk to.
+func (p *Performance) GuestsTalkTo(domain string) []string {
+	var out []string
+	for _, role := range p.Play.Cast {
+		if slices.Contains(p.Play.Guests, role.Name) {
+			out = append(out, p.user(role.Account)+"@"+domain)
+		}
+	}
+	return out
 }
 
 func (p *Performance) user(account string) string { return account + "-" + p.Run }
@@ -102,6 +117,9 @@ func (p *Performance) Perform(ctx context.Context, stage Stage) error {
 		c.full = c.bare() + "/" + role.Resource
 		p.clients[role.Name] = c
 		p.order = append(p.order, c)
+		if role.Guest {
+			continue
+		}
 		p.values[role.Name+".bare"] = c.bare()
 		p.values[role.Name+".full"] = c.full
 		p.values[role.Name+".user"] = c.user

@@ -2,6 +2,7 @@ package play
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"io/fs"
 	"os"
@@ -83,7 +84,7 @@ func transports() []bool {
 	}
 }
 
-// performAll gives all plays with the same archive default one server, and those that restart it one each.
+// performAll gives all plays with the same archive default one server, those with guests another, and those that restart it one each.
 func performAll(t *testing.T, kind peers.Kind, plays []*Play) {
 	shared := map[string][]*Performance{}
 	for _, direct := range transports() {
@@ -96,11 +97,15 @@ func performAll(t *testing.T, kind peers.Kind, plays []*Play) {
 				})
 				continue
 			}
-			shared[play.Archive] = append(shared[play.Archive], p)
+			key := play.Archive
+			if len(play.Guests) > 0 {
+				key += "-guests"
+			}
+			shared[key] = append(shared[key], p)
 		}
 	}
 	for archive, performances := range shared {
-		server := start(t, kind, archive, performances)
+		server := start(t, kind, performances[0].Play.Archive, performances)
 		t.Run("archive-"+archive, func(t *testing.T) {
 			for _, p := range performances {
 				t.Run(name(p), func(t *testing.T) {
@@ -125,8 +130,17 @@ func name(p *Performance) string {
 func start(t *testing.T, kind peers.Kind, archive string, performances []*Performance) *peers.Server {
 	t.Helper()
 	options := peers.Options{Archive: archive}
+	var guestsTo []string
 	for _, p := range performances {
 		options.Users = append(options.Users, p.Users("example.org")...)
+		guestsTo = append(guestsTo, p.GuestsTalkTo("example.org")...)
+	}
+	if len(guestsTo) > 0 && kind == peers.Stonechat {
+		list, err := json.Marshal(guestsTo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		options.Extra = "[guests]\nmost = 1000\nmost_per_source = 1000\nto = " + string(list) + "\n"
 	}
 	if kind == peers.Stonechat {
 		options.Binary = binary(t)

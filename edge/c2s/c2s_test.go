@@ -1,8 +1,6 @@
 package c2s
 
 import (
-	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,32 +43,6 @@ func TestLanguage(t *testing.T) {
 	}
 }
 
-func TestCrowd(t *testing.T) {
-	c := newCrowd(5, 2)
-	one := source(netip.MustParseAddrPort("192.0.2.1:1000"))
-	six := source(netip.MustParseAddrPort("[2001:db8::1]:1000"))
-	same := source(netip.MustParseAddrPort("[2001:db8::ffff:1]:9"))
-	mapped := source(netip.MustParseAddrPort("[::ffff:192.0.2.1]:7"))
-	if six != same || one != mapped {
-		t.Fatalf("sources %v %v %v %v", one, mapped, six, same)
-	}
-	for i, step := range []struct {
-		from netip.Prefix
-		off  bool
-		want bool
-	}{{one, false, true}, {one, false, true}, {one, false, false}, {six, false, true}, {one, true, true}, {six, false, true}, {six, true, false}} {
-		if got := c.enter(step.from, step.off); got != step.want {
-			t.Errorf("step %d: %v", i, got)
-		}
-	}
-	for range 3 {
-		c.leave(one)
-	}
-	if c.size() != 2 || len(c.sources) != 1 {
-		t.Errorf("%d left from %d sources", c.size(), len(c.sources))
-	}
-}
-
 func TestBucket(t *testing.T) {
 	var b bucket
 	now := time.Unix(1_000_000, 0)
@@ -85,31 +57,5 @@ func TestBucket(t *testing.T) {
 	}
 	if b.take(0, 10, 100, now.Add(time.Hour)); b.tokens != 100 {
 		t.Errorf("%d tokens in a bucket of 100", b.tokens)
-	}
-}
-
-// The first wrong passwords are answered at once, later ones wait: per source and per account, and not for ever.
-func TestGuesses(t *testing.T) {
-	now := time.Unix(1_000_000, 0)
-	var g guesses
-	var waits []time.Duration
-	for range 10 {
-		waits = append(waits, g.wait(now, "source", "account"))
-	}
-	want := []time.Duration{0, 0, 0, 0, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 2 * time.Second, 2 * time.Second}
-	if !slices.Equal(waits, want) {
-		t.Errorf("waits %v, want %v", waits, want)
-	}
-	if g.wait(now, "other source", "account") == 0 || g.wait(now, "source", "other account") == 0 || g.wait(now, "third source", "third account") != 0 {
-		t.Error("source and account do not count each for itself")
-	}
-	if wait := g.wait(now.Add(5*time.Minute), "source", "account"); wait != 0 {
-		t.Errorf("five minutes later: %v", wait)
-	}
-	for i := range 3 * maxGuessers {
-		g.wait(now, i)
-	}
-	if len(g.wrong) > maxGuessers {
-		t.Errorf("%d entries", len(g.wrong))
 	}
 }

@@ -40,12 +40,15 @@ type conn struct {
 	stream  *stream.Conn
 	host    *core.Host
 	session *core.Session
+	guest   jid.JID        // let in without an account; zero: it was none
 	account jid.JID        // proven by SASL
 	lang    string         // of stanzas that name none
 	before  *core.Stranger // what modules keep of it until it is logged in
 	hurry   *time.Timer    // ends the way to a log-in
-	shaking bool           // counts as a handshake
+	present *stay          // among the connections
+	shaking *stay          // among the handshakes; ended when it is none any more
 	failed  int            // wrong passwords
+	waited  time.Duration  // before the last word on a password
 	work    *core.Work     // while a burst is read
 	held    int            // turns brought and not worked yet
 	pinged  bool           // the client was silent and is asked for a sign of life
@@ -88,6 +91,9 @@ func (c *conn) leave() {
 		w := core.NewWork(c.door.pool)
 		c.session.Lose(w, c, core.LostLine)
 		w.Run()
+	}
+	if c.session == nil && !c.guest.IsZero() {
+		c.host.DismissGuest(c.guest)
 	}
 	c.door.forget(c)
 }
@@ -173,10 +179,15 @@ func (c *conn) open(ctx context.Context, nc net.Conn, direct bool, deadline time
 
 // settleIn ends the counting as a handshake.
 func (c *conn) settleIn() {
-	if c.shaking {
-		c.shaking = false
-		c.door.handshakes.leave(c.from)
+	if c.shaking != nil {
+		c.shaking.leave()
 	}
+}
+
+// makeRoom ends a handshake for the sake of newer ones.
+func (c *conn) makeRoom() {
+	c.door.hosts.Refused("handshakes_dropped")
+	c.sever()
 }
 
 // receive brings one stanza to the owner, as long as the client is within its rates and its window. Stanzas that arrive together become

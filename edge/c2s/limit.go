@@ -1,64 +1,6 @@
 package c2s
 
-import (
-	"net/netip"
-	"sync"
-	"time"
-)
-
-// crowd counts connections and handshakes, in all and by source. IPv6 sources are networks of 64 bits.
-type crowd struct {
-	all, perSource int
-
-	mu      sync.Mutex
-	total   int
-	sources map[netip.Prefix]int
-}
-
-func newCrowd(all, perSource int) *crowd {
-	return &crowd{all: all, perSource: perSource, sources: make(map[netip.Prefix]int)}
-}
-
-// enter counts one from the address, unless there are too many. off lets the limit per source pass.
-func (c *crowd) enter(from netip.Prefix, off bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.total >= c.all || (!off && c.sources[from] >= c.perSource) {
-		return false
-	}
-	c.total++
-	c.sources[from]++
-	return true
-}
-
-func (c *crowd) leave(from netip.Prefix) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.total--
-	if c.sources[from]--; c.sources[from] <= 0 {
-		delete(c.sources, from)
-	}
-}
-
-func (c *crowd) size() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.total
-}
-
-// source is what limits are counted by.
-func source(a netip.AddrPort) netip.Prefix {
-	ip := a.Addr().Unmap()
-	bits := 32
-	if ip.Is6() {
-		bits = 64
-	}
-	p, err := ip.WithZone("").Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}
+import "time"
 
 // bucket is a token bucket in two words. It belongs to one read loop.
 type bucket struct {

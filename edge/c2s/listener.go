@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +32,7 @@ type Door struct {
 
 	connections *crowd
 	handshakes  *crowd
+	waiting     *crowd // attempts to log in whose answer waits
 	guesses     guesses
 	numbers     atomic.Uint64
 	works       sync.Pool
@@ -73,7 +75,9 @@ func New(p Parts) (*Door, error) {
 	d := &Door{
 		config: p.Config, router: p.Router, pool: p.Pool, hosts: p.Core, tls: p.TLS, obs: p.Obs, poller: poller, severed: make(chan struct{}),
 		connections: newCrowd(l.Connections, l.ConnectionsPerSource),
-		handshakes:  newCrowd(l.Handshakes, l.HandshakesPerSource),
+		handshakes:  newRing(l.Handshakes, l.HandshakesPerSource),
+		waiting:     newRing(p.Config.Guessing.Waiting, p.Config.Guessing.WaitingPerSource),
+		guesses:     guesses{limits: &p.Config.Guessing},
 		conns:       make(map[*conn]struct{}),
 		metrics: metrics{
 			accepted: p.Obs.Counter("c2s_accepted_total", "Client connections accepted."),
@@ -83,6 +87,7 @@ func New(p Parts) (*Door, error) {
 	d.direct = p.TLS.Clone()
 	d.direct.NextProtos = []string{"xmpp-client"} // XEP-0368 section 3
 	p.Obs.Gauge("c2s_connections", "Client connections now.", func() float64 { return float64(d.connections.size()) })
+	p.Obs.Gauge("logins_waiting", "Attempts to log in whose answer waits, to slow guessing.", func() float64 { return float64(d.waiting.size()) })
 	p.Obs.Gauge("c2s_handshakes", "Client connections that are not logged in yet.", func() float64 { return float64(d.handshakes.size()) })
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d, nil
@@ -98,7 +103,13 @@ func (d *Door) Serve(l net.Listener, direct bool) error {
 			return nil
 		case err != nil:
 			// Out of descriptors, or a connection that broke before it was accepted: go on, but not in a hurry.
-			d.obs.Log.Warn("not accepted", obs.Err, err)
+			if pause == 0 {
+				d.obs.Log.Warn("not accepted", obs.Err, err)
+			}
+			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+				d.hosts.Refused("descriptors")
+				d.handshakes.evict() // or whoever holds the descriptors keeps everybody out
+			}
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			time.Sleep(pause)
 			continue
@@ -113,20 +124,20 @@ func (d *Door) accept(nc net.Conn, direct bool) {
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		addr = a.AddrPort()
 	}
-	from, off := source(addr), !d.config.RateLimits
-	if !d.connections.enter(from, off) {
+	off := !d.config.RateLimits
+	c := &conn{door: d, number: d.numbers.Add(1), addr: addr, from: source(addr), nc: nc, closed: make(chan struct{})}
+	if c.present = d.connections.enter(addr, off, nil); c.present == nil {
 		d.hosts.Refused("connections")
 		_ = nc.Close()
 		return
 	}
-	if !d.handshakes.enter(from, off) {
+	if c.shaking = d.handshakes.enter(addr, off, c.makeRoom); c.shaking == nil {
 		d.hosts.Refused("handshakes")
-		d.connections.leave(from)
+		c.present.leave()
 		_ = nc.Close()
 		return
 	}
 	d.metrics.accepted.Inc()
-	c := &conn{door: d, number: d.numbers.Add(1), addr: addr, from: from, shaking: true, closed: make(chan struct{})}
 	d.mu.Lock()
 	ended := d.ended
 	if !ended {
@@ -135,8 +146,8 @@ func (d *Door) accept(nc net.Conn, direct bool) {
 	}
 	d.mu.Unlock()
 	if ended {
-		d.connections.leave(from)
-		d.handshakes.leave(from)
+		c.present.leave()
+		c.shaking.leave()
 		_ = nc.Close()
 		return
 	}
@@ -146,7 +157,7 @@ func (d *Door) accept(nc net.Conn, direct bool) {
 // forget ends the accounting of a connection.
 func (d *Door) forget(c *conn) {
 	c.settleIn()
-	d.connections.leave(c.from)
+	c.present.leave()
 	d.mu.Lock()
 	delete(d.conns, c)
 	d.mu.Unlock()

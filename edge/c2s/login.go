@@ -27,7 +27,11 @@ func (c *conn) offer() offer {
 	if c.door.config.Login.ChannelBinding {
 		bindings = c.stream.Bindings(nil)
 	}
-	return offer{sasl.Offer([]sasl.Hash{sasl.SHA1, sasl.SHA256}, len(bindings) > 0, c.door.config.Login.Plain), bindings}
+	mechanisms := sasl.Offer([]sasl.Hash{sasl.SHA1, sasl.SHA256}, len(bindings) > 0, c.door.config.Login.Plain)
+	if len(c.door.config.Guests.To) > 0 {
+		mechanisms = append(mechanisms, sasl.Anonymous)
+	}
+	return offer{mechanisms, bindings}
 }
 
 // feature is the stream feature of RFC 6120 section 6.3.3.
@@ -55,7 +59,8 @@ func (c *conn) login(ctx context.Context, o offer) error {
 		}
 		return sasl.NewServer(mechanism, c.lookup(ctx), sasl.Options{
 			Secret: c.host.Ports.Authenticator.Secret(), Iterations: c.door.config.Login.Iterations, AllowPlain: c.door.config.Login.Plain,
-			Bindings: o.bindings, Authorize: c.authorize, Refusing: func(user string) { c.slow(ctx, user) }, Admit: c.admit(ctx),
+			Bindings: o.bindings, Authorize: c.authorize,
+			Deciding: func(user string, right bool) error { return c.slow(ctx, user, right) }, Guest: c.welcome, Admit: c.admit(ctx),
 		})
 	})
 	user := ""
@@ -72,8 +77,19 @@ func (c *conn) login(ctx context.Context, o offer) error {
 	if c.account, err = c.accountOf(user); err != nil {
 		return &stanza.StreamError{Condition: stanza.StreamInternalServerError}
 	}
-	c.report(c.account, mechanism, true)
+	c.report(c.account, mechanism, "")
 	return nil
+}
+
+// welcome lets a guest in. It is gone when it has not got a session.
+func (c *conn) welcome() (string, error) {
+	guest, err := c.host.AdmitGuest(c.from)
+	if err != nil {
+		c.door.hosts.Refused("guests")
+		return "", err
+	}
+	c.guest = guest
+	return guest.Local(), nil
 }
 
 func (c *conn) lookup(ctx context.Context) sasl.Lookup {
@@ -86,8 +102,14 @@ func (c *conn) lookup(ctx context.Context) sasl.Lookup {
 	}
 }
 
+// errNoName: nobody is called nothing; the domain is not an account.
+var errNoName = errors.New("no name")
+
 // accountOf is the bare address of a user name of this host.
 func (c *conn) accountOf(user string) (jid.JID, error) {
+	if user == "" {
+		return jid.JID{}, errNoName
+	}
 	return jid.New(user, c.host.Domain.Domain(), "")
 }
 
@@ -103,33 +125,44 @@ func (c *conn) authorize(user, authzid string) bool {
 
 // loginFailed counts a failure that the client was told of, and ends the stream after too many (RFC 6120 section 6.4.5).
 func (c *conn) loginFailed(mechanism, user string, e *sasl.Error) error {
-	if e.Condition == sasl.TemporaryAuthFailure {
+	if e.Condition == sasl.TemporaryAuthFailure && !ours(e.Err) {
 		c.door.obs.Log.Error("log-in not possible", obs.Conn, c.number, obs.Err, e.Unwrap())
 	}
 	account, err := c.accountOf(user)
 	if err != nil {
 		account = jid.JID{} // not even a name
 	}
-	c.report(account, mechanism, false)
+	c.report(account, mechanism, string(e.Condition))
 	if c.failed++; c.failed >= c.door.config.Limits.LoginFailures {
 		c.door.hosts.Refused("login_failures")
+		c.door.obs.Log.Info("stream cut", obs.Conn, c.number, obs.Peer, c.addr.String(), obs.Reason, "too many failed log-ins", "failures", c.failed)
 		return &stanza.StreamError{Condition: stanza.StreamPolicyViolation, Text: "too many failed log-ins"}
 	}
 	return nil
 }
 
-// report counts and logs one attempt and tells whoever watches.
-func (c *conn) report(account jid.JID, mechanism string, accepted bool) {
+// ours tells whether an attempt was ended on purpose or because its client or we have gone; anything else is a fault.
+func ours(err error) bool {
+	return errors.Is(err, errCrowded) || errors.Is(err, core.ErrGuests) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// report counts and logs one attempt and tells whoever watches. reason is why it was refused, one of the conditions of SASL; empty: it was not.
+// Nothing that the client sent goes into the log as it is: the account is an address and the mechanism one that we know.
+func (c *conn) report(account jid.JID, mechanism, reason string) {
 	outcome := "refused"
-	if accepted {
+	if reason == "" {
 		outcome = "accepted"
 	}
-	if _, known := sasl.ParseMechanism(mechanism); !known {
+	if _, known := sasl.ParseMechanism(mechanism); !known && mechanism != sasl.Anonymous {
 		mechanism = "unknown"
 	}
 	c.door.metrics.logins.WithLabelValues(mechanism, outcome).Inc()
-	c.door.obs.Log.Info("login", obs.Conn, c.number, obs.JID, account.String(), obs.Peer, c.addr.String(), "mechanism", mechanism, "outcome", outcome)
-	a := core.Attempt{Account: account, Mechanism: mechanism, Address: c.addr.Addr().String(), Accepted: accepted}
+	c.door.obs.Log.Info("login", obs.Conn, c.number, obs.JID, account.String(), obs.Peer, c.addr.String(), "mechanism", mechanism, "outcome", outcome,
+		obs.Reason, reason, "delay", c.waited)
+	a := core.Attempt{
+		Account: account, Mechanism: mechanism, Address: c.addr.Addr().String(), Accepted: reason == "", Reason: reason, Delay: c.waited,
+	}
+	c.waited = 0
 	for _, h := range c.host.Hooks.Login {
 		h.Do(&a)
 	}

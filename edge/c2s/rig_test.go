@@ -108,8 +108,12 @@ const header = "<stream:stream to='example.org' version='1.0' xmlns='jabber:clie
 // accept makes the door's end of a connection, as accept does.
 func (r *rig) accept() (client, server net.Conn, c *conn) {
 	client, server = sockets(r.t)
-	c = &conn{door: r.door, closed: make(chan struct{})}
-	r.door.connections.enter(c.from, true)
+	c = &conn{door: r.door, number: r.door.numbers.Add(1), closed: make(chan struct{})}
+	if a, ok := server.RemoteAddr().(*net.TCPAddr); ok {
+		c.addr = a.AddrPort()
+		c.from = source(c.addr)
+	}
+	c.present = r.door.connections.enter(c.addr, true, nil)
 	r.door.mu.Lock()
 	r.door.conns[c] = struct{}{}
 	r.door.wait.Add(1)

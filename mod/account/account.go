@@ -4,6 +4,7 @@ package account
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"stonechat/config"
 	"stonechat/core"
@@ -12,23 +13,30 @@ import (
 	"stonechat/xmpp/sasl"
 )
 
-// Module offers core.Authenticator.
+// Module offers core.Authenticator. One value may be installed on one host.
 type Module struct {
 	accounts store.Accounts
 	login    config.Login
 	secret   []byte
+	host     *core.Host
+
+	shapesOf store.Shapes
+	shapes   atomic.Pointer[shapes]
+	news     chan struct{} // there is a shape that was not there before
 }
 
-// New takes the accounts and the secret under which salts are made up for accounts that do not exist.
-func New(accounts store.Accounts, login config.Login, secret []byte) *Module {
-	return &Module{accounts, login, secret}
+// New takes the accounts and the secret under which salts are made up for accounts that do not exist, which look like those in s.
+func New(accounts store.Accounts, s store.Shapes, login config.Login, secret []byte) *Module {
+	return &Module{accounts: accounts, shapesOf: s, login: login, secret: secret, news: make(chan struct{}, 1)}
 }
 
 // Name of the module.
 func (m *Module) Name() string { return "account" }
 
-// Install offers the port.
+// Install offers the port. It reads the store.
 func (m *Module) Install(h *core.Host) {
+	m.host = h
+	m.look(context.Background()) // before the doors open, so that nobody is told apart from the first connection on
 	h.Ports.Authenticator = m
 	h.Hooks.Admitting = append(h.Hooks.Admitting, core.Hook[func(context.Context, jid.JID) (string, error)]{Module: m.Name(), Do: m.admitting})
 }
@@ -48,19 +56,23 @@ func (m *Module) admitting(ctx context.Context, account jid.JID) (string, error)
 // Secret is core.Authenticator's.
 func (m *Module) Secret() []byte { return m.secret }
 
-// Credential is core.Authenticator's. A disabled account looks like one that does not exist. One that waits for
-// approval is proven like any other, and told so only then: to whoever does not know the password it looks like a wrong one.
+// Credential is core.Authenticator's. Whoever is disabled shows what it always did, and whoever does not exist what somebody else might. Who
+// waits for approval is proven like any other, and told so only then: to whoever does not know the password it looks like a wrong one.
 func (m *Module) Credential(ctx context.Context, account jid.JID, hash sasl.Hash) (sasl.Credential, bool, error) {
 	a, err := m.accounts.Get(ctx, account.Domain(), account.Local())
-	if errors.Is(err, store.ErrNotFound) || (err == nil && a.Disabled && !a.Waiting) {
-		return sasl.Credential{}, false, nil
+	nobody := m.nobody(account, hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return nobody, false, nil
 	}
 	if err != nil {
 		return sasl.Credential{}, false, err
 	}
+	m.seen(a.Credentials)
 	for _, c := range a.Credentials {
 		if c.Mechanism == "SCRAM-"+hash.String() {
-			return sasl.Credential{Hash: hash, Salt: c.Salt, Iterations: c.Iterations, StoredKey: c.StoredKey, ServerKey: c.ServerKey}, true, nil
+			return sasl.Credential{
+				Hash: hash, Salt: c.Salt, Iterations: c.Iterations, StoredKey: c.StoredKey, ServerKey: c.ServerKey,
+			}, !a.Disabled || a.Waiting, nil
 		}
 	}
 	return sasl.Credential{}, false, nil

@@ -46,6 +46,9 @@ func readPrefs(kept store.ArchivePrefs, standard store.ArchiveDefault) prefs {
 
 // wants applies XEP-0441 section 2.3 to the address that an outgoing message is to or an incoming one is from.
 func (x *archive) wants(a *core.Account, b *box, peer jid.JID) bool {
+	if a.ID == 0 {
+		return false // a guest
+	}
 	p := &b.prefs
 	bare := peer.Bare()
 	if len(p.lists) > 0 {

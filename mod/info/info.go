@@ -40,23 +40,25 @@ func (m *Module) Install(h *core.Host) {
 		h.IQ.Handle(core.IQ{Space: space, Local: local, Type: typ, To: to, Action: act, Module: m.Name(), Do: do})
 	}
 	row(ns.DiscoInfo, "query", stanza.Get, core.ToHost, core.ActSeeHost, m.hostInfo)
-	row(ns.DiscoInfo, "query", stanza.Get, core.ToOwn, core.ActUseAccount, m.accountInfo)
+	row(ns.DiscoInfo, "query", stanza.Get, core.ToOwn, core.ActUseSession, m.accountInfo)
 	row(ns.DiscoInfo, "query", stanza.Get, core.ToContact, core.ActSeeContact, m.accountInfo)
 	row(ns.DiscoItems, "query", stanza.Get, core.ToHost, core.ActSeeHost, hostItems)
-	row(ns.DiscoItems, "query", stanza.Get, core.ToOwn, core.ActUseAccount, accountItems)
+	row(ns.DiscoItems, "query", stanza.Get, core.ToOwn, core.ActUseSession, accountItems)
 	row(ns.DiscoItems, "query", stanza.Get, core.ToContact, core.ActSeeAnyone, accountItems)
 	row(ns.Ping, "ping", stanza.Get, core.ToHost, core.ActSeeHost, empty)
-	row(ns.Ping, "ping", stanza.Get, core.ToOwn, core.ActUseAccount, empty)
+	row(ns.Ping, "ping", stanza.Get, core.ToOwn, core.ActUseSession, empty)
 	row(ns.Ping, "ping", stanza.Get, core.ToContact, core.ActSeeContact, empty)
 	row(ns.Version, "query", stanza.Get, core.ToHost, core.ActSeeHost, m.softwareVersion)
 	row(ns.Time, "time", stanza.Get, core.ToHost, core.ActSeeHost, now)
-	row(ns.Session, "session", stanza.Set, core.ToOwn, core.ActUseAccount, empty)
+	row(ns.Session, "session", stanza.Set, core.ToOwn, core.ActUseSession, empty)
 	row(ns.Session, "session", stanza.Set, core.ToHost, core.ActSeeHost, empty)
-	features := []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping}
-	h.Disco.HostFeatures = append(h.Disco.HostFeatures, append(features, ns.Version, ns.Time, ns.Caps)...)
-	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, features...)
+	h.Disco.HostFeatures = append(h.Disco.HostFeatures, append(everybody(), ns.Version, ns.Time, ns.Caps)...)
+	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, everybody()...)
 	m.caps(h)
 }
+
+// everybody are the features of the host and of every account.
+func everybody() []string { return []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping} }
 
 // capsNode names the program in caps.
 const capsNode = "urn:stonechat:server"
@@ -155,6 +157,10 @@ func (m *Module) accountInfo(_ context.Context, e *core.Event) (core.Answer, err
 	i := disco.Info{
 		Identities: []disco.Identity{{Category: "account", Type: "registered"}},
 		Features:   e.Host.Disco.AccountFeatures,
+	}
+	if e.Account.Guest() {
+		// XEP-0175 section 4
+		i.Identities[0].Type, i.Features = "anonymous", everybody()
 	}
 	return core.Answer{Payload: string(i.AppendXML(nil))}, noNode(e)
 }

@@ -140,6 +140,7 @@ var eraseRest = [...]string{
 	"DELETE FROM leavers WHERE owner = $1",
 	"DELETE FROM circle_members WHERE owner = $1",
 	"DELETE FROM ties WHERE owner = $1",
+	"DELETE FROM places WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

@@ -161,6 +161,7 @@ func (db *DB) work(w *writer) {
 		Blocks: blocks{db}, Reports: reports{db}, Strangers: strangers{db}, Personal: personal{db},
 		Sessions: sessions{db}, Activity: activity{db},
 		Invites: invites{db}, Leavers: leavers{db}, Circles: circles{db},
+		Places: places{db}, Shapes: shapes{db},
 	}
 	l := &loop{db: db, w: w}
 	db.running.Go(l.run)

@@ -80,6 +80,8 @@ func Run(t *testing.T, open Open) {
 		{"Reset", testReset},
 		{"Leavers", testLeavers},
 		{"Circles", testCircles},
+		{"Places", testPlaces},
+		{"Shapes", testShapes},
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 	} {

@@ -71,10 +71,15 @@ func NewCredential(h Hash, password string, salt []byte, iterations int) (Creden
 }
 
 // Verify reports whether password belongs to the credential. It costs the full
-// derivation whether it does or not.
+// derivation whether it does or not, also for old credentials with fewer than
+// MinIterations.
 func (c Credential) Verify(password string) bool {
-	d, err := NewCredential(c.Hash, password, c.Salt, c.Iterations)
-	return err == nil && hmac.Equal(d.StoredKey, c.StoredKey)
+	p, err := preparePassword(password)
+	if err != nil || !c.valid() {
+		return false
+	}
+	salted, err := saltPassword(c.Hash, p, c.Salt, c.Iterations)
+	return err == nil && hmac.Equal(c.Hash.sum(c.Hash.mac(salted, []byte("Client Key"))), c.StoredKey)
 }
 
 func (c Credential) valid() bool {

@@ -1,6 +1,6 @@
 // Package sasl implements the SASL mechanisms of XMPP in both roles: the SCRAM
 // family (RFC 5802, RFC 7677), with and without channel binding (RFC 5929,
-// RFC 9266), and PLAIN (RFC 4616).
+// RFC 9266), PLAIN (RFC 4616), and on the receiving side ANONYMOUS (RFC 4505).
 //
 // It deals in decoded messages; base64 and the XML around them belong to the
 // stream. A server keeps no password but a Credential, from which the password
@@ -13,6 +13,8 @@ import "strings"
 const (
 	// Plain is the mechanism of RFC 4616: the password itself is sent.
 	Plain = "PLAIN"
+	// Anonymous is the mechanism of RFC 4505, for guests. Only Server speaks it.
+	Anonymous = "ANONYMOUS"
 	// ScramSHA1 is the mechanism of RFC 5802.
 	ScramSHA1 = "SCRAM-SHA-1"
 	// ScramSHA1Plus is ScramSHA1 with channel binding.

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Lookup finds the credential of a user for one hash function. The name is
 // prepared (RFC 8265 section 3.3) but may still hold characters that no
 // account name has. ok is false when there is no such user or no such
-// credential; err is for a store that cannot answer.
+// credential, or the user may not log in; Salt and Iterations of c, where they
+// are set, are then what the client is shown. err is for a store that cannot
+// answer.
 type Lookup func(username string, h Hash) (c Credential, ok bool, err error)
 
 // Options are the terms of one login on the receiving side.
@@ -20,8 +23,9 @@ type Options struct {
 	// least 16 bytes and stay the same for the life of the server, or the names
 	// of its users can be found out.
 	Secret []byte
-	// Iterations is the count told for unknown users; it should be the one that
-	// new credentials get. Less than MinIterations means MinIterations.
+	// Iterations is the count told for unknown users of whom Lookup says nothing;
+	// it should be the one that new credentials get. Less than MinIterations means
+	// MinIterations.
 	Iterations int
 	// Bindings are the channel bindings of this connection. When there is one,
 	// -PLUS mechanisms count as offered, and a client that says it could bind
@@ -35,9 +39,14 @@ type Options struct {
 	// Authorize decides whether username may act as the non-empty authzid that
 	// the client sent. Without it every such wish is refused.
 	Authorize func(username, authzid string) bool
-	// Refusing is called before a wrong proof or password is reported, for users
-	// that exist and others alike; it may wait, to slow guessing. It may be nil.
-	Refusing func(username string)
+	// Deciding is called before anything is said of a proof or password, right or
+	// wrong, for users that exist and others alike. It may wait, to slow guessing:
+	// were only wrong ones slowed, whoever guesses would not wait for the answer.
+	// An error ends the attempt, without a word of what was right. It may be nil.
+	Deciding func(username string, right bool) error
+	// Guest admits a user without a name (RFC 4505) and returns the one that it
+	// gets. ANONYMOUS is not offered without it.
+	Guest func() (username string, err error)
 	// Admit is asked when the proof was right; its error, an *Error, ends the
 	// attempt instead of success. It may wait. It may be nil.
 	Admit func(username string) error
@@ -61,7 +70,8 @@ type Server struct {
 	known       bool
 	nonce       string // client's and server's together
 	serverFirst string
-	draw        func() string // newNonce
+	draw        func() string                 // newNonce
+	verify      func(Credential, string) bool // Credential.Verify
 }
 
 // Steps of a Server.
@@ -78,6 +88,9 @@ func NewServer(mechanism string, lookup Lookup, o Options) (*Server, error) {
 	if len(o.Secret) < 16 {
 		return nil, ErrOptions
 	}
+	if mechanism == Anonymous && o.Guest != nil {
+		return &Server{mech: Mechanism{Name: Anonymous}, opt: o}, nil
+	}
 	m, ok := ParseMechanism(mechanism)
 	if !ok || m.Plus && len(o.Bindings) == 0 || m.Hash == 0 && !o.AllowPlain {
 		return nil, &Error{Condition: InvalidMechanism}
@@ -86,7 +99,7 @@ func NewServer(mechanism string, lookup Lookup, o Options) (*Server, error) {
 	if !o.PlainHash.valid() {
 		o.PlainHash = SHA256
 	}
-	return &Server{mech: m, lookup: lookup, opt: o, draw: newNonce}, nil
+	return &Server{mech: m, lookup: lookup, opt: o, draw: newNonce, verify: Credential.Verify}, nil
 }
 
 // Mechanism returns the mechanism of the attempt.
@@ -113,9 +126,11 @@ func (s *Server) Next(response []byte) (challenge []byte, done bool, err error) 
 		return nil, false, malformed("the exchange is over")
 	case len(response) > MaxMessage:
 		return nil, false, malformed("message too long")
-	case response == nil && step == stepFirst:
+	case response == nil && step == stepFirst && s.mech.Name != Anonymous: // XEP-0175: a guest need not say anything
 		s.step = stepFirst
 		return []byte{}, false, nil
+	case s.mech.Name == Anonymous:
+		return s.anonymous(string(response))
 	case s.mech.Hash == 0:
 		return s.plain(string(response))
 	case step == stepFirst:
@@ -182,7 +197,7 @@ func (s *Server) find(h Hash) error {
 	if err != nil {
 		return &Error{Condition: TemporaryAuthFailure, Err: err}
 	}
-	made := s.madeUp(h)
+	made := s.madeUp(h, c)
 	if s.known = ok && c.Hash == h && c.valid(); !s.known {
 		c = made
 	}
@@ -191,15 +206,19 @@ func (s *Server) find(h Hash) error {
 }
 
 // madeUp is the same for a name as long as the secret is, and looks like a
-// real one from outside.
-func (s *Server) madeUp(h Hash) Credential {
+// real one from outside; as what is shown says, if it says anything.
+func (s *Server) madeUp(h Hash, shown Credential) Credential {
 	part := func(label string) []byte {
 		return SHA512.mac(s.opt.Secret, []byte(label+"\x00"+h.String()+"\x00"+s.user))
 	}
-	return Credential{
+	c := Credential{
 		Hash: h, Iterations: s.opt.Iterations, Salt: part("salt")[:SaltSize],
 		StoredKey: part("stored")[:h.Size()], ServerKey: part("server")[:h.Size()],
 	}
+	if len(shown.Salt) > 0 && len(shown.Salt) <= maxSalt && shown.Iterations > 0 && shown.Iterations <= MaxIterations {
+		c.Salt, c.Iterations = shown.Salt, shown.Iterations
+	}
+	return c
 }
 
 func (s *Server) clientFinal(msg string) ([]byte, bool, error) {
@@ -223,8 +242,8 @@ func (s *Server) clientFinal(msg string) ([]byte, bool, error) {
 	key := h.mac(s.cred.StoredKey, auth)
 	subtle.XORBytes(key, key, m.proof)
 	right := hmac.Equal(h.sum(key), s.cred.StoredKey)
-	if !right || !s.known {
-		return nil, false, s.refuse()
+	if err := s.decide(right && s.known); err != nil {
+		return nil, false, err
 	}
 	if err := s.admit(); err != nil {
 		return nil, false, err
@@ -240,12 +259,17 @@ func (s *Server) admit() error {
 	return s.opt.Admit(s.user)
 }
 
-// refuse is the end of a wrong proof.
-func (s *Server) refuse() error {
-	if s.opt.Refusing != nil {
-		s.opt.Refusing(s.user)
+// decide says whether the user is who it claims to be, when it is time to.
+func (s *Server) decide(right bool) error {
+	if s.opt.Deciding != nil {
+		if err := s.opt.Deciding(s.user, right); err != nil {
+			return &Error{Condition: TemporaryAuthFailure, Err: err}
+		}
 	}
-	return refused()
+	if !right {
+		return refused()
+	}
+	return nil
 }
 
 // expectedBinding is the only value that c= may have, to the byte.
@@ -271,11 +295,30 @@ func (s *Server) plain(msg string) ([]byte, bool, error) {
 	if err := s.find(s.opt.PlainHash); err != nil {
 		return nil, false, err
 	}
-	if right := s.cred.Verify(parts[2]); !right || !s.known {
-		return nil, false, s.refuse()
+	right := s.verify(s.cred, parts[2])
+	if err := s.decide(right && s.known); err != nil {
+		return nil, false, err
 	}
 	if err := s.admit(); err != nil {
 		return nil, false, err
 	}
+	return nil, true, nil
+}
+
+// maxTrace is how long the trace information of a guest may be (RFC 4505
+// section 2), in characters.
+const maxTrace = 255
+
+// anonymous is the whole exchange of RFC 4505 section 2. What a guest says of
+// itself proves nothing and is not kept.
+func (s *Server) anonymous(trace string) ([]byte, bool, error) {
+	if !utf8.ValidString(trace) || utf8.RuneCountInString(trace) > maxTrace || strings.ContainsRune(trace, 0) {
+		return nil, false, malformed("ANONYMOUS message")
+	}
+	user, err := s.opt.Guest()
+	if err != nil {
+		return nil, false, &Error{Condition: TemporaryAuthFailure, Err: err}
+	}
+	s.user = user
 	return nil, true, nil
 }

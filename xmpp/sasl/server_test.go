@@ -2,6 +2,8 @@ package sasl
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -262,28 +264,134 @@ func TestNonceIsCompared(t *testing.T) {
 	}
 }
 
-// TestRefusing: every wrong password can be slowed, whether or not there is such a user, and no right one.
-func TestRefusing(t *testing.T) {
+// TestDeciding: every word on a password can be slowed and withheld, right or wrong, whether or not there is such a user.
+func TestDeciding(t *testing.T) {
+	withheld := errors.New("not now")
 	for _, tc := range []struct {
 		mechanism, user, password, want string
+		verdict                         error
+		condition                       Condition
 	}{
-		{ScramSHA256, "juliet", "s3cret", ""},
-		{ScramSHA256, "juliet", "wrong", "juliet"},
-		{ScramSHA256, "Romeo", "s3cret", "romeo"},
-		{Plain, "juliet", "s3cret", ""},
-		{Plain, "juliet", "wrong", "juliet"},
-		{Plain, "romeo", "wrong", "romeo"},
+		{ScramSHA256, "juliet", "s3cret", "juliet true", nil, ""},
+		{ScramSHA256, "juliet", "wrong", "juliet false", nil, NotAuthorized},
+		{ScramSHA256, "Romeo", "s3cret", "romeo false", nil, NotAuthorized},
+		{Plain, "juliet", "s3cret", "juliet true", nil, ""},
+		{Plain, "juliet", "wrong", "juliet false", nil, NotAuthorized},
+		{Plain, "romeo", "wrong", "romeo false", nil, NotAuthorized},
+		{ScramSHA256, "juliet", "s3cret", "juliet true", withheld, TemporaryAuthFailure},
+		{Plain, "juliet", "s3cret", "juliet true", withheld, TemporaryAuthFailure},
+		{Plain, "juliet", "wrong", "juliet false", withheld, TemporaryAuthFailure},
 	} {
 		got := ""
 		s := newServer(t, tc.mechanism, users{"juliet": credential(t, SHA256, "s3cret")}, Options{
-			AllowPlain: true, Refusing: func(user string) { got += user },
+			AllowPlain: true, Deciding: func(user string, right bool) error {
+				got += fmt.Sprint(user, " ", right)
+				return tc.verdict
+			},
 		})
 		c, err := NewClient([]string{tc.mechanism}, Login{Username: tc.user, Password: tc.password, AllowPlain: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := exchange(s, c); (err == nil) != (tc.want == "") || got != tc.want {
-			t.Errorf("%s of %s: %v, %q was slowed, want %q", tc.mechanism, tc.user, err, got, tc.want)
+		if err := exchange(s, c); condition(err) != tc.condition || (err == nil) != (tc.condition == "") || got != tc.want {
+			t.Errorf("%s of %s: %v after %q, want %q", tc.mechanism, tc.user, err, got, tc.want)
 		}
+	}
+}
+
+// PLAIN costs the same work for whoever there is and for nobody: one derivation, of as many rounds as the other mechanisms show.
+func TestPlainWork(t *testing.T) {
+	const rounds = 2 * MinIterations
+	known, err := NewCredential(SHA256, "s3cret", []byte("salt"), rounds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lookup := func(name string, h Hash) (Credential, bool, error) {
+		switch name {
+		case "juliet":
+			return known, true, nil
+		case "disabled":
+			return known, false, nil
+		}
+		return Credential{Salt: []byte("tlas"), Iterations: rounds}, false, nil
+	}
+	for name, right := range map[string]bool{"juliet": true, "disabled": false, "nobody": false} {
+		s, err := NewServer(Plain, lookup, Options{Secret: []byte("0123456789abcdef"), AllowPlain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var work []string
+		s.verify = func(c Credential, password string) bool {
+			work = append(work, fmt.Sprint(c.Hash, len(c.Salt), c.Iterations))
+			return c.Verify(password)
+		}
+		_, done, err := s.Next([]byte("\x00" + name + "\x00s3cret"))
+		if done != right || (err == nil) != right {
+			t.Errorf("%s: done %v, %v", name, done, err)
+		}
+		if want := fmt.Sprint(SHA256, 4, rounds); len(work) != 1 || work[0] != want {
+			t.Errorf("%s cost %v, want %s", name, work, want)
+		}
+	}
+}
+
+// What a look-up says is to be shown is shown, and lets nobody in.
+func TestShown(t *testing.T) {
+	known := credential(t, SHA256, "s3cret")
+	for _, shown := range []Credential{known, {Salt: []byte("0123"), Iterations: 5000}} {
+		s, err := NewServer(ScramSHA256, func(string, Hash) (Credential, bool, error) { return shown, false, nil },
+			Options{Secret: []byte("0123456789abcdef"), Iterations: 10_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := NewClient([]string{ScramSHA256}, Login{Username: "juliet", Password: "s3cret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, err := s.Next(c.Start())
+		if want := ",s=" + encodeBase64(shown.Salt) + ",i=" + strconv.Itoa(shown.Iterations); err != nil || !strings.HasSuffix(string(first), want) {
+			t.Errorf("shown %s, %v; want %s", first, err, want)
+		}
+		proof, err := c.Next(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Next(proof); condition(err) != NotAuthorized {
+			t.Errorf("the right password of an account that may not log in: %v", err)
+		}
+	}
+}
+
+// RFC 4505 section 2, XEP-0175: a guest may say something of itself, or nothing.
+func TestAnonymous(t *testing.T) {
+	admit := func() (string, error) { return "guest", nil }
+	for _, tc := range []struct {
+		trace []byte
+		want  Condition
+	}{
+		{nil, ""},
+		{[]byte{}, ""},
+		{[]byte("sirhc"), ""},
+		{[]byte("who@example.org"), ""},
+		{[]byte(strings.Repeat("\u00e4", 255)), ""},
+		{[]byte(strings.Repeat("\u00e4", 256)), MalformedRequest},
+		{[]byte{0xff}, MalformedRequest},
+		{[]byte("a\x00b"), MalformedRequest},
+	} {
+		s := newServer(t, Anonymous, nil, Options{Guest: admit})
+		out, done, err := s.Next(tc.trace)
+		if condition(err) != tc.want || done != (tc.want == "") || out != nil || done && s.Username() != "guest" {
+			t.Errorf("%q: %q, %v, %v", tc.trace, out, done, err)
+		}
+		if _, _, err := s.Next(tc.trace); err == nil {
+			t.Error("the exchange goes on")
+		}
+	}
+	if _, err := NewServer(Anonymous, nil, Options{Secret: []byte("0123456789abcdef"), AllowPlain: true}); condition(err) != InvalidMechanism {
+		t.Errorf("guests where there are none: %v", err)
+	}
+	full := newServer(t, Anonymous, nil, Options{Guest: func() (string, error) { return "", errors.New("full") }})
+	if _, done, err := full.Next(nil); done || condition(err) != TemporaryAuthFailure {
+		t.Errorf("no room: %v, %v", done, err)
 	}
 }

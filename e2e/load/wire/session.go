@@ -27,6 +27,7 @@ const (
 // Login says who logs in where and how.
 type Login struct {
 	Addr     string // host:port
+	From     string // address to come from; empty: whichever the system takes
 	Host     string // XMPP domain
 	User     string
 	Password string
@@ -63,6 +64,9 @@ var ErrRefused = errors.New("wire: request refused")
 // presence is sent. The whole takes until ctx ends at most.
 func Dial(ctx context.Context, login Login) (*Session, error) {
 	var dialer net.Dialer
+	if ip := net.ParseIP(login.From); ip != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: ip}
+	}
 	conn, err := dialer.DialContext(ctx, "tcp", login.Addr)
 	if err != nil {
 		return nil, err

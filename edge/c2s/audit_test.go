@@ -1,0 +1,226 @@
+package c2s
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"stonechat/config"
+	"stonechat/core"
+	"stonechat/obs"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/sasl"
+)
+
+// keyed lets juliet in, and nobody else.
+type keyed struct{ juliet map[sasl.Hash]sasl.Credential }
+
+func newKeyed(t *testing.T) keyed {
+	t.Helper()
+	k := keyed{make(map[sasl.Hash]sasl.Credential)}
+	for _, h := range []sasl.Hash{sasl.SHA1, sasl.SHA256} {
+		c, err := sasl.NewCredential(h, "secret", sasl.NewSalt(), sasl.MinIterations)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.juliet[h] = c
+	}
+	return k
+}
+
+func (k keyed) Secret() []byte { return []byte("0123456789abcdef") }
+
+func (k keyed) Credential(_ context.Context, account jid.JID, h sasl.Hash) (sasl.Credential, bool, error) {
+	return k.juliet[h], account == juliet, nil
+}
+
+// journal takes the log of a door.
+type journal struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.all.Write(p)
+}
+
+func (j *journal) lines() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Split(strings.TrimRight(j.all.String(), "\n"), "\n")
+}
+
+// stranger is a client with a stream up to the offer of mechanisms.
+func (r *rig) stranger() *tls.Conn {
+	r.t.Helper()
+	nc, server, c := r.accept()
+	go c.serve(server, true)
+	client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"xmpp-client"}})
+	if err := nc.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		r.t.Fatal(err)
+	}
+	if _, err := fmt.Fprint(client, header); err != nil {
+		r.t.Fatal(err)
+	}
+	readUntil(r.t, client, "</stream:features>")
+	return client
+}
+
+// gone closes a client's connection and waits until the door has noticed.
+func (r *rig) gone(client *tls.Conn) {
+	_ = client.Close()
+	for r.door.connections.size() > 0 && r.t.Context().Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// plain tries a password and waits for the end of the answer.
+func plain(t *testing.T, client *tls.Conn, mechanism, user, password, until string) {
+	t.Helper()
+	message := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
+	if _, err := fmt.Fprintf(client, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='%s'>%s</auth>", mechanism, message); err != nil {
+		t.Fatal(err)
+	}
+	readUntil(t, client, until)
+}
+
+// Every attempt stands in the log once, in one line, whatever is in the names that are tried: nobody writes a line there but we.
+func TestForgedLogLines(t *testing.T) {
+	const forged = "level=INFO msg=login jid=owner@example.org outcome=accepted"
+	names := []string{
+		"juliet\n" + forged, "juliet\r\n" + forged, "juliet\" " + forged, "juliet\u2028" + forged, "juliet\u0085" + forged,
+		"\x1b[2Jjuliet", "juliet\u202egro.elpmaxe", "juliet\x7f", "jul\x0biet",
+	}
+	for _, format := range []string{"text", "json"} {
+		t.Run(format, func(t *testing.T) {
+			var log journal
+			r := newRig(t, func(r *rig) {
+				r.host.Ports.Authenticator = newKeyed(t)
+				r.cfg.Login.Plain = true
+				r.cfg.Guessing.FirstDelay, r.cfg.Guessing.LongestDelay = config.Duration(time.Microsecond), config.Duration(time.Microsecond)
+				var err error
+				if r.obs, err = obs.New(&log, "info", format); err != nil {
+					t.Fatal(err)
+				}
+			})
+			want := map[string]int{}
+			for i, name := range names {
+				if i%3 == 0 {
+					want["stream cut"]++
+				}
+				want["login"]++
+				client := r.stranger()
+				for range i % 2 { // a good line among the others
+					plain(t, client, "PLAIN", "juliet", "wrong", "</failure>")
+					want["login"]++
+				}
+				if i%3 == 0 {
+					mechanism := strings.ReplaceAll("PLAIN\n"+forged, "\n", "&#10;")
+					for range 2 - i%2 {
+						plain(t, client, mechanism, "juliet", "wrong", "</failure>")
+						want["login"]++
+					}
+				}
+				plain(t, client, "PLAIN", name, "wrong", "</failure>")
+				_ = client.Close()
+			}
+			if err := r.door.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+			got := map[string]int{}
+			for _, line := range log.lines() {
+				for _, message := range []string{"login", "stream cut"} {
+					if strings.Contains(line, "msg=\""+message+"\"") || strings.Contains(line, "msg="+message+" ") || strings.Contains(line, `"msg":"`+message+`"`) {
+						got[message]++
+					}
+				}
+				head, ok := strings.CutPrefix(line, "time=20")
+				if format == "json" {
+					head, ok = strings.CutPrefix(line, `{"time":"20`)
+				}
+				if !ok || strings.Contains(head, "owner") || strings.Contains(head, "accepted") || strings.ContainsAny(head, "\x1b\x7f\u2028\u0085\u202e\r\x0b") {
+					t.Errorf("not ours: %q", line)
+				}
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) || len(log.lines()) != want["login"]+want["stream cut"] {
+				t.Errorf("the log has %v in %d lines, want %v:\n%s", got, len(log.lines()), want, strings.Join(log.lines(), "\n"))
+			}
+		})
+	}
+}
+
+// What is logged of an attempt, and told to whoever watches.
+func TestAttempts(t *testing.T) {
+	var log journal
+	var mu sync.Mutex
+	var told []core.Attempt
+	r := newRig(t, func(r *rig) {
+		r.host.Ports.Authenticator = newKeyed(t)
+		r.cfg.Login.Plain = true
+		r.cfg.Guessing.FirstDelay, r.cfg.Guessing.LongestDelay = config.Duration(time.Microsecond), config.Duration(time.Microsecond)
+		r.host.Hooks.Login = append(r.host.Hooks.Login, core.Hook[func(*core.Attempt)]{Module: "test", Do: func(a *core.Attempt) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, *a)
+		}})
+		var err error
+		if r.obs, err = obs.New(&log, "info", "text"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	client := r.stranger()
+	for range 2 {
+		plain(t, client, "PLAIN", "juliet", "wrong", "</failure>")
+	}
+	r.gone(client)
+	client = r.stranger()
+	for range 2 {
+		plain(t, client, "PLAIN", "juliet", "wrong", "</failure>")
+	}
+	r.gone(client)
+	client = r.stranger()
+	plain(t, client, "PLAIN", "juliet", "wrong", "</failure>")
+	plain(t, client, "SCRAM-SHA-1", "juliet", "wrong", "</failure>")
+	plain(t, client, "PLAIN", "juliet", "secret", "</success>")
+	_ = client.Close()
+	if err := r.door.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(told) != 7 {
+		t.Fatalf("told of %d attempts", len(told))
+	}
+	for i, want := range []core.Attempt{
+		4: {Account: juliet, Mechanism: "PLAIN", Reason: "not-authorized", Delay: time.Microsecond},
+		5: {Mechanism: "SCRAM-SHA-1", Reason: "malformed-request"},
+		6: {Account: juliet, Mechanism: "PLAIN", Accepted: true, Delay: time.Microsecond},
+	} {
+		if i < 4 {
+			want = core.Attempt{Account: juliet, Mechanism: "PLAIN", Reason: "not-authorized"}
+		}
+		want.Address = told[i].Address
+		if told[i] != want {
+			t.Errorf("attempt %d: %+v, want %+v", i, told[i], want)
+		}
+	}
+	all := strings.Join(log.lines(), "\n")
+	for _, want := range []string{
+		"msg=login conn=1 jid=juliet@example.org peer=", " mechanism=PLAIN outcome=refused reason=not-authorized delay=1", " outcome=accepted reason=\"\" delay=1",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is not in the log:\n%s", want, all)
+		}
+	}
+	if strings.Contains(all, "wrong") || strings.Contains(all, "secret") {
+		t.Errorf("passwords in the log:\n%s", all)
+	}
+}
