@@ -45,7 +45,9 @@ type Module struct {
 }
 
 // New takes what keeps the messages, and what holds for accounts that made no choice.
-func New(s Stores, c config.Strangers, o obs.Obs) *Module { return &Module{Stores: s, config: c, obs: o} }
+func New(s Stores, c config.Strangers, o obs.Obs) *Module {
+	return &Module{Stores: s, config: c, obs: o}
+}
 
 // Name of the module in lists and logs.
 func (m *Module) Name() string { return "strangers" }
@@ -103,7 +105,11 @@ func (m *Module) load(ctx context.Context, a *core.Account) error {
 	b.prefs = p
 	if len(b.piles) > 0 {
 		// What a crash has interrupted goes on when all is loaded.
-		return m.host.Do(a.JID, func(w *core.Work, a *core.Account) { m.releaseKnown(w, a, b) })
+		return m.host.Do(a.JID, func(w *core.Work, a *core.Account) {
+			if a.Exists { // another module may have failed to read it
+				m.releaseKnown(w, a, b)
+			}
+		})
 	}
 	return nil
 }
