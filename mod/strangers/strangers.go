@@ -181,6 +181,6 @@ func (m *Module) available(e *core.Event) {
 // deleted forgets what is in memory; the rows go with the account.
 func (m *Module) deleted(e *core.Event) {
 	if b, ok := m.boxes.Has(e.Account); ok {
-		*b = box{prefs: m.standard()}
+		*b = box{prefs: m.standard(), known: make(map[jid.JID]struct{})}
 	}
 }
