@@ -322,7 +322,7 @@ func (a *Account) redeliver(w *Work, left []item) {
 			if (it.st.Type == stanza.Get || it.st.Type == stanza.Set) && !it.st.From.IsZero() && !it.st.From.IsDomain() && it.st.From != a.JID {
 				a.replyError(w, it.st, stanza.NewError(stanza.ServiceUnavailable, "")) // RFC 6121 section 8.5.3.2.3
 			}
-		case it.st.Kind != stanza.Message || it.st.Type == stanza.TypeError:
+		case it.st.Kind != stanza.Message || it.st.Type == stanza.TypeError || a.Blocks(it.st.From):
 		case it.key != 0:
 			e := w.begin(a, it.st, nil)
 			e.Kept, e.Key = it.kept, it.key

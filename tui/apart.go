@@ -59,8 +59,19 @@ func (ch *chat) cmdBlock(args string) error {
 	if err != nil {
 		return err
 	}
-	ch.tell("<block xmlns='"+ns.Blocking+"'>"+item(who, "")+"</block>", func() { ch.note("%s is blocked", ch.name(who)) })
+	ch.tell("<block xmlns='"+ns.Blocking+"'>"+item(who, "")+"</block>", func() { ch.gone(who, "%s is blocked") })
 	return nil
+}
+
+// gone says that somebody was blocked. Nothing more is heard of their presence, so nothing is shown of it.
+func (ch *chat) gone(who jid.JID, said string) {
+	ch.note(said, ch.name(who))
+	for contact := range ch.present {
+		if contact == who || who.IsDomain() && contact.Domain() == who.Domain() && contact != ch.self {
+			delete(ch.present, contact)
+			delete(ch.shown, contact)
+		}
+	}
 }
 
 // tell sends a request for the own account and does the rest when it is granted.
@@ -132,7 +143,7 @@ func (ch *chat) cmdReport(args string) error {
 		}
 		payload := "<block xmlns='" + ns.Blocking + "'>" + item(who, reportXML(reason, text, ch.self, who, named)) + "</block>"
 		_, err := ch.client.IQ(ctx, jid.JID{}, stanza.Set, payload)
-		return func() { ch.note("%s is blocked and reported to the moderators", ch.name(who)) }, err
+		return func() { ch.gone(who, "%s is blocked and reported to the moderators") }, err
 	})
 	return nil
 }

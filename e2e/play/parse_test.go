@@ -99,3 +99,13 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestParseApart(t *testing.T) {
+	p, err := Parse("# XEP-0191 section 3.3: a sample.\njuliet is juliet/balcony\nromeo is romeo/orchard\njuliet and romeo are kept apart\n\njuliet connects\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.Apart[[2]string{"juliet", "romeo"}] || !p.Apart[[2]string{"romeo", "juliet"}] || p.Apart[[2]string{"juliet", "juliet"}] || len(p.Steps) != 1 {
+		t.Errorf("%+v", p)
+	}
+}

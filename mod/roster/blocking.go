@@ -152,8 +152,12 @@ func (r *roster) blockItems(e *core.Event) ([]jid.JID, []complaint, error) {
 		return nil, nil, stanza.NewError(stanza.BadRequest, "")
 	}
 	items, complaints, fault := parseItems(tree)
-	if fault != nil {
+	switch {
+	case fault != nil:
 		return nil, nil, fault
+	case len(items) == 0 && len(tree.Children) > 0:
+		// XEP-0191, "User Unblocks All blocked JIDs": an empty element means everybody; one that we do not understand does not.
+		return nil, nil, stanza.NewError(stanza.BadRequest, "no item")
 	}
 	if slices.ContainsFunc(items, func(j jid.JID) bool { return j.Bare() == e.Account.JID }) {
 		// XEP-0191, "Relationship to Privacy Lists": one's own resources are never kept apart, so the list does not say so either.

@@ -51,11 +51,6 @@ func (c *client) block(items ...string) string {
 	return c.ask("set", "<block xmlns='urn:xmpp:blocking'>"+strings.Join(items, "")+"</block>")
 }
 
-func (c *client) unblock(items ...string) string {
-	c.Helper()
-	return c.ask("set", "<unblock xmlns='urn:xmpp:blocking'>"+strings.Join(items, "")+"</unblock>")
-}
-
 func (c *client) blocklist() string {
 	c.Helper()
 	return c.ask("get", "<blocklist xmlns='urn:xmpp:blocking'/>")

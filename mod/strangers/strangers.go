@@ -105,7 +105,11 @@ func (m *Module) load(ctx context.Context, a *core.Account) error {
 	b.prefs = p
 	if len(b.piles) > 0 {
 		// What a crash has interrupted goes on when all is loaded.
-		return m.host.Do(a.JID, func(w *core.Work, a *core.Account) { m.releaseKnown(w, a, b) })
+		return m.host.Do(a.JID, func(w *core.Work, a *core.Account) {
+			if a.Exists { // another module may have failed to read it
+				m.releaseKnown(w, a, b)
+			}
+		})
 	}
 	return nil
 }
@@ -177,6 +181,6 @@ func (m *Module) available(e *core.Event) {
 // deleted forgets what is in memory; the rows go with the account.
 func (m *Module) deleted(e *core.Event) {
 	if b, ok := m.boxes.Has(e.Account); ok {
-		*b = box{prefs: m.standard()}
+		*b = box{prefs: m.standard(), known: make(map[jid.JID]struct{})}
 	}
 }
