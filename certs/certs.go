@@ -24,9 +24,9 @@ import (
 	"stonechat/obs"
 )
 
-// Shower is a connection that remembers which certificate its client was shown, for channel binding (RFC 5929 section 4). A tls.Config is
+// Witness is a connection that remembers which certificate its client was shown, for channel binding (RFC 5929 section 4). A tls.Config is
 // shared by all connections and its certificates change, so only the connection can know.
-type Shower interface {
+type Witness interface {
 	// Showed is called during the handshake, perhaps more than once; the last one counts.
 	Showed(leaf *x509.Certificate)
 }
@@ -162,7 +162,7 @@ func (b *Book) TLS() *tls.Config {
 // show chooses for a client and lets its connection remember.
 func (b *Book) show(hello *tls.ClientHelloInfo) *tls.Certificate {
 	c := b.choose(hello.ServerName)
-	if s, ok := hello.Conn.(Shower); ok {
+	if s, ok := hello.Conn.(Witness); ok {
 		s.Showed(c.Leaf)
 	}
 	return c

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,12 +72,30 @@ func (p pair) serial(t *testing.T) string {
 
 const year = 365 * 24 * time.Hour
 
+// lockedBuffer is a log that may be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 // shop is a Book on files of a folder.
 type shop struct {
 	*Book
 	t   *testing.T
 	dir string
-	log *bytes.Buffer
+	log *lockedBuffer
 }
 
 func (s *shop) path(name string) string { return filepath.Join(s.dir, name) }
@@ -115,7 +134,7 @@ func (s *shop) open(c config.Config) *shop {
 }
 
 func newShop(t *testing.T) *shop {
-	return &shop{t: t, dir: t.TempDir(), log: &bytes.Buffer{}}
+	return &shop{t: t, dir: t.TempDir(), log: &lockedBuffer{}}
 }
 
 // simple is a shop of chat.example with one pair that is good for a year.
