@@ -18,4 +18,7 @@ type Set struct {
 	Offline  Offline
 	Prefs    Prefs
 	Secrets  Secrets
+	Devices  Devices
+	// Credentials is beside Accounts, for log-in.
+	Credentials Credentials
 }

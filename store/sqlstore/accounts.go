@@ -170,6 +170,10 @@ func (a accounts) SetCredentials(ctx context.Context, id store.Owner, c []store.
 		if _, err := w.change("DELETE FROM credentials WHERE account = $1", int64(id)); err != nil {
 			return err
 		}
+		// Whoever got a token by the old password must not stay.
+		if err := dropTokens(w, id); err != nil {
+			return err
+		}
 		return putCredentials(w, id, c)
 	}).Wait(ctx)
 }

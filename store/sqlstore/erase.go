@@ -127,6 +127,8 @@ var eraseRest = [...]string{
 	"DELETE FROM archive_prefs WHERE owner = $1",
 	"DELETE FROM offline_rows WHERE owner = $1",
 	"DELETE FROM offline_marks WHERE owner = $1",
+	"DELETE FROM devices WHERE owner = $1",
+	"DELETE FROM device_tokens WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

@@ -158,6 +158,7 @@ func (db *DB) work(w *writer) {
 	db.eraser = newEraser(db)
 	db.Set = store.Set{
 		Accounts: accounts{db}, Rosters: rosters{db}, Archive: archive{db}, Offline: offline{db}, Prefs: prefs{db}, Secrets: secrets{db},
+		Devices: devices{db}, Credentials: credentials{db},
 	}
 	l := &loop{db: db, w: w}
 	db.running.Go(l.run)

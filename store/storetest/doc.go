@@ -66,6 +66,10 @@ func Run(t *testing.T, open Open) {
 		{"Offline", testOffline},
 		{"Prefs", testPrefs},
 		{"Secrets", testSecrets},
+		{"Devices", testDevices},
+		{"DeviceTokens", testDeviceTokens},
+		{"DevicesRevoked", testDevicesRevoked},
+		{"Credentials", testCredentials},
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 	} {
