@@ -141,11 +141,18 @@ type Limits struct {
 type Login struct {
 	// Plain offers SASL PLAIN beside SCRAM, inside TLS only.
 	Plain bool `toml:"plain"`
-	// ChannelBinding offers the mechanisms that bind the log-in to the TLS connection, and refuses clients that could bind but say that the
-	// server cannot, as RFC 5802 has it. Some old clients say that wrongly (slixmpp before 1.8.5, Poezio with it) and cannot log in then.
-	ChannelBinding bool `toml:"channel_binding"`
+	// ChannelBinding says where the mechanisms are offered that bind the log-in to the TLS connection: sasl2 (to clients of XEP-0388 only), all
+	// (also by the classic profile of RFC 6120) or off. Where they are, a client that could bind but says that the server cannot is refused, as
+	// RFC 5802 has it. Some old clients say that wrongly (slixmpp before 1.8.5, Poezio with it) and cannot log in with all.
+	ChannelBinding string `toml:"channel_binding"`
 	// Iterations is how often the hash of a new password is repeated, at least 4096.
 	Iterations int `toml:"iterations"`
+	// TokenLife is how long a device can log in with the token that it was given (XEP-0484) without having been seen; 0s gives no tokens.
+	TokenLife Duration `toml:"token_life"`
+	// TokenRotate is the age at which a token is replaced when its device logs in, at most token_life.
+	TokenRotate Duration `toml:"token_rotate"`
+	// Devices is how many devices of an account are remembered; with more, the one not seen for longest is forgotten, with its token.
+	Devices int `toml:"devices"`
 }
 
 // Contact are the addresses announced by XEP-0157, as URIs (mailto:, xmpp:, https:).
@@ -198,8 +205,11 @@ func Default() Config {
 		Listen:     Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTP: []string{"127.0.0.1:5280"}},
 		Archive:    Archive{Default: "always"},
 		Store:      Store{Synchronous: "full", CacheKB: 8192},
-		Login:      Login{Iterations: 10000},
-		Log:        Log{Level: "info", Format: "text"},
+		Login: Login{
+			ChannelBinding: "sasl2", Iterations: 10000,
+			TokenLife: Duration(21 * 24 * time.Hour), TokenRotate: Duration(24 * time.Hour), Devices: 50,
+		},
+		Log: Log{Level: "info", Format: "text"},
 		Limits: Limits{
 			Connections: 100_000, ConnectionsPerSource: 1000, Handshakes: 10_000, HandshakesPerSource: 200,
 			LoginTime: Duration(30 * time.Second), LoginFailures: 3,
@@ -266,6 +276,12 @@ func (c *Config) Check() error {
 	}
 	if c.Login.Iterations < 4096 {
 		complain("login.iterations is %d, below 4096", c.Login.Iterations)
+	}
+	if !oneOf(c.Login.ChannelBinding, "sasl2", "all", "off") {
+		complain("login.channel_binding is %q, not sasl2, all or off", c.Login.ChannelBinding)
+	}
+	if c.Login.TokenLife < 0 || c.Login.TokenRotate < 0 || c.Login.TokenRotate > c.Login.TokenLife || c.Login.Devices <= 0 {
+		complain("login: 0s <= token_rotate <= token_life, devices > 0")
 	}
 	if c.HTTP.Pprof && !allLoopback(c.Listen.HTTP) {
 		complain("http.pprof needs loopback HTTP listeners")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"stonechat/cluster"
@@ -39,6 +40,7 @@ type Host struct {
 	Router *Router
 	Hooks  Hooks
 	IQ     IQTable
+	Inline InlineTable
 	HTTP   Routes
 	Ports  Ports
 	Disco  Disco
@@ -46,6 +48,8 @@ type Host struct {
 	Accounts store.Accounts
 	// Now is the clock.
 	Now func() time.Time
+	// Credentials is counted up by whoever changes credentials of accounts, so that doors look anew what they may offer.
+	Credentials atomic.Uint64
 
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -99,7 +103,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 
 // Start checks what modules have registered and begins background work.
 func (h *Host) Start() error {
-	if err := errors.Join(h.IQ.errs...); err != nil {
+	if err := errors.Join(append(h.IQ.errs, h.Inline.check())...); err != nil {
 		return err
 	}
 	for _, r := range h.HTTP {

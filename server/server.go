@@ -33,6 +33,7 @@ type Server struct {
 	close      func() error
 	db         store.Set
 	saltSecret []byte
+	tokenKey   []byte
 	tls        *tls.Config
 
 	router   *core.Router
@@ -98,6 +99,9 @@ func (s *Server) openStore(ctx context.Context) error {
 	fresh := make([]byte, 32)
 	rand.Read(fresh)
 	if s.saltSecret, err = s.db.Secrets.Ensure(ctx, "made-up-salts", fresh); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	if s.tokenKey, err = tokenKey(s.cfg.Data); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	return nil

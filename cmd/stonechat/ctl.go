@@ -38,6 +38,10 @@ type ctlCmd struct {
 		List  sessionListCmd  `cmd:"" help:"List sessions."`
 		Close sessionCloseCmd `cmd:"" help:"End one session, or all of an account."`
 	} `cmd:"" help:"Sessions."`
+	Device struct {
+		List   deviceListCmd   `cmd:"" help:"List the devices of an account."`
+		Revoke deviceRevokeCmd `cmd:"" help:"Forget devices with their tokens and end their sessions."`
+	} `cmd:"" help:"Devices that log in."`
 	Hooks hooksCmd `cmd:"" help:"Show the order of hooks."`
 	Join  joinCmd  `cmd:"" help:"Use the invite that the server printed: make the first administrator."`
 }

@@ -32,6 +32,7 @@ type Door struct {
 	connections *crowd
 	handshakes  *crowd
 	guesses     guesses
+	hashes      hashes
 	numbers     atomic.Uint64
 	works       sync.Pool
 	metrics     metrics

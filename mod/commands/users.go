@@ -75,6 +75,7 @@ func (m *Module) create(ctx context.Context, name, password string, role store.R
 	if err != nil {
 		return nil, stanza.NewError(stanza.NotAcceptable, err.Error())
 	}
+	defer m.host.Credentials.Add(1)
 	a, err := m.accounts.Create(ctx, store.NewAccount{Domain: m.host.Domain.Domain(), Local: local, Role: role, Credentials: credentials})
 	if err != nil {
 		return nil, known(err)
@@ -98,6 +99,7 @@ func (m *Module) deleteUser(ctx context.Context, actor core.Actor, r *http.Reque
 	if err := m.allowed(actor, core.ActEditAccounts, a); err != nil {
 		return nil, err
 	}
+	defer m.host.Credentials.Add(1)
 	return nil, m.host.DeleteAccount(ctx, m.address(a), func(ctx context.Context) error { return m.accounts.Delete(ctx, a.ID) })
 }
 
@@ -119,6 +121,7 @@ func (m *Module) setPassword(ctx context.Context, actor core.Actor, r *http.Requ
 	if err != nil {
 		return nil, stanza.NewError(stanza.NotAcceptable, err.Error())
 	}
+	defer m.host.Credentials.Add(1)
 	return nil, m.accounts.SetCredentials(ctx, a.ID, credentials)
 }
 
@@ -163,6 +166,7 @@ func (m *Module) setDisabled(ctx context.Context, actor core.Actor, r *http.Requ
 	if err := m.allowed(actor, core.ActEditAccounts, a); err != nil {
 		return nil, err
 	}
+	defer m.host.Credentials.Add(1)
 	if err := m.accounts.SetDisabled(ctx, a.ID, body.Disabled); err != nil || !body.Disabled {
 		return nil, known(err)
 	}

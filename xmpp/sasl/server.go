@@ -64,7 +64,7 @@ type Server struct {
 	cred        Credential
 	known       bool
 	proven      bool
-	token       int // see Token
+	token       int    // see Token
 	nonce       string // client's and server's together
 	serverFirst string
 	draw        func() string // newNonce
