@@ -69,6 +69,14 @@ func start(t *testing.T, domain string) *running {
 	return open(t, domain, data)
 }
 
+// startWith is start with another configuration.
+func startWith(t *testing.T, domain string, change func(*config.Config)) *running {
+	t.Helper()
+	data := t.TempDir()
+	addUsers(t, data, domain)
+	return openWith(t, domain, data, change)
+}
+
 // addUsers makes the accounts before the server starts.
 func addUsers(t *testing.T, data, domain string) {
 	t.Helper()
@@ -92,13 +100,20 @@ func addUsers(t *testing.T, data, domain string) {
 
 func open(t *testing.T, domain, data string) *running {
 	t.Helper()
+	return openWith(t, domain, data, func(*config.Config) {})
+}
+
+func openWith(t *testing.T, domain, data string, change func(*config.Config)) *running {
+	t.Helper()
 	log := &lockedBuffer{}
 	o, err := obs.New(log, "debug", "text")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s, err := server.New(ctx, settings(domain, data), o)
+	cfg := settings(domain, data)
+	change(&cfg)
+	s, err := server.New(ctx, cfg, o)
 	if err != nil {
 		cancel()
 		t.Fatal(err)
