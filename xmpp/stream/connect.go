@@ -126,8 +126,10 @@ func Connect(ctx context.Context, l Login) (*Session, error) {
 	defer cancel()
 	s, err := connectOnce(ctx, l)
 	var peer *PeerError
-	if errors.As(err, &peer) && l.Token.Secret != "" && !l.Classic && ctx.Err() == nil {
-		// The server may have forgotten how to read what was sent without awaiting its offer.
+	var refused *LoginError
+	confused := errors.As(err, &peer) || errors.As(err, &refused) && refused.Condition == sasl.InvalidMechanism
+	if confused && l.Token.Secret != "" && !l.Classic && ctx.Err() == nil {
+		// The server may have forgotten how to read what was sent without awaiting its offer, or take no password behind a token.
 		l.Token = Token{}
 		if s, err = connectOnce(ctx, l); err == nil {
 			s.TokenRefused = s.Token == nil
@@ -281,7 +283,8 @@ func (n *negotiation) classic(features *stanza.Stanza) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.begin(features)
+	s := &Session{Conn: n.conn, Features: features}
+	return s, n.begin(s, true)
 }
 
 func (n *negotiation) tlsConfig(direct bool) *tls.Config {
@@ -413,27 +416,19 @@ func (n *negotiation) saslStep(client *sasl.Client, st *stanza.Stanza) (done boo
 	return true, fmt.Errorf("%w: %s", ErrNegotiation, st.Local)
 }
 
-// begin resumes or binds (RFC 6120 section 7, XEP-0198 sections 3 and 5).
-func (n *negotiation) begin(features *stanza.Stanza) (*Session, error) {
-	s := &Session{Conn: n.conn, Features: features}
-	managed := features.Has(ns.StreamManagement, "sm")
-	if n.l.Resume.ID != "" && managed {
+// begin resumes, if that was not tried yet, or binds (RFC 6120 section 7,
+// XEP-0198 sections 3 and 5).
+func (n *negotiation) begin(s *Session, resume bool) error {
+	managed := s.Features.Has(ns.StreamManagement, "sm")
+	if resume && n.l.Resume.ID != "" && managed {
 		if err := n.resume(s); err != nil || s.Resumed {
-			return s, err
+			return err
 		}
 	}
-	if err := n.bindClassic(s); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// bindClassic asks for a resource and for acknowledgements, one after the other.
-func (n *negotiation) bindClassic(s *Session) error {
 	if err := n.bind(s); err != nil {
 		return err
 	}
-	if n.l.Manage && s.Features.Has(ns.StreamManagement, "sm") {
+	if n.l.Manage && managed {
 		return n.enable(s)
 	}
 	return nil

@@ -25,6 +25,9 @@ type Token struct {
 	Secret string
 	// Expires is when it will be refused.
 	Expires time.Time
+	// Resumes says that the server takes up sessions together with a log-in, so
+	// that its offer need not be awaited for that.
+	Resumes bool
 }
 
 // Usable says whether the token can be tried at that time.
@@ -41,11 +44,16 @@ type entering struct {
 // maxTasks bounds what a server may ask for before it lets us in.
 const maxTasks = 4
 
-// wishes are what is wanted of the server at once.
-func (n *negotiation) wishes(client *sasl.Client, bind bool) *entering {
+// wishes are what is wanted of the server at once, where it can do that: to
+// resume, and to bind. An old session goes before a new one, so where it cannot
+// resume it is not asked to bind either.
+func (n *negotiation) wishes(client *sasl.Client, resume, bind bool) *entering {
 	x := &entering{negotiation: n, client: client, wish: Authenticate{Mechanism: client.Mechanism(), Initial: client.Start(), Agent: n.l.Agent}}
-	if n.l.Manage && n.l.Resume.ID != "" {
+	if n.l.Resume.ID != "" {
 		r := n.l.Resume
+		if !resume {
+			return x
+		}
 		x.wish.Resume = &r
 	}
 	if bind && n.l.Tag != "" {
@@ -68,7 +76,7 @@ func (n *negotiation) byToken() *entering {
 	if err != nil {
 		return nil // the connection has not what the token is bound to
 	}
-	x := n.wishes(client, true)
+	x := n.wishes(client, n.l.Token.Resumes, true)
 	x.wish.Fast = &Fast{}
 	return x
 }
@@ -87,10 +95,7 @@ func (n *negotiation) byPassword(o SASL2Offer, types []string) (*entering, error
 	if err != nil {
 		return nil, err
 	}
-	x := n.wishes(client, o.Inline != nil)
-	if !o.Resume {
-		x.wish.Resume = nil
-	}
+	x := n.wishes(client, o.Resume, o.Inline != nil)
 	if n.l.KeepToken && n.l.Agent.ID != "" {
 		x.wish.RequestToken = sasl.PreferredToken(o.Tokens, login.Bindings)
 	}
@@ -222,6 +227,9 @@ func (x *entering) succeed(st *stanza.Stanza) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{Conn: x.conn, Token: newToken(tree.Child(ns.Fast, "token"), &x.wish)}
+	if o, ok := ParseSASL2Offer(x.features); ok && s.Token != nil {
+		s.Token.Resumes = o.Resume
+	}
 	who, err := jid.Parse(strings.TrimSpace(tree.Child(ns.SASL2, "authorization-identifier").Text()))
 	if err != nil || who.Bare() != x.l.JID.Bare() {
 		return nil, fmt.Errorf("%w: logged in as somebody else", ErrNegotiation)
@@ -242,10 +250,7 @@ func (x *entering) succeed(st *stanza.Stanza) (*Session, error) {
 	}
 	bound := tree.Child(ns.Bind2, "bound")
 	if bound == nil {
-		if err := x.bindClassic(s); err != nil {
-			return nil, err
-		}
-		return s, nil
+		return s, x.begin(s, x.wish.Resume == nil)
 	}
 	if !who.IsFull() || x.wish.Bind == "" {
 		return nil, fmt.Errorf("%w: bound address without resource", ErrNegotiation)
@@ -253,6 +258,10 @@ func (x *entering) succeed(st *stanza.Stanza) (*Session, error) {
 	s.JID = who
 	if e := bound.Child(ns.StreamManagement, "enabled"); e != nil {
 		s.Managed, s.Resumption = true, enabled(e.Attr)
+		return s, nil
+	}
+	if x.l.Manage && bound.Child(ns.StreamManagement, "failed") == nil && s.Features.Has(ns.StreamManagement, "sm") {
+		return s, x.enable(s) // it was not understood inline
 	}
 	return s, nil
 }
