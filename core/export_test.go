@@ -22,3 +22,6 @@ func Windows(h *Host) (held, shrunk int64) {
 	b := &h.metrics.windows
 	return b.held.Load(), b.shrunk.Load()
 }
+
+// CheckInline is what Start asks of inline rows.
+func CheckInline(t InlineTable) error { return t.check() }

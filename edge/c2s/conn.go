@@ -37,23 +37,23 @@ type conn struct {
 	addr   netip.AddrPort
 	from   netip.Prefix
 
-	stream   *stream.Conn
-	host     *core.Host
-	session  *core.Session
-	account  jid.JID        // proven by SASL
-	modern   bool           // by XEP-0388: there is no stream restart
-	introduced  jid.JID        // from of the client's last header
-	claimed  jid.JID        // whom the log-in must prove, if it is anybody
-	entrance *core.Entrance // of a log-in by XEP-0388 without a resource; see core.Binding
-	lang     string         // of stanzas that name none
-	shaking  bool           // counts as a handshake
-	failed   int            // wrong passwords
-	work     *core.Work     // while a burst is read
-	held     int            // turns brought and not worked yet
-	pinged   bool           // the client was silent and is asked for a sign of life
-	lost     bool           // the session was told that nothing more is read
-	stanzas  bucket
-	bytes    bucket
+	stream     *stream.Conn
+	host       *core.Host
+	session    *core.Session
+	account    jid.JID        // proven by SASL
+	modern     bool           // by XEP-0388: there is no stream restart
+	introduced jid.JID        // from of the client's last header
+	claimed    jid.JID        // whom the log-in must prove, if it is anybody
+	entrance   *core.Entrance // of a log-in by XEP-0388 without a resource; see core.Binding
+	lang       string         // of stanzas that name none
+	shaking    bool           // counts as a handshake
+	failed     int            // wrong passwords
+	work       *core.Work     // while a burst is read
+	held       int            // turns brought and not worked yet
+	pinged     bool           // the client was silent and is asked for a sign of life
+	lost       bool           // the session was told that nothing more is read
+	stanzas    bucket
+	bytes      bucket
 
 	mu      sync.Mutex
 	nc      net.Conn            // until the stream has it

@@ -2,6 +2,7 @@ package c2s
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -121,7 +122,7 @@ func (x *hashes) of(ctx context.Context, d *Door, h *core.Host) []sasl.Hash {
 		return list
 	}
 	if !slices.Equal(list, k.list) {
-		d.obs.Log.Info("log-in offered", "domain", h.Domain.String(), "hashes", list)
+		d.obs.Log.Info("log-in offered", "domain", h.Domain.String(), "hashes", fmt.Sprint(list))
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()

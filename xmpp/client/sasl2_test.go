@@ -14,19 +14,16 @@ import (
 	"stonechat/xmpp/stream"
 )
 
-// TestForeignTokens logs in to Prosody by XEP-0388, 0386 and 0484, where the machine has it and its modules for them: where Debian's package
-// prosody-modules puts them, or in the folder that PROSODY_MODULES names.
+// TestForeignTokens logs in to Prosody by XEP-0388, 0386 and 0484, where PROSODY_MODULES names a folder with modules for them that fit the
+// Prosody of this machine. Those that Debian 12 has do not fit its Prosody 0.12.
 func TestForeignTokens(t *testing.T) {
 	binary, err := exec.LookPath("prosody")
 	if err != nil {
 		t.Skip("NOT RUN: this machine has no prosody")
 	}
 	folder := os.Getenv("PROSODY_MODULES")
-	if folder == "" {
-		folder = "/usr/lib/prosody/modules"
-	}
 	if _, err := os.Stat(filepath.Join(folder, "mod_sasl2_fast")); err != nil {
-		t.Skip("NOT RUN: this machine has no prosody-modules, so XEP-0484 was only tried against our own server")
+		t.Skip("NOT RUN: PROSODY_MODULES names no folder with mod_sasl2_fast, so XEP-0484 was only tried against our own server")
 	}
 	address, roots := startProsody(t, binary, fmt.Sprintf("plugin_paths = { %q }\n"+
 		`modules_enabled = { "roster", "saslauth", "tls", "disco", "smacks", "mam", "carbons", "ping", "sasl2", "sasl2_bind2", "sasl2_fast" }`, folder))
