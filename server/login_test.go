@@ -659,3 +659,21 @@ func TestChannelBindingModes(t *testing.T) {
 		})
 	}
 }
+
+// XEP-0480: what follows from a password is taken from somebody who has proven it, and a token is none.
+func TestTokensUpgradeNothing(t *testing.T) {
+	r := start(t, "example.org")
+	all, err := account.Credentials(password, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := all[slices.IndexFunc(all, func(c store.Credential) bool { return c.Mechanism == "SCRAM-SHA-1" })]
+	r.ctl("POST", "/users/import", map[string]any{"name": "dora", "credentials": []string{rfc5803(t, old)}}, nil)
+	w := r.wire("dora@example.org")
+	ok := w.login("dora", password, sasl.ScramSHA1Plus, userAgent(agentID)+"<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>")
+	w = r.wire("dora@example.org")
+	more := userAgent(agentID) + "<fast xmlns='urn:xmpp:fast:0'/><upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-512</upgrade>"
+	if got := w.byToken("dora", sasl.HTNone, first(tokenOf, ok), more); got.Local != "success" {
+		t.Errorf("%s", got.Raw())
+	}
+}

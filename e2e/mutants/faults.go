@@ -41,4 +41,9 @@ var faults = []fault{
 	{"errors tell whether an account exists", "core/account.go", "row == nil || !blind(row.Action) {", "row == nil || row.Do != nil {", plays + "TestPlays/.*/.*/.*/xep0313"},
 	{"older counts end the stream", "core/outbox.go", "		return h < o.acked\n", "		return false\n", plays + "TestPlays/.*/.*/.*/xep0198"},
 	{"resent messages are kept twice", "mod/archive/keep.go", "	if origin != 0 {\n		x.recall", "	if origin == 1 {\n		x.recall", "./mod/archive"},
+	{"whom the stream names is not compared", "edge/c2s/login.go", "	if !c.claimed.IsZero() && c.claimed.Bare() != account {", "	if !c.claimed.IsZero() && c.claimed.Domain() != account.Domain() {", "./server -run TestModernRefusals"},
+	{"a token that was given up is accepted", "store/sqlstore/devices.go", "	case e.Invalidate:\n", "	case e.Invalidate && len(e.Used) == 0:\n", plays + "TestPlays/.*/.*/.*/xep0484"},
+	{"a token outlives the password", "store/sqlstore/accounts.go", "		if err := dropTokens(w, id); err != nil {\n			return err\n		}\n", "", "./server -run TestTokensEnd"},
+	{"a cut list of mechanisms is not noticed", "xmpp/sasl/client.go", "told != downgradeHash(h, c.offered, c.login.ServerBindings)", "told == \"\"", "./xmpp/sasl"},
+	{"a token becomes a password", "edge/c2s/upgrade.go", "len(x.wish.Upgrades) == 0 || proven.StoredKey == nil {", "len(x.wish.Upgrades) == 0 {", "./server -run TestTokensUpgradeNothing"},
 }

@@ -22,6 +22,7 @@ import (
 // one (XEP-0386), and one answer to all of it. There is no stream restart.
 type entering struct {
 	*conn
+	offer  *offer
 	wish   stream.Authenticate
 	began  time.Time
 	device string // of the client; empty when it does not say who it is
@@ -33,8 +34,8 @@ type entering struct {
 
 // loginModern is one attempt. A failed one returns nil until there were too many.
 func (c *conn) loginModern(ctx context.Context, o *offer, st *stanza.Stanza) error {
-	x := &entering{conn: c, began: c.host.Now()}
-	err := x.prove(ctx, o, st)
+	x := &entering{conn: c, offer: o, began: c.host.Now()}
+	err := x.prove(ctx, st)
 	if err == nil {
 		if c.account, err = c.accountOf(x.server.Username()); err != nil {
 			return &stanza.StreamError{Condition: stanza.StreamInternalServerError}
@@ -65,14 +66,14 @@ func (c *conn) loginModern(ctx context.Context, o *offer, st *stanza.Stanza) err
 }
 
 // prove is the SASL exchange.
-func (x *entering) prove(ctx context.Context, o *offer, st *stanza.Stanza) (err error) {
+func (x *entering) prove(ctx context.Context, st *stanza.Stanza) (err error) {
 	if x.wish, err = stream.ParseAuthenticate(st); err != nil {
 		return err
 	}
-	offered, options := o.modern.Mechanisms, x.options(ctx, o, true)
+	offered, options := x.offer.modern.Mechanisms, x.options(ctx, x.offer, true)
 	if x.wish.Fast != nil {
 		// XEP-0484 section 3.4: a token is used, by the mechanisms that are for it alone. Who has none goes on with a password.
-		offered, options.Tokens = o.modern.Tokens, x.lookupTokens(ctx)
+		offered, options.Tokens = x.offer.modern.Tokens, x.lookupTokens(ctx)
 	}
 	if !slices.Contains(offered, x.wish.Mechanism) {
 		return &sasl.Error{Condition: sasl.InvalidMechanism}
@@ -115,7 +116,7 @@ func (x *entering) note(ctx context.Context) error {
 	if i := x.server.Token(); i >= 0 {
 		l.Token, l.Count, l.Invalidate = &x.tokens[i], x.wish.Fast.Count, x.wish.Fast.Invalidate
 	}
-	if slices.Contains(sasl.OfferTokens(x.stream.Bindings(shown(x.door.tls))), x.wish.RequestToken) {
+	if slices.Contains(x.offer.modern.Tokens, x.wish.RequestToken) {
 		l.Want = x.wish.RequestToken
 	}
 	var err error
