@@ -147,6 +147,9 @@ type Login struct {
 	ChannelBinding string `toml:"channel_binding"`
 	// Iterations is how often the hash of a new password is repeated, at least 4096.
 	Iterations int `toml:"iterations"`
+	// Hashes are offered by SCRAM: SHA-512, SHA-256, SHA-1. Empty: those of which every account that may log in has a credential. Named ones
+	// are offered whatever accounts have; one that lacks what its client chooses needs a new password.
+	Hashes []string `toml:"hashes"`
 	// TokenLife is how long a device can log in with the token that it was given (XEP-0484) without having been seen; 0s gives no tokens.
 	TokenLife Duration `toml:"token_life"`
 	// TokenRotate is the age at which a token is replaced when its device logs in, at most token_life.
@@ -279,6 +282,11 @@ func (c *Config) Check() error {
 	}
 	if !oneOf(c.Login.ChannelBinding, "sasl2", "all", "off") {
 		complain("login.channel_binding is %q, not sasl2, all or off", c.Login.ChannelBinding)
+	}
+	for _, h := range c.Login.Hashes {
+		if !oneOf(h, "SHA-512", "SHA-256", "SHA-1") {
+			complain("login.hashes holds %q, not SHA-512, SHA-256 or SHA-1", h)
+		}
 	}
 	if c.Login.TokenLife < 0 || c.Login.TokenRotate < 0 || c.Login.TokenRotate > c.Login.TokenLife || c.Login.Devices <= 0 {
 		complain("login: 0s <= token_rotate <= token_life, devices > 0")

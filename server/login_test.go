@@ -677,3 +677,42 @@ func TestTokensUpgradeNothing(t *testing.T) {
 		t.Errorf("%s", got.Raw())
 	}
 }
+
+// XEP-0484 sections 3.5 and 4.2: the old token stays good until its successor is used, and one that has expired says so.
+func TestTokensRotateAndExpire(t *testing.T) {
+	request := userAgent(agentID) + "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>"
+	use := userAgent(agentID) + "<fast xmlns='urn:xmpp:fast:0'/>"
+	r := startWith(t, "example.org", func(c *config.Config) { c.Login.TokenRotate = 1 })
+	one := first(tokenOf, r.wire("").login("alice", password, sasl.ScramSHA512Plus, request))
+	by := func(token string) *stanza.Stanza { return r.wire("").byToken("alice", sasl.HTNone, token, use) }
+	two := first(tokenOf, by(one))
+	three := first(tokenOf, by(one)) // the second one was lost on its way
+	if two == "" || three == "" || two == three || two == one {
+		t.Fatalf("tokens %q %q %q", one, two, three)
+	}
+	if got := by(two); got.Local != "failure" {
+		t.Errorf("one that was never used: %s", got.Raw())
+	}
+	four := first(tokenOf, by(three))
+	if got := by(one); got.Local != "failure" || four == "" {
+		t.Errorf("the old one: %s", got.Raw())
+	}
+	if got := by(four); got.Local != "success" {
+		t.Errorf("the newest: %s", got.Raw())
+	}
+	r = startWith(t, "example.org", func(c *config.Config) { c.Login.TokenRotate, c.Login.TokenLife = 1, 1 })
+	one = first(tokenOf, r.wire("").login("alice", password, sasl.ScramSHA512Plus, request))
+	w := r.wire("")
+	if got := w.byToken("alice", sasl.HTNone, one, use); first(conditionOf, got) != "credentials-expired" {
+		t.Errorf("an expired one: %s", got.Raw())
+	}
+	// XEP-0484 section 4.2: the client may go on with its password.
+	if got := w.login("alice", password, sasl.ScramSHA512Plus, request); got.Local != "success" {
+		t.Errorf("the password on the same stream: %s", got.Raw())
+	}
+	r = startWith(t, "example.org", func(c *config.Config) { c.Login.TokenRotate, c.Login.TokenLife = 0, 0 })
+	w = r.wire("")
+	if got := w.login("alice", password, sasl.ScramSHA512Plus, request); strings.Contains(w.features.Raw(), ns.Fast) || got.Has(ns.Fast, "token") {
+		t.Errorf("switched off: %s", got.Raw())
+	}
+}

@@ -121,7 +121,11 @@ func (x *hashes) of(ctx context.Context, d *Door, h *core.Host) []sasl.Hash {
 		d.obs.Log.Warn("it is not known which credentials accounts have", obs.Err, err)
 		return list
 	}
-	if !slices.Equal(list, k.list) {
+	switch {
+	case len(list) < len(k.list):
+		// Clients that remember a stronger one may take this for an attack.
+		d.obs.Log.Warn("log-in offered with less, since accounts came that have no more: see login.hashes", "domain", h.Domain.String(), "hashes", fmt.Sprint(list))
+	case !slices.Equal(list, k.list):
 		d.obs.Log.Info("log-in offered", "domain", h.Domain.String(), "hashes", fmt.Sprint(list))
 	}
 	x.mu.Lock()

@@ -211,4 +211,8 @@ func TestHashes(t *testing.T) {
 			}
 		}
 	}
+	x.login.Hashes = []string{"SHA-1", "SHA-512"}
+	if got, err := x.Hashes(t.Context()); err != nil || len(got) != 2 || got[0] != sasl.SHA512 || got[1] != sasl.SHA1 {
+		t.Errorf("as configured: %v %v", got, err)
+	}
 }

@@ -13,6 +13,9 @@ import (
 // Considerations"), and only what every account can use, or those that came with an older credential could not log in. Upgrades, new passwords
 // and disabling dead accounts widen it.
 func (m *Module) Hashes(ctx context.Context) ([]sasl.Hash, error) {
+	if len(m.login.Hashes) > 0 {
+		return slices.DeleteFunc(hashes(), func(h sasl.Hash) bool { return !slices.Contains(m.login.Hashes, h.String()) }), nil
+	}
 	by, all, err := m.stores.Credentials.Shared(ctx, m.host.Domain.Domain())
 	if err != nil {
 		return nil, err
