@@ -27,9 +27,11 @@ const (
 	// AckInbound: Count of the InboundStanza frames of attachment Ref are settled, from the first without gaps.
 	AckInbound
 
-	// AttachBind: bind To, a full address, to attachment Ref. Address, Namespace and Data, which goes out first.
+	// AttachBind: bind To, a full address, to attachment Ref. Address, Namespace, Data, which goes out first, and in ID
+	// how its client comes in, if that is said.
 	AttachBind
-	// AttachResume: resume the session ID of the account To for attachment Ref; Count is what its client has handled. Address.
+	// AttachResume: resume the session ID of the account To for attachment Ref; Count is what its client has handled. Address, and in Data
+	// how the client comes in, if that is said.
 	AttachResume
 	// AttachAnswer: attachment Ref belongs to the session To; with Fault there is none.
 	AttachAnswer

@@ -204,11 +204,21 @@ type Limits struct {
 type Login struct {
 	// Plain offers SASL PLAIN beside SCRAM, inside TLS only.
 	Plain bool `toml:"plain"`
-	// ChannelBinding offers the mechanisms that bind the log-in to the TLS connection, and refuses clients that could bind but say that the
-	// server cannot, as RFC 5802 has it. Some old clients say that wrongly (slixmpp before 1.8.5, Poezio with it) and cannot log in then.
-	ChannelBinding bool `toml:"channel_binding"`
+	// ChannelBinding says where the mechanisms are offered that bind the log-in to the TLS connection: sasl2 (to clients of XEP-0388 only), all
+	// (also by the classic profile of RFC 6120) or off. Where they are, a client that could bind but says that the server cannot is refused, as
+	// RFC 5802 has it. Some old clients say that wrongly (slixmpp before 1.8.5, Poezio with it) and cannot log in with all.
+	ChannelBinding string `toml:"channel_binding"`
 	// Iterations is how often the hash of a new password is repeated, at least 4096.
 	Iterations int `toml:"iterations"`
+	// Hashes are offered by SCRAM: SHA-512, SHA-256, SHA-1. Empty: those of which every account that may log in has a credential. Named ones
+	// are offered whatever accounts have; one that lacks what its client chooses needs a new password.
+	Hashes []string `toml:"hashes"`
+	// TokenLife is how long a device can log in with the token that it was given (XEP-0484) without having been seen; 0s gives no tokens.
+	TokenLife Duration `toml:"token_life"`
+	// TokenRotate is the age at which a token is replaced when its device logs in, at most token_life.
+	TokenRotate Duration `toml:"token_rotate"`
+	// Devices is how many devices of an account are remembered; with more, the one not seen for longest is forgotten, with its token.
+	Devices int `toml:"devices"`
 }
 
 // Contact are the addresses announced by XEP-0157, as URIs (mailto:, xmpp:, https:).
@@ -305,8 +315,11 @@ func Default() Config {
 		Listen:  Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTP: []string{"127.0.0.1:5280"}, ACME: []string{":80"}},
 		Archive: Archive{Default: "always"},
 		Store:   Store{Synchronous: "full", CacheKB: 8192},
-		Login:   Login{Iterations: 10000},
-		Log:     Log{Level: "info", Format: "text"},
+		Login: Login{
+			ChannelBinding: "sasl2", Iterations: 10000,
+			TokenLife: Duration(21 * 24 * time.Hour), TokenRotate: Duration(24 * time.Hour), Devices: 50,
+		},
+		Log: Log{Level: "info", Format: "text"},
 		Strangers: Strangers{
 			Default: "open", Members: true, Messages: 100, Bytes: 256 << 10, MessagesPerSender: 10, BytesPerSender: 64 << 10,
 			Expire: Duration(30 * 24 * time.Hour),
@@ -382,6 +395,17 @@ func (c *Config) Check() error {
 	}
 	if c.Login.Iterations < 4096 {
 		complain("login.iterations is %d, below 4096", c.Login.Iterations)
+	}
+	if !oneOf(c.Login.ChannelBinding, "sasl2", "all", "off") {
+		complain("login.channel_binding is %q, not sasl2, all or off", c.Login.ChannelBinding)
+	}
+	for _, h := range c.Login.Hashes {
+		if !oneOf(h, "SHA-512", "SHA-256", "SHA-1") {
+			complain("login.hashes holds %q, not SHA-512, SHA-256 or SHA-1", h)
+		}
+	}
+	if c.Login.TokenLife < 0 || c.Login.TokenRotate < 0 || c.Login.TokenRotate > c.Login.TokenLife || c.Login.Devices <= 0 {
+		complain("login: 0s <= token_rotate <= token_life, devices > 0")
 	}
 	if c.HTTP.Pprof && !allLoopback(c.Listen.HTTP) {
 		complain("http.pprof needs loopback HTTP listeners")

@@ -30,10 +30,11 @@ type Account struct {
 	turns    Turns[turn]
 	sessions []*Session
 	line     line
-	ended    []ended   // sessions that ended lately without the will of their clients
-	gates    int       // tickets that its turns wait for
-	idle     time.Time // since when nobody is there
-	chosen   []int     // scratch of targets
+	ended    []ended              // sessions that ended lately without the will of their clients
+	revoked  map[string]time.Time // devices, and when; see RevokeDevice
+	gates    int                  // tickets that its turns wait for
+	idle     time.Time            // since when nobody is there
+	chosen   []int                // scratch of targets
 	cands    []candidate
 }
 

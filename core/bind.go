@@ -34,6 +34,8 @@ type Binding struct {
 	// First is sent before anything else, such as the result of the bind request; it is given the full address. It may be called for a
 	// resource that is not bound after all.
 	First func(full jid.JID) string
+	// Entrance is how a client of XEP-0388 comes in; nil for others.
+	Entrance *Entrance
 }
 
 // Bind makes a session (RFC 6120 section 7). A session that holds the resource already is ended with conflict, since its client may be
@@ -54,6 +56,8 @@ func (a *Account) bind(w *Work, b Binding) (*Session, error) {
 		return nil, ErrUnreadable
 	case !a.Exists:
 		return nil, ErrNoAccount
+	case a.bars(b.Entrance):
+		return nil, ErrRevoked
 	}
 	if b.Resource == "" {
 		b.Resource = newResource()
@@ -66,10 +70,12 @@ func (a *Account) bind(w *Work, b Binding) (*Session, error) {
 		a.cut(old, closing(LostReplaced))
 		a.end(w, old, LostReplaced)
 	}
+	a.replaceOlder(w, b.Entrance)
 	if len(a.sessions) >= a.Host.Config.Limits.Sessions {
 		return nil, ErrTooMany
 	}
 	s := &Session{JID: full, Account: a, Address: b.Address, Since: a.Host.now(), xmlns: b.Namespace, sink: b.Sink}
+	s.Device = b.Entrance.device()
 	s.out.session = s
 	s.win.total = &a.Host.metrics.windows
 	s.out.sink = b.Sink
@@ -78,7 +84,11 @@ func (a *Account) bind(w *Work, b Binding) (*Session, error) {
 	if a.guest != nil {
 		a.watchGuest(s, a.Host.Config.Guests.Idle.D())
 	}
-	s.sendRaw(w, b.First(full))
+	if b.Entrance != nil && b.Entrance.Bind != "" {
+		a.comeIn(w, s, b.Entrance)
+	} else {
+		s.sendRaw(w, b.First(full))
+	}
 	a.Host.Hooks.Bound.run(w.begin(a, nil, s))
 	return s, nil
 }

@@ -76,3 +76,6 @@ func Figures(h *Host) (sessions, detached, restored, unreadable int64) {
 	m := h.metrics
 	return m.sessions.Load(), m.detached.Load(), m.restored.Load(), m.spoiled.Load()
 }
+
+// CheckInline is what Start asks of inline rows.
+func CheckInline(t InlineTable) error { return t.check() }

@@ -127,8 +127,6 @@ type Hooks struct {
 	Closed Watching
 	// Login: an attempt to log in, with its outcome. Runs at the door.
 	Login []Hook[func(*Attempt)]
-	// PasswordChanged: the account has another password; Session is the one that changed it, or nil. Turn of the account.
-	PasswordChanged Watching
 	// Features: what is offered with the stream features at a stage, as XML. Runs at the door; the stranger is nil after log-in.
 	Features []Hook[func(Stage, *Stranger) string]
 	// Admitting: somebody has proven to be the account and is about to come in; a text keeps them out and is told to them. Runs at the door.
@@ -183,7 +181,6 @@ func (h *Hooks) HookList() []string {
 	watching("Unavailable", h.Unavailable)
 	watching("Parked", h.Parked)
 	watching("Closed", h.Closed)
-	watching("PasswordChanged", h.PasswordChanged)
 	watching("AccountDeleted", h.AccountDeleted)
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"stonechat/cluster"
@@ -42,6 +43,7 @@ type Host struct {
 	// Early are the rows that may be asked before log-in; Commands what people run by ad-hoc commands.
 	Early    EarlyTable
 	Commands CommandTable
+	Inline   InlineTable
 	HTTP     Routes
 	Ports    Ports
 	Disco    Disco
@@ -51,6 +53,8 @@ type Host struct {
 	Sessions store.Sessions
 	// Now is the clock.
 	Now func() time.Time
+	// Credentials is counted up by whoever changes credentials of accounts, so that doors look anew what they may offer.
+	Credentials atomic.Uint64
 
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -113,7 +117,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 
 // Start checks what modules have registered and begins background work.
 func (h *Host) Start() error {
-	if err := errors.Join(errors.Join(h.IQ.errs...), errors.Join(h.Early.errs...), errors.Join(h.Commands.errs...)); err != nil {
+	if err := errors.Join(errors.Join(h.IQ.errs...), errors.Join(h.Early.errs...), errors.Join(h.Commands.errs...), h.Inline.check()); err != nil {
 		return err
 	}
 	for _, r := range h.HTTP {

@@ -1,17 +1,8 @@
 package core
 
 import (
-	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
-
-// PasswordChanged tells modules that an account has another password, so that what was handed out on the old one ends. except is the session
-// that changed it, or nil; sessions stay unless a module ends them. It does not wait.
-func (h *Host) PasswordChanged(account jid.JID, except *Session) error {
-	return h.Do(account, func(w *Work, a *Account) {
-		h.Hooks.PasswordChanged.run(w.begin(a, nil, except))
-	})
-}
 
 // Depart takes an account out of the world, which the store has as leaving: what was answered goes out, its sessions end with not-authorized
 // (XEP-0077 section 3.2), modules are told as of an account that is deleted, and from then on nobody of that name exists. Only in a turn of a.

@@ -291,6 +291,7 @@ func (n *nodes) giveUp(w *Work, before time.Time) {
 func refusals() map[string]error {
 	return map[string]error{
 		"no-account": ErrNoAccount, "too-many": ErrTooMany, "bad-resource": ErrBadResource, "not-resumed": ErrNotResumed,
+		"revoked": ErrRevoked,
 	}
 }
 

@@ -21,14 +21,18 @@ func (n *nodes) bind(ctx context.Context, node cluster.Node, h *Host, b Binding)
 	if err != nil {
 		return nil, ErrBadResource
 	}
-	return n.enter(node, h, full, b.Sink).ask(ctx, cluster.Frame{
-		Op: cluster.AttachBind, To: full.String(), Address: b.Address.String(), Namespace: b.Namespace, Data: []byte(b.First(full)),
-	})
+	f := cluster.Frame{
+		Op: cluster.AttachBind, To: full.String(), Address: b.Address.String(), Namespace: b.Namespace, ID: b.Entrance.travel(),
+	}
+	if b.First != nil {
+		f.Data = []byte(b.First(full))
+	}
+	return n.enter(node, h, full, b.Sink).ask(ctx, f)
 }
 
 // resume attaches a door of ours to a session that the other node holds.
-func (n *nodes) resume(ctx context.Context, node cluster.Node, h *Host, account jid.JID, id string, handled uint32, sink Sink) (*Session, error) {
-	f := cluster.Frame{Op: cluster.AttachResume, To: account.String(), ID: id, Count: uint64(handled)}
+func (n *nodes) resume(ctx context.Context, node cluster.Node, h *Host, account jid.JID, id string, handled uint32, sink Sink, in *Entrance) (*Session, error) {
+	f := cluster.Frame{Op: cluster.AttachResume, To: account.String(), ID: id, Count: uint64(handled), Data: []byte(in.travel())}
 	if from, ok := sink.(Addressed); ok {
 		f.Address = from.Address().String()
 	}

@@ -32,12 +32,12 @@ func (n *nodes) attach(w *Work, from cluster.Node, f *cluster.Frame) {
 	n.mu.Unlock()
 	if f.Op == cluster.AttachResume {
 		// It waits, as doors may, so it does not belong on the link's goroutine.
-		account, id, handled := to.Bare(), f.ID, uint32(f.Count)
+		account, id, handled, in := to.Bare(), f.ID, uint32(f.Count), arrived(string(f.Data))
 		h.wait.Go(func() {
 			ctx, cancel := context.WithTimeout(h.ctx, answerMax)
 			defer cancel()
 			w := NewWork(n.pool)
-			s, err := h.Resume(ctx, w, account, id, handled, k)
+			s, err := h.ResumeBy(ctx, w, account, id, handled, k, in)
 			k.attached(w, s, err)
 			w.Run()
 		})
@@ -46,7 +46,7 @@ func (n *nodes) attach(w *Work, from cluster.Node, f *cluster.Frame) {
 	first := string(f.Data)
 	b := Binding{
 		Account: to.Bare(), Resource: to.Resource(), Sink: k, Address: address, Namespace: f.Namespace,
-		First: func(jid.JID) string { return first },
+		First: func(jid.JID) string { return first }, Entrance: arrived(f.ID),
 	}
 	h.accounts.take(w, to.Bare(), turn{op: (*Account).invoke, call: func(w *Work, a *Account) {
 		s, err := a.bind(w, b)

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"stonechat/store"
 	"stonechat/xmpp/jid"
@@ -18,6 +19,9 @@ type Ports struct {
 	Ties          Ties
 	// Places may be nil: then no place is known.
 	Places Places
+	// Upgrades and Devices may be missing; then log-in is by SCRAM with SHA-1 and SHA-256, and there are no tokens.
+	Upgrades Upgrades
+	Devices  Devices
 }
 
 // Reports takes complaints about addresses (XEP-0377).
@@ -79,4 +83,60 @@ type Places interface {
 	Place(ctx context.Context, account jid.JID, network netip.Prefix) store.Place
 	// LoggedIn notes a log-in from the network, of which place is known. It does not wait.
 	LoggedIn(account jid.JID, network netip.Prefix, place store.Place)
+}
+
+// Upgrades knows which credentials accounts have, and gives them more (XEP-0480). It is asked at the door and may wait.
+type Upgrades interface {
+	// Hashes are those of which every account that can log in has a credential, the preferred first: what may be offered to anybody.
+	Hashes(ctx context.Context) ([]sasl.Hash, error)
+	// Missing are those of which this account has none.
+	Missing(ctx context.Context, account jid.JID) ([]sasl.Hash, error)
+	// Upgrade adds a credential for an account whose log-in has just proven the credential proven. store.ErrNotFound: its password was
+	// changed meanwhile.
+	Upgrade(ctx context.Context, account jid.JID, c, proven sasl.Credential) error
+}
+
+// Devices knows the installations of clients and their tokens (XEP-0388 section 2.3, XEP-0484). It is asked at the door and may wait.
+type Devices interface {
+	// ID is the name of an installation that calls itself agent, for everybody but itself. Nothing can be concluded from it about agent.
+	ID(account jid.JID, agent string) string
+	// Resource is a stable one for the installation, and for the tag if there is one (XEP-0386 section 3.2.1).
+	Resource(account jid.JID, agent, tag string) string
+	// Tokens that the device has for the mechanism, the newest first; none for an account that may not log in.
+	Tokens(ctx context.Context, account jid.JID, device, mechanism string) ([]DeviceToken, error)
+	// Enter notes a log-in, and gives the device a token when it wants one or its old one is due. It returns nil when there is none.
+	// store.ErrNotFound: what was proven is worth nothing any more; store.ErrConflict: the count was used before.
+	Enter(ctx context.Context, l DeviceLogin) (*NewToken, error)
+}
+
+// DeviceToken is a token that a device may prove.
+type DeviceToken struct {
+	sasl.Token
+	Seed []byte // its name in the store
+	New  bool   // it was never used
+	Due  bool   // it is to be replaced
+}
+
+// DeviceLogin is a log-in of a device.
+type DeviceLogin struct {
+	Account jid.JID
+	Device  string // of Devices.ID
+	// Name and Software are what the client says of itself, for people; Address where it is.
+	Name, Software, Address string
+
+	// Mechanism of the log-in, and what it has proven: a token, or a credential.
+	Mechanism  string
+	Token      *DeviceToken
+	Credential sasl.Credential
+	// Count and Invalidate are what the client said of the token (XEP-0484 sections 3.4 and 3.6).
+	Count      int64
+	Invalidate bool
+	// Want is the mechanism of the token that the client asks for; empty: it asks for none.
+	Want string
+}
+
+// NewToken is told to the client once.
+type NewToken struct {
+	Secret  string
+	Expires time.Time
 }

@@ -84,25 +84,32 @@ func (a *Account) enable(w *Work, s *Session, st *stanza.Stanza) {
 		a.enableAgain(w, s)
 		return
 	}
-	enabled := "<enabled xmlns='" + ns.StreamManagement + "'/>"
+	resume, _ := st.Attr("resume")
+	most, _ := st.Attr("max")
+	s.out.manageFrom(w, a.beginManaged(s, resume, most))
+}
+
+// beginManaged switches stream management on; resume and most are the attributes of <enable/>. It returns <enabled/>, behind which the client
+// must hear what is counted.
+func (a *Account) beginManaged(s *Session, resume, most string) (enabled string) {
+	enabled = "<enabled xmlns='" + ns.StreamManagement + "'/>"
 	// A guest has another address after every log-in, so it can resume nothing.
-	if v, _ := st.Attr("resume"); (v == "true" || v == "1") && a.guest == nil {
+	if (resume == "true" || resume == "1") && a.guest == nil {
 		b := make([]byte, 18)
 		rand.Read(b)
 		id := base64.RawURLEncoding.EncodeToString(b)
-		s.resume = &resumption{id: hashSM(id), wait: resumeTime(st, a.Host.Config.Limits.Resume.D())}
+		s.resume = &resumption{id: hashSM(id), wait: resumeTime(most, a.Host.Config.Limits.Resume.D())}
 		enabled = "<enabled xmlns='" + ns.StreamManagement + "' id='" + id + "' resume='true' max='" +
 			strconv.Itoa(int(s.resume.wait/time.Second)) + "'/>"
 	}
 	s.managed = true
 	s.win.restart()
-	s.out.manageFrom(w, enabled)
+	return enabled
 }
 
 // resumeTime is ours, or the shorter one that the client prefers (XEP-0198 section 3).
-func resumeTime(st *stanza.Stanza, ours time.Duration) time.Duration {
-	v, _ := st.Attr("max")
-	if wanted, err := strconv.ParseUint(v, 10, 31); err == nil && wanted > 0 {
+func resumeTime(most string, ours time.Duration) time.Duration {
+	if wanted, err := strconv.ParseUint(most, 10, 31); err == nil && wanted > 0 {
 		return min(ours, time.Duration(wanted)*time.Second)
 	}
 	return ours
@@ -234,12 +241,22 @@ const settleTime = 2 * time.Second
 // handled is the client's count: everything after it is sent again, behind <resumed/>. A *stanza.StreamError means that the count is
 // impossible. Another node may own the account; then ErrUnreachable may come back, too. Only a door may call it.
 func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, handled uint32, sink Sink) (*Session, error) {
+	return h.ResumeBy(ctx, w, account, id, handled, sink, nil)
+}
+
+// ResumeBy is Resume for a client of XEP-0388; <resumed/> is one of the answers of its entrance.
+func (h *Host) ResumeBy(
+	ctx context.Context, w *Work, account jid.JID, id string, handled uint32, sink Sink, in *Entrance,
+) (*Session, error) {
 	if node, far := h.Router.elsewhere(account); far {
 		w.Run()
-		return h.Router.nodes.resume(ctx, node, h, account, id, handled, sink)
+		return h.Router.nodes.resume(ctx, node, h, account, id, handled, sink, in)
 	}
 	try := 0
 	s, err := ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) {
+		if a.bars(in) {
+			return nil, ErrRevoked
+		}
 		s, err := a.resumable(id, handled)
 		if err == nil {
 			s.resume.tries++
@@ -263,6 +280,9 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 		break
 	}
 	return ask(ctx, h, w, account, func(w *Work, a *Account) (*Session, error) {
+		if a.bars(in) {
+			return nil, ErrRevoked
+		}
 		if s.state == closed || s.resume.tries != try {
 			return nil, ErrNotResumed // it expired, or its client has tried once more since
 		}
@@ -274,7 +294,7 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 			return nil, ErrNotResumed
 		}
 		s.out.acknowledged(w, handled)
-		a.attach(w, s, sink, id)
+		a.attach(w, s, sink, id, in)
 		return s, nil
 	}, gaveUp(sink))
 }
@@ -334,7 +354,7 @@ func tooHigh(h, sent uint32) *stanza.StreamError {
 }
 
 // attach gives a detached session its new connection.
-func (a *Account) attach(w *Work, s *Session, sink Sink, id string) {
+func (a *Account) attach(w *Work, s *Session, sink Sink, id string, in *Entrance) {
 	if s.resume.timer != nil {
 		s.resume.timer.Stop()
 		s.resume.timer = nil
@@ -349,6 +369,12 @@ func (a *Account) attach(w *Work, s *Session, sink Sink, id string) {
 	s.win.resumed()
 	handled := s.win.handled()
 	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + id + "' h='" + strconv.FormatUint(uint64(handled), 10) + "'/>"
+	if in != nil && in.Before != "" {
+		greeting = in.around(s.JID.String(), greeting)
+	}
+	if device := in.device(); device != "" {
+		s.Device = device
+	}
 	s.out.attach(w, sink, greeting, handled)
 	a.Host.metrics.resumed.Inc()
 	a.Host.Hooks.Bound.run(w.begin(a, nil, s))

@@ -50,6 +50,8 @@ type Session struct {
 	// Address is where the client connected from last; Since when it was bound.
 	Address netip.AddrPort
 	Since   time.Time
+	// Device names the installation of the client that logged in last, if that is known; see Devices.
+	Device string
 
 	far   *far   // the owner is another node: this is only the door's end, and nothing below but win is used
 	xmlns string // written on every stanza, for sinks whose frames stand alone

@@ -42,22 +42,30 @@ func joining(t *testing.T, mode string, change func(*config.Config)) *running {
 	return r
 }
 
-// ctl asks the control socket.
-func (r *running) ctl(method, path, body string, into any) {
+// ctl asks the control socket as cmd/stonechat does. A body that is no string becomes JSON.
+func (r *running) ctl(method, path string, body, into any) {
 	r.t.Helper()
 	if status, text := r.tryCtl(method, path, body, into); status != http.StatusOK {
 		r.t.Fatalf("%s %s: %d %s", method, path, status, text)
 	}
 }
 
-func (r *running) tryCtl(method, path, body string, into any) (int, string) {
+func (r *running) tryCtl(method, path string, body, into any) (int, string) {
 	r.t.Helper()
+	text, ok := body.(string)
+	if !ok {
+		b, err := json.Marshal(body)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		text = string(b)
+	}
 	c := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", filepath.Join(r.data, "ctl.sock"))
 	}}}
 	defer c.CloseIdleConnections()
-	q, err := http.NewRequestWithContext(r.t.Context(), method, "http://ctl/"+joinDomain+path, strings.NewReader(body))
+	q, err := http.NewRequestWithContext(r.t.Context(), method, "http://ctl/"+r.domain+path, strings.NewReader(text))
 	if err != nil {
 		r.t.Fatal(err)
 	}

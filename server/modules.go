@@ -20,9 +20,10 @@ import (
 
 // modules are the features of one host. Their order is the order of hooks: `stonechat ctl hooks` prints it.
 func (s *Server) modules() ([]core.Module, *commands.Module) {
-	c := commands.New(s.db.Accounts, s.db.Secrets, s.cfg.Login, account.Credentials)
+	c := commands.New(commands.Stores{Accounts: s.db.Accounts, Secrets: s.db.Secrets, Devices: s.db.Devices}, s.cfg.Login, account.Credentials)
 	return []core.Module{
-		account.New(s.db.Accounts, s.db.Shapes, s.cfg.Login, s.saltSecret),
+		account.New(account.Stores{Accounts: s.db.Accounts, Credentials: s.db.Credentials, Devices: s.db.Devices, Shapes: s.db.Shapes}, s.cfg.Login,
+			account.Keys{Names: s.saltSecret, Tokens: s.tokenKey}),
 		places.New(s.db.Places, s.saltSecret, s.cfg.Guessing.Places),
 		strangers.New(strangers.Stores{Strangers: s.db.Strangers, Archive: s.db.Archive}, s.cfg.Strangers, s.obs),
 		// Before the roster: a subscription with a good token is no request.

@@ -38,6 +38,7 @@ type Server struct {
 	begun      bool // what is on disk of sessions may change
 	saltSecret []byte
 	certs      *certs.Book
+	tokenKey   []byte
 	tls        *tls.Config
 
 	router   *core.Router
@@ -107,6 +108,9 @@ func (s *Server) openStore(ctx context.Context) error {
 	fresh := make([]byte, 32)
 	rand.Read(fresh)
 	if s.saltSecret, err = s.db.Secrets.Ensure(ctx, "made-up-salts", fresh); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	if s.tokenKey, err = tokenKey(s.cfg.Data); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	return nil

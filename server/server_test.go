@@ -57,7 +57,7 @@ const password = "correct horse battery staple"
 func settings(domain, data string) config.Config {
 	c := config.Default()
 	c.Domains, c.Data, c.Local = []string{domain}, data, true
-	c.Login.Iterations, c.Login.ChannelBinding = 4096, true
+	c.Login.Iterations, c.Login.ChannelBinding = 4096, "all"
 	c.Listen = config.Listen{C2S: []string{"127.0.0.1:0"}, C2STLS: []string{"127.0.0.1:0"}, HTTP: []string{"127.0.0.1:0"}}
 	return c
 }
@@ -67,6 +67,14 @@ func start(t *testing.T, domain string) *running {
 	data := t.TempDir()
 	addUsers(t, data, domain)
 	return open(t, domain, data)
+}
+
+// startWith is start with another configuration.
+func startWith(t *testing.T, domain string, change func(*config.Config)) *running {
+	t.Helper()
+	data := t.TempDir()
+	addUsers(t, data, domain)
+	return openWith(t, domain, data, change)
 }
 
 // addUsers makes the accounts before the server starts.
@@ -263,7 +271,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	}
 	_, body := get("/metrics")
 	for _, want := range []string{
-		"# HELP stonechat_sessions ", "stonechat_sessions 1", `stonechat_logins_total{mechanism="SCRAM-SHA-256-PLUS",outcome="accepted"} 1`,
+		"# HELP stonechat_sessions ", "stonechat_sessions 1", `stonechat_logins_total{mechanism="SCRAM-SHA-512-PLUS",outcome="accepted"} 1`,
 		"stonechat_panics_total 0", "stonechat_store_commits_total", "go_goroutines",
 	} {
 		if !strings.Contains(body, want) {

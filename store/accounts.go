@@ -76,7 +76,7 @@ type Accounts interface {
 	List(ctx context.Context, domain, after string, limit int) ([]Account, error)
 	// Create adds an account with its roster, or returns ErrConflict.
 	Create(ctx context.Context, a NewAccount) (Account, error)
-	// SetCredentials replaces all credentials of the account.
+	// SetCredentials replaces all credentials of the account, and ends its tokens (Devices).
 	SetCredentials(ctx context.Context, id Owner, c []Credential) error
 	// SetRole changes the role.
 	SetRole(ctx context.Context, id Owner, r Role) error

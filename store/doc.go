@@ -30,4 +30,7 @@ type Set struct {
 	Circles   Circles
 	Places    Places
 	Shapes    Shapes
+	Devices   Devices
+	// Credentials is beside Accounts, for log-in.
+	Credentials Credentials
 }

@@ -28,11 +28,36 @@ type Account struct {
 	// Server is host or host:port; empty means the domain of JID. With a port, direct TLS and STARTTLS are both tried there; without one,
 	// direct TLS on 5223 and then STARTTLS on 5222.
 	Server string
+	// Remember keeps what lets this installation come back without the password; nil: nothing does.
+	Remember *Remembered
 	// Local connects to loopback addresses only and takes any certificate there.
 	Local bool
 	// Pinned are certificates of which the server's may be one, or by one of which it may be signed for the domain. Without any, the
 	// system's authorities count.
 	Pinned []*x509.Certificate
+}
+
+// Remembered is what an installation knows of an earlier log-in.
+type Remembered struct {
+	// Agent is the UUID of this installation (XEP-0388 section 2.3).
+	Agent string
+	// Token is what the server gave it; the zero value is none.
+	Token stream.Token
+	// Keep is given every new token, which takes the place of the other, and the zero Token when there is none any more.
+	Keep func(stream.Token) error
+}
+
+// CanReturn says whether a log-in needs no password now.
+func (r *Remembered) CanReturn() bool { return r != nil && r.Token.Usable(time.Now()) }
+
+// remember has the client use and keep the token.
+func (a Account) remember(cfg *client.Config) {
+	if a.Remember == nil {
+		return
+	}
+	cfg.Agent = stream.UserAgent{ID: a.Remember.Agent, Software: "Stonechat chat"}
+	cfg.Fast = a.Remember.Token
+	cfg.KeepFast = func(t stream.Token) { _ = a.Remember.Keep(t) } // without it the password is asked for once more
 }
 
 // attemptTime bounds one attempt to connect and log in, so that a port that swallows everything leaves time for the next.
@@ -158,6 +183,7 @@ func (a Account) dial(ctx context.Context, cfg client.Config) (*client.Client, e
 		cfg.Dial = dialLocal
 	}
 	cfg.JID, cfg.Password, cfg.StreamManagement, cfg.KeepAlive = a.JID, a.Password, true, keepAlive
+	a.remember(&cfg)
 	var failed []string
 	for _, w := range ways {
 		cfg.Address, cfg.DirectTLS = w.address, w.direct
@@ -169,6 +195,9 @@ func (a Account) dial(ctx context.Context, cfg client.Config) (*client.Client, e
 		}
 		if r := registering(err); r != nil && cfg.Register != nil {
 			return nil, r
+		}
+		if errors.Is(err, sasl.ErrPassword) && a.Password == "" && a.Remember != nil {
+			return nil, errors.Join(errors.New("the server does not know this device any more: log in with the password"), a.Remember.Keep(stream.Token{}))
 		}
 		if decided(err) {
 			return nil, a.explain(err)

@@ -30,7 +30,8 @@ type chatCmd struct {
 	Local        bool          `help:"A server on this machine: loopback only, whatever its certificate."`
 	Certificate  string        `type:"existingfile" placeholder:"FILE" help:"Trust this certificate, or this authority, instead of the system's (PEM)."`
 	PasswordFile string        `type:"existingfile" placeholder:"FILE" help:"The password is the first line of this file. Also STONECHAT_PASSWORD; asked for otherwise."`
-	Config       string        `type:"path" placeholder:"FILE" help:"TOML file with jid, server, certificate, password_file, local; usually stonechat/chat.toml in your configuration folder."`
+	Remember     bool          `help:"Stay logged in on this machine: keep a token instead of asking for the password. Also remember in the configuration file."`
+	Config       string        `type:"path" placeholder:"FILE" help:"TOML file with jid, server, certificate, password_file, local, remember; usually stonechat/chat.toml in your configuration folder."`
 	Timeout      time.Duration `default:"30s" help:"For log-in, --send and --history."`
 
 	Invite  string `placeholder:"LINK" xor:"mode" help:"Use an invite, a link or a code: make an account and talk."`
@@ -50,6 +51,7 @@ type chatFile struct {
 	Certificate  string `toml:"certificate"`
 	PasswordFile string `toml:"password_file"`
 	Local        bool   `toml:"local"`
+	Remember     bool   `toml:"remember"`
 }
 
 // Help is shown below the flags.
@@ -178,7 +180,18 @@ func (c *chatCmd) account(account string) (tui.Account, error) {
 	if a.JID.Local() == "" {
 		return a, errors.New("your address lacks the name before the @")
 	}
-	if a.Password, err = c.givenPassword(file); err == nil && a.Password == "" {
+	if c.Remember || file.Remember {
+		path, err := statePath()
+		if err != nil {
+			return a, err
+		}
+		state, err := readState(path)
+		if err != nil {
+			return a, err
+		}
+		a.Remember = state.remembered(a.JID)
+	}
+	if a.Password, err = c.givenPassword(file); err == nil && a.Password == "" && !a.Remember.CanReturn() {
 		a.Password, err = tui.AskPassword(os.Stdin, os.Stderr, "Password of "+tui.Escape(a.JID.Bare().String())+": ")
 	}
 	return a, err

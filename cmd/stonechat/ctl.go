@@ -55,6 +55,10 @@ type ctlCmd struct {
 	Circle circleCmds `cmd:"" help:"Circles: people who are contacts of each other."`
 	Hooks  hooksCmd   `cmd:"" help:"Show the order of hooks."`
 	Join   joinCmd    `cmd:"" help:"Use the invite that the server printed: make the first administrator."`
+	Device struct {
+		List   deviceListCmd   `cmd:"" help:"List the devices of an account."`
+		Revoke deviceRevokeCmd `cmd:"" help:"Forget devices with their tokens and end their sessions."`
+	} `cmd:"" help:"Devices that log in."`
 }
 
 // call sends one request to the control socket and decodes the answer.

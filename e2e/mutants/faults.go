@@ -66,4 +66,9 @@ var faults = []fault{
 	{"an applicant comes in unapproved", "mod/account/account.go", "	if err == nil && a.Waiting {", "	if err == nil && a.Waiting && a.Leaving {", "./server -run TestApproval"},
 	{"an account that has left is still there", "core/owners.go", "	if acc.Leaving {\n", "	if acc.Leaving && acc.ID == 0 {\n", "./server -run TestLeaving"},
 	{"an erased account leaves rows behind", "store/sqlstore/accounts.go", "		\"DELETE FROM credentials WHERE account = $1\",\n		\"DELETE FROM leavers", "		\"DELETE FROM leavers", "./server -run TestLeaving"},
+	{"whom the stream names is not compared", "edge/c2s/login.go", "	if !c.claimed.IsZero() && c.claimed.Bare() != account {", "	if !c.claimed.IsZero() && c.claimed.Domain() != account.Domain() {", "./server -run TestModernRefusals"},
+	{"a token that was given up is accepted", "store/sqlstore/devices.go", "	case e.Invalidate:\n", "	case e.Invalidate && len(e.Used) == 0:\n", plays + "TestPlays/.*/.*/.*/xep0484"},
+	{"a token outlives the password", "store/sqlstore/accounts.go", "	if err := dropTokens(w, id); err != nil {\n		return err\n	}\n", "", "./server -run TestTokensEnd"},
+	{"a cut list of mechanisms is not noticed", "xmpp/sasl/client.go", "told != downgradeHash(h, c.offered, c.login.ServerBindings)", "told == \"\"", "./xmpp/sasl"},
+	{"a token becomes a password", "edge/c2s/upgrade.go", "len(x.wish.Upgrades) == 0 || proven.StoredKey == nil {", "len(x.wish.Upgrades) == 0 {", "./server -run TestTokensUpgradeNothing"},
 }

@@ -27,6 +27,7 @@
 //	juliet secures the stream                also STARTTLS; now features stand on a stream with TLS
 //	juliet authenticates                     also SASL SCRAM and the stream restart
 //	juliet tries a wrong password            SASL SCRAM up to the server's last word, which is left to be received
+//	juliet logs in with:                     XEP-0388 with SCRAM, and the block in <authenticate/>; the server's last word is left to be received
 //	juliet connects                          also resource binding; no presence, no roster
 //	juliet comes online                      also roster and initial presence; what this causes is discarded, everywhere
 //	juliet goes offline                      unavailable presence and end of the stream; what this causes is discarded, everywhere
@@ -58,7 +59,8 @@
 //	{juliet.sm}                               its stream id of XEP-0198
 //	{domain} {run}                            the server; the suffix that makes names of this performance unique
 //
-// and only in what is sent: {repeat 1000 x}, {bytes ff00}, {plain juliet}, {plain juliet as romeo} and {scram juliet} (initial responses of SASL). A pattern is exact: an
+// and only in what is sent: {repeat 1000 x}, {bytes ff00}, {plain juliet}, {plain juliet as romeo}, {scram juliet} and {token juliet name}, for the token that name
+// stands for (initial responses of SASL). A pattern is exact: an
 // attribute or child that it does not name must not be there, unless … stands among the attributes or the children. The order of children does not count, nor do
 // xml:lang and white space between elements.
 //

@@ -63,7 +63,7 @@ var (
 func verbs() map[string]bool {
 	return map[string]bool{
 		"opens a connection": false, "opens a stream": false, "secures the stream": false, "authenticates": false, "tries a wrong password": false,
-		"connects": false, "comes online": false, "goes offline": false, "sends:": true, "receives:": true, "may receive:": true, "sees features:": true,
+		"connects": false, "comes online": false, "logs in with:": true, "goes offline": false, "sends:": true, "receives:": true, "may receive:": true, "sees features:": true,
 		"receives nothing": false, "discards everything": false, "enables carbons": false, "enables stream management": false,
 		"answers no acks": false, "cuts the line": false, "resumes": false, "disconnects": false, "stream ends": false,
 	}

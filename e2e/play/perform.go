@@ -179,6 +179,8 @@ func (p *Performance) made(name string) (string, error) {
 		return base64.StdEncoding.EncodeToString([]byte(as + "\x00" + p.clients[words[1]].user + "\x00" + p.password)), nil
 	case len(words) == 2 && words[0] == "scram" && p.clients[words[1]] != nil:
 		return base64.StdEncoding.EncodeToString([]byte("n,,n=" + p.clients[words[1]].user + ",r=nonce" + p.Run)), nil
+	case len(words) == 3 && words[0] == "token" && p.clients[words[1]] != nil && p.values[words[2]] != "":
+		return hashedToken(p.clients[words[1]].user, p.values[words[2]]), nil
 	}
 	return "", fmt.Errorf("{%s} has no value", name)
 }

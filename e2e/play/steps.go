@@ -31,6 +31,12 @@ func (p *Performance) step(s Step) error {
 	switch s.Verb {
 	case "sends:":
 		return p.send(c, s.Blocks[0])
+	case "logs in with:":
+		wishes, err := p.expand(s.Blocks[0])
+		if err != nil {
+			return err
+		}
+		return c.enter(wishes)
 	case "receives:":
 		return p.receive(c, s.pattern)
 	case "sees features:":

@@ -16,6 +16,8 @@ func TestAuthorize(t *testing.T) {
 		user, authzid string
 		want          bool
 	}{
+		{"juliet", "", true},
+		{"ju@liet", "", true}, // nobody: it is the proof that fails
 		{"juliet", "juliet@example.org", true},
 		{"Juliet", "juliet@EXAMPLE.org", true},
 		{"juliet", "romeo@example.org", false},
@@ -28,6 +30,18 @@ func TestAuthorize(t *testing.T) {
 	} {
 		if got := c.authorize(x.user, x.authzid); got != x.want {
 			t.Errorf("%q as %q: %v", x.user, x.authzid, got)
+		}
+	}
+	// XEP-0388 section 2.3: whom the header of the stream names.
+	c.claimed = jid.MustParse("juliet@example.org/balcony")
+	for _, x := range []struct {
+		user, authzid string
+		want          bool
+	}{
+		{"juliet", "", true}, {"Juliet", "juliet@example.org", true}, {"romeo", "", false}, {"romeo", "romeo@example.org", false}, {"ju@liet", "", false},
+	} {
+		if got := c.authorize(x.user, x.authzid); got != x.want {
+			t.Errorf("%q as %q behind a header of juliet: %v", x.user, x.authzid, got)
 		}
 	}
 }

@@ -56,6 +56,11 @@ type conn struct {
 	stanzas bucket
 	bytes   bucket
 
+	modern     bool           // by XEP-0388: there is no stream restart
+	introduced jid.JID        // from of the client's last header
+	claimed    jid.JID        // whom the log-in must prove, if it is anybody
+	entrance   *core.Entrance // of a log-in by XEP-0388 without a resource; see core.Binding
+
 	mu      sync.Mutex
 	nc      net.Conn            // until the stream has it
 	why     *stanza.StreamError // what Close was told

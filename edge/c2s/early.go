@@ -11,10 +11,6 @@ import (
 
 // stranger is the connection as modules see it until it is logged in.
 func (c *conn) stranger() *core.Stranger {
-	if !c.account.IsZero() {
-		c.before = nil
-		return nil
-	}
 	if c.before == nil || c.before.Host != c.host {
 		c.before = &core.Stranger{Host: c.host, Source: c.from}
 	}

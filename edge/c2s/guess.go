@@ -130,11 +130,21 @@ func (c *conn) slow(ctx context.Context, user string, right bool) error {
 	}
 	if right && err == nil {
 		c.door.guesses.succeeded(a)
-		if places := c.host.Ports.Places; places != nil {
-			places.LoggedIn(a.account, a.network, place)
-		}
+		c.learn(a, place)
 	}
 	return err
+}
+
+// arrived learns the place of somebody who has proven a token.
+func (c *conn) arrived(ctx context.Context) {
+	a := attempt{account: c.account, from: c.from, network: around(c.addr)}
+	c.learn(a, c.place(ctx, a))
+}
+
+func (c *conn) learn(a attempt, place store.Place) {
+	if places := c.host.Ports.Places; places != nil {
+		places.LoggedIn(a.account, a.network, place)
+	}
 }
 
 // place is asked for every name and every password, so that it takes the same time.

@@ -34,6 +34,7 @@ type Door struct {
 	handshakes  *crowd
 	waiting     *crowd // attempts to log in whose answer waits
 	guesses     guesses
+	hashes      hashes
 	numbers     atomic.Uint64
 	works       sync.Pool
 	metrics     metrics

@@ -11,57 +11,32 @@ import (
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/sasl"
 	"stonechat/xmpp/stanza"
-	"stonechat/xmpp/stream"
 )
 
-// offer is how a client may log in over one connection.
-type offer struct {
-	mechanisms []string
-	bindings   []sasl.Binding
-}
-
-// offer lists the mechanisms. Those that bind to the channel come first (RFC 5802 section 6, RFC 9266); what they bind to is
-// announced beside them (XEP-0440).
-func (c *conn) offer() offer {
-	var bindings []sasl.Binding
-	if c.door.config.Login.ChannelBinding {
-		bindings = c.stream.Bindings(nil)
-	}
-	mechanisms := sasl.Offer([]sasl.Hash{sasl.SHA1, sasl.SHA256}, len(bindings) > 0, c.door.config.Login.Plain)
-	if len(c.door.config.Guests.To) > 0 {
-		mechanisms = append(mechanisms, sasl.Anonymous)
-	}
-	return offer{mechanisms, bindings}
-}
-
-// feature is the stream feature of RFC 6120 section 6.3.3.
-func (o offer) feature() string {
-	types := make([]string, len(o.bindings))
-	for i, b := range o.bindings {
-		types[i] = b.Type
-	}
-	return stream.Mechanisms(o.mechanisms, types)
-}
-
-// login is one SASL exchange (RFC 6120 section 6.4). A failed one returns nil until there were too many.
-func (c *conn) login(ctx context.Context, o offer) error {
+// login is one attempt by either profile. A failed one returns nil until there were too many.
+func (c *conn) login(ctx context.Context, o *offer) error {
 	st, err := c.read()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case st.Space == ns.SASL && st.Local == "auth":
+		c.claimed = jid.JID{} // the header after the log-in is judged
+		return c.loginClassic(ctx, o, st)
+	case st.Space == ns.SASL2 && st.Local == "authenticate":
+		c.claimed = c.introduced
+		return c.loginModern(ctx, o, st)
 	}
-	if st.Space != ns.SASL || st.Local != "auth" {
-		return c.early(ctx, st)
-	}
+	return c.early(ctx, st)
+}
+
+// loginClassic is one SASL exchange by RFC 6120 section 6.4.
+func (c *conn) loginClassic(ctx context.Context, o *offer, st *stanza.Stanza) error {
 	mechanism, _ := st.Attr("mechanism")
 	x, err := c.stream.AnswerSASL(st, func(mechanism string) (*sasl.Server, error) {
-		if !slices.Contains(o.mechanisms, mechanism) {
+		if !slices.Contains(o.classic, mechanism) {
 			return nil, &sasl.Error{Condition: sasl.InvalidMechanism} // RFC 6120 section 6.5.7
 		}
-		return sasl.NewServer(mechanism, c.lookup(ctx), sasl.Options{
-			Secret: c.host.Ports.Authenticator.Secret(), Iterations: c.door.config.Login.Iterations, AllowPlain: c.door.config.Login.Plain,
-			Bindings: o.bindings, Authorize: c.authorize,
-			Deciding: func(user string, right bool) error { return c.slow(ctx, user, right) }, Guest: c.welcome, Admit: c.admit(ctx),
-		})
+		return sasl.NewServer(mechanism, c.lookup(ctx), c.options(ctx, o, false))
 	})
 	user := ""
 	if x != nil {
@@ -113,11 +88,18 @@ func (c *conn) accountOf(user string) (jid.JID, error) {
 	return jid.New(user, c.host.Domain.Domain(), "")
 }
 
-// authorize: an authorization identity must be the user's own bare address (RFC 6120 section 6.3.8), and nothing else for any mechanism.
+// authorize: an authorization identity must be the user's own bare address (RFC 6120 section 6.3.8), and nothing else for any mechanism. By
+// XEP-0388 section 2.3 it must also be whom the client has said to be in the header of its stream.
 func (c *conn) authorize(user, authzid string) bool {
 	account, err := c.accountOf(user)
 	if err != nil {
+		return authzid == "" && c.claimed.IsZero() // nobody: the proof fails, as it does for unknown names
+	}
+	if !c.claimed.IsZero() && c.claimed.Bare() != account {
 		return false
+	}
+	if authzid == "" {
+		return true
 	}
 	wanted, err := jid.Parse(authzid)
 	return err == nil && wanted == account

@@ -18,15 +18,19 @@ import (
 // negotiate is RFC 6120 sections 4 to 7 on the receiving side: TLS, SASL, then a resource or a resumed session.
 func (c *conn) negotiate(ctx context.Context, secure bool) error {
 	if !secure {
-		if err := c.greet(c.startTLSFeature(), 0); err != nil {
+		if err := c.greet(c.startTLSFeature()); err != nil {
 			return err
 		}
 		if err := c.startTLS(ctx); err != nil {
 			return err
 		}
 	}
-	o := c.offer()
-	if err := c.greet(o.feature()+c.limitsFeature(c.door.config.Limits.StanzaBytesLogin), core.BeforeLogin); err != nil {
+	var o *offer
+	err := c.greetWith(func() string {
+		o = c.offer(ctx)
+		return o.features() + c.host.Features(core.BeforeLogin, c.stranger()) + c.limitsFeature(c.door.config.Limits.StanzaBytesLogin)
+	})
+	if err != nil {
 		return err
 	}
 	for c.account.IsZero() {
@@ -34,9 +38,12 @@ func (c *conn) negotiate(ctx context.Context, secure bool) error {
 			return err
 		}
 	}
-	c.stream.Restart()
-	if err := c.greet(c.bindFeatures(), core.AfterLogin); err != nil {
-		return err
+	c.before = nil
+	if !c.modern {
+		c.stream.Restart()
+		if err := c.greet(c.bindFeatures()); err != nil {
+			return err
+		}
 	}
 	for c.session == nil {
 		if err := c.bind(ctx); err != nil {
@@ -46,8 +53,13 @@ func (c *conn) negotiate(ctx context.Context, secure bool) error {
 	return nil
 }
 
-// greet reads the client's header, finds the host and answers with our own header and features, those of modules at that stage included.
-func (c *conn) greet(features string, stage core.Stage) error {
+// greet reads the client's header, finds the host and answers with our own header and features.
+func (c *conn) greet(features string) error {
+	return c.greetWith(func() string { return features })
+}
+
+// greetWith is greet for features that depend on the host.
+func (c *conn) greetWith(features func() string) error {
 	h, err := c.stream.ReadHeader()
 	if err != nil {
 		return err
@@ -60,12 +72,15 @@ func (c *conn) greet(features string, stage core.Stage) error {
 	if host == nil || !h.To.IsDomain() || (c.host != nil && host != c.host) {
 		return &stanza.StreamError{Condition: stanza.StreamHostUnknown}
 	}
-	c.host, c.lang = host, language(h.Lang)
+	c.host, c.lang, c.introduced = host, language(h.Lang), h.From
+	if _, secure := c.stream.TLS(); secure && !h.From.IsZero() && h.From.Domain() != host.Domain.Domain() {
+		return &stanza.StreamError{Condition: stanza.StreamInvalidFrom} // XEP-0388 section 2.1
+	}
 	if !c.account.IsZero() && !h.From.IsZero() && h.From.Bare() != c.account {
 		// RFC 6120 section 4.7.1: a from after log-in must be the proven address.
 		return &stanza.StreamError{Condition: stanza.StreamInvalidFrom}
 	}
-	return c.stream.SendHeader(c.header(h), features+c.host.Features(stage, c.stranger()))
+	return c.stream.SendHeader(c.header(h), features())
 }
 
 // maxLanguage is the greatest length of a language tag that is passed on, bytes; BCP 47 section 4.4.1 has room for every tag in use in 35.
@@ -137,8 +152,12 @@ func notYet(st *stanza.Stanza) error {
 }
 
 func (c *conn) bindFeatures() string {
-	return "<bind xmlns='" + ns.Bind + "'/><session xmlns='" + ns.Session + "'><optional/></session>" +
-		"<sm xmlns='" + ns.StreamManagement + "'/><csi xmlns='" + ns.ClientState + "'/>" + strings.Join(c.host.Disco.StreamFeatures, "") +
+	return "<bind xmlns='" + ns.Bind + "'/><session xmlns='" + ns.Session + "'><optional/></session>" + c.boundFeatures()
+}
+
+// boundFeatures are those that do not need a resource to be asked for.
+func (c *conn) boundFeatures() string {
+	return "<sm xmlns='" + ns.StreamManagement + "'/><csi xmlns='" + ns.ClientState + "'/>" + c.host.Features(core.AfterLogin, nil) + strings.Join(c.host.Disco.StreamFeatures, "") +
 		c.limitsFeature(c.door.config.Limits.StanzaBytes)
 }
 
@@ -182,7 +201,7 @@ func (c *conn) bindResource(ctx context.Context, st *stanza.Stanza, resource str
 	w := c.door.work()
 	defer c.door.works.Put(w)
 	session, err := c.host.Bind(ctx, w, core.Binding{
-		Account: c.account, Resource: resource, Sink: c, Address: c.addr,
+		Account: c.account, Resource: resource, Sink: c, Address: c.addr, Entrance: c.entrance,
 		First: func(full jid.JID) string {
 			payload := append([]byte("<bind xmlns='"+ns.Bind+"'><jid>"), xmltok.AppendEscaped(nil, full.String())...)
 			return string(stanza.Result(st, string(append(payload, "</jid></bind>"...))).Append(nil, ""))
@@ -195,7 +214,7 @@ func (c *conn) bindResource(ctx context.Context, st *stanza.Stanza, resource str
 		return c.refuseBind(st, stanza.ResourceConstraint) // RFC 6120 section 7.6.2.1
 	case errors.Is(err, core.ErrUnreadable):
 		return &stanza.StreamError{Condition: stanza.StreamInternalServerError}
-	case errors.Is(err, core.ErrNoAccount):
+	case errors.Is(err, core.ErrNoAccount), errors.Is(err, core.ErrRevoked):
 		return &stanza.StreamError{Condition: stanza.StreamNotAuthorized}
 	case err != nil:
 		return err
@@ -229,19 +248,30 @@ func (c *conn) resume(ctx context.Context, st *stanza.Stanza) error {
 	if err != nil || id == "" {
 		return c.stream.SendXML(core.NotManaged(stanza.BadRequest))
 	}
-	w := c.door.work()
-	defer c.door.works.Put(w)
-	session, err := c.host.Resume(ctx, w, c.account, id, uint32(handled), c)
-	var late core.TimedOut
-	if errors.As(err, &late) {
-		return c.stream.SendXML(late.Failed())
+	failed, err := c.takeUp(ctx, id, uint32(handled), c.entrance)
+	if errors.Is(err, core.ErrRevoked) {
+		return &stanza.StreamError{Condition: stanza.StreamNotAuthorized}
 	}
-	if errors.Is(err, core.ErrNotResumed) {
-		return c.stream.SendXML(core.NotManaged(stanza.ItemNotFound))
-	}
-	if err != nil {
+	if err != nil || failed == "" {
 		return err
 	}
+	return c.stream.SendXML(failed)
+}
+
+// takeUp makes a lost session the connection's own. failed is what the client is told when there is none.
+func (c *conn) takeUp(ctx context.Context, id string, handled uint32, in *core.Entrance) (failed string, err error) {
+	w := c.door.work()
+	defer c.door.works.Put(w)
+	session, err := c.host.ResumeBy(ctx, w, c.account, id, handled, c, in)
+	var late core.TimedOut
+	switch {
+	case errors.As(err, &late):
+		return late.Failed(), nil
+	case errors.Is(err, core.ErrNotResumed):
+		return core.NotManaged(stanza.ItemNotFound), nil
+	case err != nil:
+		return "", err
+	}
 	c.take(w, session)
-	return nil
+	return "", nil
 }

@@ -42,7 +42,7 @@ func newWorld(t *testing.T, accounts func(w *world)) *world {
 	})
 	w := &world{T: t, db: db}
 	accounts(w)
-	w.m = New(db.Accounts, db.Shapes, config.Default().Login, []byte("0123456789abcdef"))
+	w.m = New(Stores{Accounts: db.Accounts, Shapes: db.Shapes}, config.Default().Login, Keys{Names: []byte("0123456789abcdef")})
 	cfg := config.Default()
 	o := obs.Discard()
 	w.m.Install(core.NewHost(jid.MustParse("example.org"), core.Parts{

@@ -37,7 +37,7 @@ type shapes struct {
 func (m *Module) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, shapesAtMost)
 	defer cancel()
-	list, err := m.shapesOf.Shapes(ctx, m.host.Domain.Domain(), mechanisms(), maxShapes)
+	list, err := m.stores.Shapes.Shapes(ctx, m.host.Domain.Domain(), mechanisms(), maxShapes)
 	if err != nil {
 		m.host.Obs.Log.Warn("shapes of credentials not read", obs.Err, err)
 		return
@@ -108,7 +108,7 @@ func (m *Module) nobody(account jid.JID, hash sasl.Hash) sasl.Credential {
 
 // draw is a value that nobody can compute who does not know the server's secret.
 func (m *Module) draw(label string, parts ...string) []byte {
-	h := hmac.New(sha256.New, m.secret)
+	h := hmac.New(sha256.New, m.keys.Names)
 	h.Write([]byte(label + "\x00" + strings.Join(parts, "\x00")))
 	return h.Sum(nil)
 }

@@ -117,13 +117,32 @@ func (x *archive) metadata(ctx context.Context, e *core.Event) (core.Answer, err
 	if err != nil {
 		return core.Answer{}, err
 	}
+	return core.Answer{Payload: metadataXML(bounds)}, nil
+}
+
+// entered is the state of the archive for a client that binds by XEP-0386: such a client reads the archive. The read is short, in a turn, so
+// that nothing comes between it and the session.
+func (x *archive) entered(e *core.Event, _ *xmltok.Node) string {
+	v := x.visits.Of(e.Session)
+	v.aware, v.inline = true, true
+	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+	defer cancel()
+	bounds, err := x.Archive.Bounds(ctx, e.Account.ID)
+	if err != nil {
+		x.obs.Log.Warn("state of the archive not told", obs.JID, e.Account.JID.String(), obs.Err, err)
+		return "" // the client can still ask
+	}
+	return metadataXML(bounds)
+}
+
+func metadataXML(bounds store.Bounds) string {
 	if bounds.FirstID == "" {
-		return core.Answer{Payload: "<metadata xmlns='" + ns.Archive + "'/>"}, nil
+		return "<metadata xmlns='" + ns.Archive + "'/>"
 	}
 	b := []byte("<metadata xmlns='" + ns.Archive + "'><start")
 	b = xmltok.AppendAttr(b, "id", bounds.FirstID)
 	b = append(xmltok.AppendAttr(b, "timestamp", forward.FormatStamp(bounds.First)), "/><end"...)
 	b = xmltok.AppendAttr(b, "id", bounds.LastID)
 	b = append(xmltok.AppendAttr(b, "timestamp", forward.FormatStamp(bounds.Last)), "/></metadata>"...)
-	return core.Answer{Payload: string(b)}, nil
+	return string(b)
 }

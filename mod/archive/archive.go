@@ -74,6 +74,7 @@ func (m *Module) Install(h *core.Host) {
 	row("metadata", stanza.Get, true, x.metadata)
 	row("prefs", stanza.Get, false, x.getPrefs)
 	row("prefs", stanza.Set, false, x.setPrefs)
+	h.Inline.Add(core.Inline{Space: ns.Archive, Module: m.Name(), Do: x.entered})
 	// XEP-0313 section 7: on the addresses that have an archive, which the host itself has not. XEP-0160 section 4: on the host.
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.Archive, ns.ArchiveExtended, ns.ArchiveGroupchatField, ns.StanzaID, ns.RSM,
 		ns.Retract)

@@ -43,10 +43,11 @@ type waiting struct {
 
 // visit is what a session has in memory.
 type visit struct {
-	aware bool      // its client reads the archive
-	upTo  store.Key // messages up to here were given to it late
-	round int       // pages given to it
-	tries int       // reads that failed in a row
+	aware  bool      // its client reads the archive
+	inline bool      // it was bound by XEP-0386
+	upTo   store.Key // messages up to here were given to it late
+	round  int       // pages given to it
+	tries  int       // reads that failed in a row
 }
 
 // fallback: nobody takes the message. One that is kept waits; one that is not goes back to its sender. Turn of the addressee.
@@ -170,7 +171,7 @@ func (x *archive) available(e *core.Event) {
 	w := &x.boxes.Of(a).waiting
 	switch {
 	case !w.some || !takes(s) || w.drained != nil:
-	case x.visits.Of(s).aware:
+	case x.visits.Of(s).aware && !x.hides(a, w, x.visits.Of(s)):
 		x.leave(a, w)
 	default:
 		x.drain(e.Work, a, w, s)
@@ -197,6 +198,22 @@ func (x *archive) announcing(e *core.Event) core.Verdict {
 	round := x.visits.Of(s).round
 	e.Host.Do(a.JID, func(wk *core.Work, a *core.Account) { x.goOn(wk, a, s, round) })
 	return core.Next
+}
+
+// hides tells whether something waits for a client bound by XEP-0386 that it finds in no archive. Section 3.2 wants offline messages cleared,
+// "as they will be provided by MAM": where that is not so, all that waits is given, and the client knows by their ids what it has.
+func (x *archive) hides(a *core.Account, w *waiting, v *visit) bool {
+	if !v.inline {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+	defer cancel()
+	rows, err := x.Offline.After(ctx, a.ID, w.mark, drainRows)
+	if err != nil {
+		x.obs.Log.Warn("offline messages not read", obs.JID, a.JID.String(), obs.Err, err)
+		return false
+	}
+	return slices.ContainsFunc(rows, func(r store.Row) bool { return r.Hidden })
 }
 
 // leave notes that a client that reads the archive has come: for others only the newest part goes on waiting, so that a client that reads

@@ -13,6 +13,7 @@ import (
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
+	"stonechat/xmpp/xmltok"
 )
 
 // Module is the feature.
@@ -40,6 +41,13 @@ func (m *Module) Install(h *core.Host) {
 			},
 		})
 	}
+	h.Inline.Add(core.Inline{
+		Space: ns.Carbons, Local: "enable", Feature: ns.Carbons, Module: m.Name(),
+		Do: func(e *core.Event, _ *xmltok.Node) string {
+			e.Session.Copy(true)
+			return "" // XEP-0386 section 3.2.1: it must succeed, so there is no answer
+		},
+	})
 	h.Hooks.Sent.Add(m.Name(), m.sent)
 	h.Hooks.Received.Add(m.Name(), m.received)
 	features := []string{ns.Carbons, ns.CarbonRules}

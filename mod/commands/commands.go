@@ -22,14 +22,22 @@ type Deriver func(password string, iterations int) ([]store.Credential, error)
 type Module struct {
 	accounts store.Accounts
 	secrets  store.Secrets
+	devices  store.Devices
 	login    config.Login
 	derive   Deriver
 	host     *core.Host
 }
 
+// Stores are the parts of the store that the module reads and writes.
+type Stores struct {
+	Accounts store.Accounts
+	Secrets  store.Secrets
+	Devices  store.Devices
+}
+
 // New takes the stores and the way passwords become credentials.
-func New(accounts store.Accounts, secrets store.Secrets, login config.Login, derive Deriver) *Module {
-	return &Module{accounts: accounts, secrets: secrets, login: login, derive: derive}
+func New(s Stores, login config.Login, derive Deriver) *Module {
+	return &Module{accounts: s.Accounts, secrets: s.Secrets, devices: s.Devices, login: login, derive: derive}
 }
 
 // Name of the module.
@@ -49,6 +57,9 @@ func (m *Module) Install(h *core.Host) {
 	row("PUT /users/{name}/disabled", core.ActEditAccounts, m.setDisabled)
 	row("GET /sessions", core.ActSeeSessions, m.listSessions)
 	row("DELETE /sessions/{jid...}", core.ActEndSessions, m.endSession)
+	row("GET /users/{name}/devices", core.ActSeeSessions, m.listDevices)
+	row("DELETE /users/{name}/devices", core.ActEndSessions, m.revokeDevices)
+	row("DELETE /users/{name}/devices/{id}", core.ActEndSessions, m.revokeDevices)
 	row("GET /hooks", core.ActSeeServer, m.hooks)
 	row("POST /join", core.ActSeeHost, m.join)
 	installAdhoc(h, m.Name())

@@ -66,6 +66,7 @@ func (m *Module) importUsers(ctx context.Context, actor core.Actor, r *http.Requ
 			return sum, stanza.NewError(stanza.BadRequest, err.Error())
 		}
 		done, err := m.accounts.Import(ctx, slices.Values(accounts))
+		m.host.Credentials.Add(1)
 		sum.Created += done.Created
 		sum.Existing += done.Existing
 		if err == nil && bad != nil && bad != io.EOF {

@@ -77,6 +77,7 @@ func (m *Module) create(ctx context.Context, name, password string, role store.R
 	if err != nil {
 		return nil, stanza.NewError(stanza.NotAcceptable, err.Error())
 	}
+	defer m.host.Credentials.Add(1)
 	a, err := m.accounts.Create(ctx, store.NewAccount{Domain: m.host.Domain.Domain(), Local: local, Role: role, Credentials: credentials})
 	if err != nil {
 		return nil, known(err)
@@ -105,7 +106,8 @@ func (m *Module) setPassword(ctx context.Context, actor core.Actor, r *http.Requ
 	if err := m.accounts.SetCredentials(ctx, a.ID, credentials); err != nil {
 		return nil, known(err)
 	}
-	return nil, m.host.PasswordChanged(m.address(a), nil)
+	m.host.Credentials.Add(1)
+	return nil, nil
 }
 
 func (m *Module) setRole(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
@@ -149,6 +151,7 @@ func (m *Module) setDisabled(ctx context.Context, actor core.Actor, r *http.Requ
 	if err := m.allowed(actor, core.ActEditAccounts, a); err != nil {
 		return nil, err
 	}
+	defer m.host.Credentials.Add(1)
 	if err := m.accounts.SetDisabled(ctx, a.ID, body.Disabled); err != nil || !body.Disabled {
 		return nil, known(err)
 	}

@@ -54,8 +54,8 @@ func (m *Module) depart(a *core.Account) {
 	}
 }
 
-// newPassword is XEP-0077 section 3.3. Other sessions stay: whoever changes a password at leisure is not thrown out elsewhere. What else was handed
-// out on the old password ends by Hooks.PasswordChanged.
+// newPassword is XEP-0077 section 3.3. Other sessions stay: whoever changes a password at leisure is not thrown out elsewhere. The tokens
+// of all devices end with the old password.
 func (m *Module) newPassword(ctx context.Context, e *core.Event) error {
 	in, err := parse(e.Stanza)
 	if err != nil {
@@ -80,5 +80,6 @@ func (m *Module) newPassword(ctx context.Context, e *core.Event) error {
 		return known(err, "no such account")
 	}
 	m.Obs.Log.Info("password changed", obs.JID, e.Account.JID.String(), "by", "its owner")
-	return m.host.PasswordChanged(e.Account.JID, e.Session)
+	m.host.Credentials.Add(1)
+	return nil
 }

@@ -268,9 +268,9 @@ func (m *Module) reset(ctx context.Context, s *core.Stranger, p *pass, in filled
 	}
 	account := m.address(local)
 	m.outcome(s, account.String(), "reset")
-	err = m.host.Ask(ctx, account, func(w *core.Work, a *core.Account) error {
+	m.host.Credentials.Add(1)
+	return m.host.Ask(ctx, account, func(w *core.Work, a *core.Account) error {
 		a.EndSessions(w, nil)
 		return nil
 	})
-	return errors.Join(err, m.host.PasswordChanged(account, nil))
 }

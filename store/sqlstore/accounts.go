@@ -191,6 +191,10 @@ func setCredentials(w *writer, id store.Owner, c []store.Credential) error {
 	if _, err := w.change("DELETE FROM credentials WHERE account = $1", int64(id)); err != nil {
 		return err
 	}
+	// Whoever got a token by the old password must not stay.
+	if err := dropTokens(w, id); err != nil {
+		return err
+	}
 	return putCredentials(w, id, c)
 }
 

@@ -141,6 +141,8 @@ var eraseRest = [...]string{
 	"DELETE FROM circle_members WHERE owner = $1",
 	"DELETE FROM ties WHERE owner = $1",
 	"DELETE FROM places WHERE owner = $1",
+	"DELETE FROM devices WHERE owner = $1",
+	"DELETE FROM device_tokens WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

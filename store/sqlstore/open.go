@@ -162,6 +162,7 @@ func (db *DB) work(w *writer) {
 		Sessions: sessions{db}, Activity: activity{db},
 		Invites: invites{db}, Leavers: leavers{db}, Circles: circles{db},
 		Places: places{db}, Shapes: shapes{db},
+		Devices: devices{db}, Credentials: credentials{db},
 	}
 	l := &loop{db: db, w: w}
 	db.running.Go(l.run)

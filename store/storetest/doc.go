@@ -82,6 +82,10 @@ func Run(t *testing.T, open Open) {
 		{"Circles", testCircles},
 		{"Places", testPlaces},
 		{"Shapes", testShapes},
+		{"Devices", testDevices},
+		{"DeviceTokens", testDeviceTokens},
+		{"DevicesRevoked", testDevicesRevoked},
+		{"Credentials", testCredentials},
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 	} {

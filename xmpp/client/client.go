@@ -44,6 +44,20 @@ type Config struct {
 	Resource string
 	// Lang is the language for texts of the server.
 	Lang string
+	// Classic logs in by RFC 6120 also where the server offers XEP-0388.
+	Classic bool
+	// Agent is what the server is told of this installation (XEP-0388). Its ID is
+	// a UUID that stays the same; without one there are no tokens.
+	Agent stream.UserAgent
+	// Tag names the client in its resource, where the server lets it (XEP-0386).
+	// With it the server sends no offline messages: read the archive.
+	Tag string
+	// Fast is a token of an earlier Client to log in with (XEP-0484).
+	Fast stream.Token
+	// KeepFast, if set, gets every new token, which takes the place of any other,
+	// and the zero Token when the last one is of no use any more. Dial calls it
+	// before it returns.
+	KeepFast func(stream.Token)
 
 	// Register, if set, makes the account before the first log-in, or sets its
 	// password.
@@ -136,6 +150,7 @@ type Client struct {
 	acked      uint32
 	unacked    []*Ticket
 	resumption stream.Resumption
+	fast       stream.Token
 	inHand     bool // the reader is at a stanza that does not count yet
 	leaving    bool // say goodbye when it does
 	refused    bool // the one in hand shall not count
@@ -165,6 +180,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		c.incoming = make(chan *stanza.Stanza, cfg.Queue)
 	}
 	c.bare = cfg.JID.Bare()
+	c.fast = cfg.Fast
 	c.adopt(cfg.Resume)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	s, err := c.connect(ctx)
@@ -187,6 +203,7 @@ func (c *Client) login() (stream.Login, error) {
 		JID: cfg.JID, Password: cfg.Password, Address: cfg.Address, Dial: cfg.Dial,
 		DirectTLS: cfg.DirectTLS, TLS: cfg.TLS, AllowCleartext: cfg.AllowCleartext, AllowPlain: cfg.AllowPlain,
 		Lang: cfg.Lang, Manage: cfg.StreamManagement, Resume: c.resumption,
+		Classic: cfg.Classic, Agent: cfg.Agent, Tag: cfg.Tag, Token: c.fast, KeepToken: cfg.KeepFast != nil,
 	}
 	l.Resume.Handled = c.handled
 	if c.conn == nil {
@@ -217,10 +234,32 @@ func (c *Client) connect(ctx context.Context) (*stream.Session, error) {
 		there := l
 		there.Address = withPort(at, l.DirectTLS)
 		if s, err := stream.Connect(ctx, there); err == nil {
+			c.keepFast(s)
 			return s, nil
 		}
 	}
-	return stream.Connect(ctx, l)
+	s, err := stream.Connect(ctx, l)
+	if err == nil {
+		c.keepFast(s)
+	}
+	return s, err
+}
+
+// keepFast takes over what a log-in has changed about the token. It must not be
+// lost: the old one may be good for nothing once the new one was used.
+func (c *Client) keepFast(s *stream.Session) {
+	fresh := stream.Token{}
+	if s.Token != nil {
+		fresh = *s.Token
+	} else if !s.TokenRefused {
+		return
+	}
+	c.mu.Lock()
+	c.fast = fresh
+	c.mu.Unlock()
+	if c.cfg.KeepFast != nil {
+		c.cfg.KeepFast(fresh)
+	}
 }
 
 func withPort(location string, direct bool) string {

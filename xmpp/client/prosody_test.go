@@ -28,7 +28,7 @@ func TestForeignServer(t *testing.T) {
 	if err != nil {
 		t.Skip("NOT RUN: this machine has no prosody, so the client was only tried against our own receiving side")
 	}
-	address, roots := startProsody(t, binary)
+	address, roots := startProsody(t, binary, "")
 	config := func(user string) Config {
 		return Config{
 			JID: jid.MustParse(user + "@localhost"), Password: password, Address: address, Resource: "test",
@@ -143,8 +143,8 @@ func foreignResume(t *testing.T, from, to *Client) {
 	}
 }
 
-// startProsody runs a server with two accounts until the test ends.
-func startProsody(t *testing.T, binary string) (address string, roots *x509.CertPool) {
+// startProsody runs a server with two accounts until the test ends; more is added to its configuration.
+func startProsody(t *testing.T, binary, more string) (address string, roots *x509.CertPool) {
 	t.Helper()
 	dir := t.TempDir()
 	roots = writeCertificate(t, dir)
@@ -176,8 +176,9 @@ modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "carbons", "sm
 modules_disabled = { "s2s" }
 ssl = { certificate = %q; key = %q; }
 log = { error = %q }
+%s
 VirtualHost "localhost"
-`, dir+"/pid", dir+"/data", port, dir+"/cert.pem", dir+"/key.pem", dir+"/log"))
+`, dir+"/pid", dir+"/data", port, dir+"/cert.pem", dir+"/key.pem", dir+"/log", more))
 	cmd := exec.Command(binary, "--config", filepath.Join(dir, "prosody.cfg.lua"), "-F")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

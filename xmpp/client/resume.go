@@ -102,7 +102,10 @@ func (c *Client) revive(s *stream.Session) bool {
 // attach begins or continues a session on a connection, and returns what the
 // server has settled; mu is held.
 func (c *Client) attach(s *stream.Session) (settled []*Ticket) {
-	c.conn, c.features, c.state = s.Conn, s.Features, online
+	c.conn, c.state = s.Conn, online
+	if !s.Resumed || c.features == nil {
+		c.features = s.Features // behind a resumption by XEP-0388 none are told
+	}
 	c.out, c.asked = nil, false
 	s.Conn.Transport().OnWritable(c.writable)
 	if s.PeerCounted {

@@ -34,6 +34,8 @@ const (
 	SASLChannelBinding = "urn:xmpp:sasl-cb:0"
 	// SASLUpgrade: XEP-0480, upgrade tasks after login.
 	SASLUpgrade = "urn:xmpp:sasl:upgrade:0"
+	// SCRAMUpgrade: XEP-0480 section 3, data of its SCRAM tasks.
+	SCRAMUpgrade = "urn:xmpp:scram-upgrade:0"
 	// Bind2: XEP-0386, binding inside SASL2.
 	Bind2 = "urn:xmpp:bind:0"
 	// Fast: XEP-0484, login with tokens.

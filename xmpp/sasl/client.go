@@ -20,6 +20,8 @@ type Login struct {
 	// ServerBindings are the types that the server announced (XEP-0440
 	// section 3); empty when it said nothing.
 	ServerBindings []string
+	// NeedHash refuses a server that does not tell the hash of its offer (XEP-0474).
+	NeedHash bool
 	// AllowPlain lets PLAIN be chosen when nothing better is offered. Set it
 	// only on an encrypted connection to a verified server.
 	AllowPlain bool
@@ -30,6 +32,7 @@ type Login struct {
 type Client struct {
 	mech     Mechanism
 	login    Login
+	offered  []string
 	password string // prepared
 	binding  Binding
 	header   string
@@ -56,12 +59,12 @@ func NewClient(offered []string, l Login) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{login: l, password: password, nonce: newNonce()}
+	c := &Client{login: l, offered: offered, password: password, nonce: newNonce()}
 	binding, canBind := l.chooseBinding()
 	best, plusOffered := -1, false
 	for _, name := range offered {
 		m, ok := ParseMechanism(name)
-		if !ok {
+		if !ok || m.Token {
 			continue
 		}
 		plusOffered = plusOffered || m.Plus
@@ -82,6 +85,9 @@ func NewClient(offered []string, l Login) (*Client, error) {
 	case len(l.Bindings) > 0 && !plusOffered:
 		// RFC 5802 section 6: say that we could, so that a cut offer is seen.
 		flag = "y"
+	case len(l.Bindings) > 0 && !canBind:
+		// XEP-0474 section 6, new rule 6: go on, if the list of types can be shown to be the server's own.
+		c.login.NeedHash = true
 	}
 	c.header = flag + ","
 	if l.AuthzID != "" {
@@ -110,6 +116,9 @@ func (c *Client) Mechanism() string { return c.mech.Name }
 
 // Start returns the initial response.
 func (c *Client) Start() []byte {
+	if c.mech.Token {
+		return c.startToken()
+	}
 	if c.mech.Hash == 0 {
 		c.step = clientOver
 		c.verified = true
@@ -136,6 +145,9 @@ func (c *Client) Next(challenge []byte) ([]byte, error) {
 		}
 		return out, err
 	case clientWaitFinal:
+		if c.mech.Token {
+			break
+		}
 		// Some servers send the signature as a challenge of its own.
 		return []byte{}, c.verify(string(challenge))
 	}
@@ -153,6 +165,9 @@ func (c *Client) Finish(data []byte) error {
 		return ErrServerSignature
 	}
 	c.step = clientOver
+	if c.mech.Token {
+		return c.verifyToken(data)
+	}
 	return c.verify(string(data))
 }
 
@@ -168,6 +183,10 @@ func (c *Client) answer(msg string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: iteration count %d", ErrChallenge, m.iterations)
 	}
 	h := c.mech.Hash
+	// XEP-0474 section 5.2: before anything is proven. Somebody who changes the hash, too, spoils the proof.
+	if told, ok := extension(m.ext, 'h'); ok && told != downgradeHash(h, c.offered, c.login.ServerBindings) || !ok && c.login.NeedHash {
+		return nil, ErrDowngrade
+	}
 	salted, err := saltPassword(h, c.password, m.salt, m.iterations)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrChallenge, err)

@@ -63,11 +63,40 @@ func NewCredential(h Hash, password string, salt []byte, iterations int) (Creden
 	if err != nil {
 		return Credential{}, ErrCredential
 	}
+	return credentialOf(h, salted, salt, iterations), nil
+}
+
+func credentialOf(h Hash, salted, salt []byte, iterations int) Credential {
 	return Credential{
 		Hash: h, Salt: salt, Iterations: iterations,
 		StoredKey: h.sum(h.mac(salted, []byte("Client Key"))),
 		ServerKey: h.mac(salted, []byte("Server Key")),
-	}, nil
+	}
+}
+
+// SaltedCredential makes a credential of the SaltedPassword that a client has
+// computed (XEP-0480 section 3). The error is ErrCredential: the length is not
+// that of the hash, or salt and count are out of bounds.
+func SaltedCredential(h Hash, salted, salt []byte, iterations int) (Credential, error) {
+	c := credentialOf(h, salted, salt, iterations)
+	if !h.valid() || len(salted) != h.Size() || iterations < MinIterations || !c.valid() {
+		return Credential{}, ErrCredential
+	}
+	return c, nil
+}
+
+// SaltPassword computes the SaltedPassword of RFC 5802 section 3, for a server
+// that asks for it (XEP-0480 section 3). The errors are ErrPassword and
+// ErrCredential.
+func SaltPassword(h Hash, password string, salt []byte, iterations int) ([]byte, error) {
+	p, err := preparePassword(password)
+	if err != nil {
+		return nil, err
+	}
+	if !h.valid() || len(salt) == 0 || len(salt) > maxSalt || iterations < MinIterations || iterations > MaxIterations {
+		return nil, ErrCredential
+	}
+	return saltPassword(h, p, salt, iterations)
 }
 
 // Verify reports whether password belongs to the credential. It costs the full

@@ -41,8 +41,13 @@ type Mechanism struct {
 	Name string
 	// Hash is the hash function of a SCRAM mechanism, zero for PLAIN.
 	Hash Hash
-	// Plus says that the mechanism binds to the channel.
+	// Plus says that the mechanism is a SCRAM that binds to the channel.
 	Plus bool
+	// Token says that the mechanism is of the HT family; Hash is zero then, since
+	// the hash is of no use for credentials.
+	Token bool
+	// Binding is the channel binding of an HT mechanism; "" for none.
+	Binding string
 }
 
 // ParseMechanism takes a name apart; ok is false for a mechanism that this
@@ -51,6 +56,11 @@ type Mechanism struct {
 func ParseMechanism(name string) (m Mechanism, ok bool) {
 	if name == Plain {
 		return Mechanism{Name: name}, true
+	}
+	for _, b := range tokenBindings {
+		if name == tokenPrefix+b.suffix {
+			return Mechanism{Name: name, Token: true, Binding: b.binding}, true
+		}
 	}
 	base, plus := strings.CutSuffix(name, plusSuffix)
 	hash, found := strings.CutPrefix(base, "SCRAM-")

@@ -94,12 +94,14 @@ type serverFirst struct {
 	nonce      string
 	salt       []byte
 	iterations int
+	ext        string // further attributes
 }
 
 func parseServerFirst(s string) (m serverFirst, err error) {
 	nonce, rest, ok1 := strings.Cut(s, ",")
 	salt, rest, ok2 := strings.Cut(rest, ",")
 	count, ext, more := strings.Cut(rest, ",")
+	m.ext = ext
 	var is [3]bool
 	m.nonce, is[0] = strings.CutPrefix(nonce, "r=")
 	salt, is[1] = strings.CutPrefix(salt, "s=")

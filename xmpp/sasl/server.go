@@ -36,8 +36,9 @@ type Options struct {
 	// PlainHash is the hash function whose credential verifies a PLAIN
 	// password; zero means SHA256.
 	PlainHash Hash
-	// Authorize decides whether username may act as the non-empty authzid that
-	// the client sent. Without it every such wish is refused.
+	// Authorize decides whether username may act as the authzid that the client
+	// sent, or as itself if that is empty. It is asked once in every attempt,
+	// whatever the mechanism. Without it every authzid is refused.
 	Authorize func(username, authzid string) bool
 	// Deciding is called before anything is said of a proof or password, right or
 	// wrong, for users that exist and others alike. It may wait, to slow guessing:
@@ -50,6 +51,12 @@ type Options struct {
 	// Admit is asked when the proof was right; its error, an *Error, ends the
 	// attempt instead of success. It may wait. It may be nil.
 	Admit func(username string) error
+	// Offered and OfferedBindings are the lists that the client was shown in this
+	// profile. With them, SCRAM tells their hash, so that the client notices when
+	// somebody has cut them (XEP-0474).
+	Offered, OfferedBindings []string
+	// Tokens finds the tokens of the client; without it no HT mechanism is spoken.
+	Tokens TokenLookup
 }
 
 // ErrOptions says that Options lack a proper secret.
@@ -68,6 +75,8 @@ type Server struct {
 	first       clientFirst
 	cred        Credential
 	known       bool
+	proven      bool
+	token       int    // see Token
 	nonce       string // client's and server's together
 	serverFirst string
 	draw        func() string                 // newNonce
@@ -92,18 +101,38 @@ func NewServer(mechanism string, lookup Lookup, o Options) (*Server, error) {
 		return &Server{mech: Mechanism{Name: Anonymous}, opt: o}, nil
 	}
 	m, ok := ParseMechanism(mechanism)
-	if !ok || m.Plus && len(o.Bindings) == 0 || m.Hash == 0 && !o.AllowPlain {
+	if !ok || !o.speaks(m) {
 		return nil, &Error{Condition: InvalidMechanism}
 	}
 	o.Iterations = max(o.Iterations, MinIterations)
 	if !o.PlainHash.valid() {
 		o.PlainHash = SHA256
 	}
-	return &Server{mech: m, lookup: lookup, opt: o, draw: newNonce, verify: Credential.Verify}, nil
+	return &Server{mech: m, lookup: lookup, opt: o, token: -1, draw: newNonce, verify: Credential.Verify}, nil
+}
+
+func (o *Options) speaks(m Mechanism) bool {
+	switch {
+	case m.Token:
+		_, bound := findBinding(o.Bindings, m.Binding)
+		return o.Tokens != nil && (bound || m.Binding == "")
+	case m.Hash == 0:
+		return o.AllowPlain
+	}
+	return !m.Plus || len(o.Bindings) > 0
 }
 
 // Mechanism returns the mechanism of the attempt.
 func (s *Server) Mechanism() Mechanism { return s.mech }
+
+// Credential returns what the password was proven against; the zero value when
+// the mechanism proves a token, or the login failed.
+func (s *Server) Credential() Credential {
+	if !s.proven || s.mech.Token {
+		return Credential{}
+	}
+	return s.cred
+}
 
 // Username returns the prepared name of the user. It is proven only after Next
 // returned done without an error; before that it serves rate limits.
@@ -126,11 +155,15 @@ func (s *Server) Next(response []byte) (challenge []byte, done bool, err error) 
 		return nil, false, malformed("the exchange is over")
 	case len(response) > MaxMessage:
 		return nil, false, malformed("message too long")
-	case response == nil && step == stepFirst && s.mech.Name != Anonymous: // XEP-0175: a guest need not say anything
-		s.step = stepFirst
-		return []byte{}, false, nil
 	case s.mech.Name == Anonymous:
 		return s.anonymous(string(response))
+	case response == nil && step == stepFirst && s.mech.Token:
+		return nil, false, malformed("the mechanism begins with the client") // it has one round trip only
+	case response == nil && step == stepFirst:
+		s.step = stepFirst
+		return []byte{}, false, nil
+	case s.mech.Token:
+		return s.byToken(string(response))
 	case s.mech.Hash == 0:
 		return s.plain(string(response))
 	case step == stepFirst:
@@ -160,6 +193,9 @@ func (s *Server) clientFirst(msg string) ([]byte, error) {
 	}
 	s.nonce = m.nonce + s.draw()
 	s.serverFirst = "r=" + s.nonce + ",s=" + encodeBase64(s.cred.Salt) + ",i=" + strconv.Itoa(s.cred.Iterations)
+	if len(s.opt.Offered) > 0 {
+		s.serverFirst += ",h=" + downgradeHash(s.mech.Hash, s.opt.Offered, s.opt.OfferedBindings)
+	}
 	return []byte(s.serverFirst), nil
 }
 
@@ -179,9 +215,10 @@ func (s *Server) checkBinding(m clientFirst) error {
 	return nil
 }
 
-// authorize keeps anybody from speaking for somebody else.
+// authorize keeps anybody from speaking for somebody else. Every mechanism comes
+// by here as soon as it knows the name.
 func (s *Server) authorize(authzID string) error {
-	if authzID == "" {
+	if s.opt.Authorize == nil && authzID == "" {
 		return nil
 	}
 	if s.opt.Authorize == nil || !s.opt.Authorize(s.user, authzID) {
@@ -248,6 +285,7 @@ func (s *Server) clientFinal(msg string) ([]byte, bool, error) {
 	if err := s.admit(); err != nil {
 		return nil, false, err
 	}
+	s.proven = true
 	return []byte("v=" + encodeBase64(h.mac(s.cred.ServerKey, auth))), true, nil
 }
 
@@ -302,6 +340,7 @@ func (s *Server) plain(msg string) ([]byte, bool, error) {
 	if err := s.admit(); err != nil {
 		return nil, false, err
 	}
+	s.proven = true
 	return nil, true, nil
 }
 

@@ -60,7 +60,7 @@ func (n *negotiation) enable(s *Session) error {
 		case err != nil:
 			return err
 		case st.Space == ns.StreamManagement && st.Local == "enabled":
-			s.Managed, s.Resumption = true, enabled(st)
+			s.Managed, s.Resumption = true, enabled(attrOf(st))
 			return nil
 		case st.Space == ns.StreamManagement && st.Local == "failed":
 			return nil
@@ -99,10 +99,10 @@ func loginError(st *stanza.Stanza) error {
 	e := &LoginError{Condition: sasl.NotAuthorized}
 	for ch := range st.Children() {
 		switch {
-		case ch.Space != ns.SASL:
+		case ch.Space != ns.SASL && ch.Space != ns.SASL2:
 		case ch.Local == "text":
 			e.Text = ch.Text()
-		default:
+		case ch.Space == ns.SASL:
 			e.Condition = sasl.Condition(ch.Local)
 		}
 	}

@@ -40,6 +40,20 @@ type Login struct {
 	AllowCleartext bool
 	// AllowPlain lets the password itself be sent (RFC 4616), on TLS only.
 	AllowPlain bool
+	// Classic logs in by RFC 6120 also where the server offers XEP-0388.
+	Classic bool
+	// Agent is what the server is told of this installation (XEP-0388). Without an
+	// ID there are no tokens.
+	Agent UserAgent
+	// Tag names the client in its resource, the rest of which the server chooses
+	// (XEP-0386), and goes before a resource in JID where that is offered. Offline
+	// messages are not sent then: whoever sets a Tag reads the archive.
+	Tag string
+	// KeepToken asks for a Token to come back with (XEP-0484).
+	KeepToken bool
+	// Token is tried first. With it nothing is awaited inside of TLS before the
+	// session is asked for.
+	Token Token
 	// Lang is the language for texts of the server.
 	Lang string
 	// Manage asks for acknowledgements and resumption (XEP-0198).
@@ -59,7 +73,8 @@ type Session struct {
 	Conn *Conn
 	// JID is the full address; zero after a resumption, which keeps the old one.
 	JID jid.JID
-	// Features are the features offered after the log-in.
+	// Features are the features offered after the log-in; by XEP-0388 a resumption
+	// leaves those from before it.
 	Features *stanza.Stanza
 	// Early are stanzas that came before management was enabled and are not
 	// counted.
@@ -70,6 +85,10 @@ type Session struct {
 	Resumed bool
 	// Resumption is what the server said when it enabled management.
 	Resumption Resumption
+	// Token is a new one, which takes the place of any other; nil when there is none.
+	Token *Token
+	// TokenRefused says that Login.Token is of no use any more.
+	TokenRefused bool
 	// PeerHandled is the server's count of the old session, if PeerCounted.
 	PeerHandled uint32
 	// PeerCounted says that the server told the count, also when it refused.
@@ -107,6 +126,22 @@ func (e *LoginError) Error() string {
 func Connect(ctx context.Context, l Login) (*Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
+	s, err := connectOnce(ctx, l)
+	var peer *PeerError
+	var refused *LoginError
+	confused := errors.As(err, &peer) || errors.As(err, &refused) && refused.Condition == sasl.InvalidMechanism
+	if confused && l.Token.Secret != "" && !l.Classic && ctx.Err() == nil {
+		// The server may have forgotten how to read what was sent without awaiting its offer, or take no password behind a token.
+		l.Token = Token{}
+		if s, err = connectOnce(ctx, l); err == nil {
+			s.TokenRefused = s.Token == nil
+		}
+	}
+	return s, err
+}
+
+// connectOnce is one connection.
+func connectOnce(ctx context.Context, l Login) (*Session, error) {
 	n := &negotiation{ctx: ctx, l: l}
 	if err := n.dial(); err != nil {
 		return nil, err
@@ -138,6 +173,8 @@ type negotiation struct {
 	l    Login
 	nc   net.Conn
 	conn *Conn
+
+	features *stanza.Stanza // before the log-in
 }
 
 func (n *negotiation) dial() error {
@@ -179,29 +216,85 @@ func (n *negotiation) run() (*Session, error) {
 		n.conn = NewConn(tc, opt)
 	} else {
 		n.conn = NewConn(t, opt)
+		features, err := n.open(nil)
+		if err == nil {
+			err = n.encrypt(features)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if n.conn.tls == nil && n.l.Register != nil {
+			return nil, ErrNoTLS
+		}
+		if n.conn.tls == nil {
+			return n.classic(features)
+		}
 	}
-	features, err := n.open()
+	return n.inside()
+}
+
+// inside goes on where nobody can listen: with a token at once, or as the server offers.
+func (n *negotiation) inside() (*Session, error) {
+	quick := n.byToken()
+	var ahead []byte
+	if quick != nil {
+		ahead = quick.wish.AppendXML(nil)
+	}
+	var err error
+	if n.features, err = n.open(ahead); err != nil {
+		return nil, err
+	}
+	if quick != nil {
+		s, err := quick.run()
+		var refused *LoginError
+		if !errors.As(err, &refused) || refused.Condition == sasl.TemporaryAuthFailure {
+			return s, err
+		}
+	}
+	s, err := n.slow()
+	if err == nil {
+		s.TokenRefused = quick != nil && s.Token == nil
+	}
+	return s, err
+}
+
+// slow logs in with the password, after registering if that is wanted.
+func (n *negotiation) slow() (*Session, error) {
+	if n.l.Register != nil {
+		if err := n.register(n.features); err != nil {
+			return nil, err
+		}
+	}
+	o, ok := ParseSASL2Offer(n.features)
+	if !ok || n.l.Classic {
+		return n.classic(n.features)
+	}
+	_, types, err := offered(n.features)
 	if err != nil {
 		return nil, err
 	}
-	if n.conn.tls == nil {
-		if features, err = n.encrypt(features); err != nil {
-			return nil, err
-		}
+	x, err := n.byPassword(o, types)
+	if err != nil {
+		return nil, err
 	}
-	if n.l.Register != nil {
-		if err := n.register(features); err != nil {
-			return nil, err
-		}
+	if _, err := n.conn.Write(x.wish.AppendXML(nil)); err != nil {
+		return nil, err
 	}
+	return x.run()
+}
+
+// classic logs in and begins by RFC 6120.
+func (n *negotiation) classic(features *stanza.Stanza) (*Session, error) {
 	if err := n.authenticate(features); err != nil {
 		return nil, err
 	}
 	n.conn.Restart()
-	if features, err = n.open(); err != nil {
+	features, err := n.open(nil)
+	if err != nil {
 		return nil, err
 	}
-	return n.begin(features)
+	s := &Session{Conn: n.conn, Features: features}
+	return s, n.begin(s, true)
 }
 
 func (n *negotiation) tlsConfig(direct bool) *tls.Config {
@@ -221,14 +314,14 @@ func (n *negotiation) tlsConfig(direct bool) *tls.Config {
 	return cfg
 }
 
-// open exchanges headers and reads the features.
-func (n *negotiation) open() (*stanza.Stanza, error) {
+// open exchanges headers and reads the features. ahead follows our own in the same write.
+func (n *negotiation) open(ahead []byte) (*stanza.Stanza, error) {
 	h := Header{To: n.l.JID.DomainJID(), Lang: n.l.Lang}
 	if n.conn.tls != nil {
 		// RFC 6120 section 4.7.1: the own address only where nobody listens.
 		h.From = n.l.JID.Bare()
 	}
-	if err := n.conn.SendHeader(h, ""); err != nil {
+	if err := n.conn.sendHeader(h, ahead); err != nil {
 		return nil, err
 	}
 	if _, err := n.conn.ReadHeader(); err != nil {
@@ -258,23 +351,20 @@ func (n *negotiation) expect(space, local string) (*stanza.Stanza, error) {
 }
 
 // encrypt does STARTTLS (RFC 6120 section 5).
-func (n *negotiation) encrypt(features *stanza.Stanza) (*stanza.Stanza, error) {
+func (n *negotiation) encrypt(features *stanza.Stanza) error {
 	if !features.Has(ns.TLS, "starttls") {
 		if n.l.AllowCleartext {
-			return features, nil
+			return nil
 		}
-		return nil, ErrNoTLS
+		return ErrNoTLS
 	}
 	if err := n.conn.SendXML("<starttls xmlns='" + ns.TLS + "'/>"); err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := n.expect(ns.TLS, "proceed"); err != nil {
-		return nil, err
+		return err
 	}
-	if err := n.conn.StartTLS(n.ctx, n.tlsConfig(false)); err != nil {
-		return nil, err
-	}
-	return n.open()
+	return n.conn.StartTLS(n.ctx, n.tlsConfig(false))
 }
 
 // authenticate does SASL (RFC 6120 section 6).
@@ -336,24 +426,22 @@ func (n *negotiation) saslStep(client *sasl.Client, st *stanza.Stanza) (done boo
 	return true, fmt.Errorf("%w: %s", ErrNegotiation, st.Local)
 }
 
-// begin resumes or binds (RFC 6120 section 7, XEP-0198 sections 3 and 5).
-func (n *negotiation) begin(features *stanza.Stanza) (*Session, error) {
-	s := &Session{Conn: n.conn, Features: features}
-	managed := features.Has(ns.StreamManagement, "sm")
-	if n.l.Resume.ID != "" && managed {
+// begin resumes, if that was not tried yet, or binds (RFC 6120 section 7,
+// XEP-0198 sections 3 and 5).
+func (n *negotiation) begin(s *Session, resume bool) error {
+	managed := s.Features.Has(ns.StreamManagement, "sm")
+	if resume && n.l.Resume.ID != "" && managed {
 		if err := n.resume(s); err != nil || s.Resumed {
-			return s, err
+			return err
 		}
 	}
 	if err := n.bind(s); err != nil {
-		return nil, err
+		return err
 	}
 	if n.l.Manage && managed {
-		if err := n.enable(s); err != nil {
-			return nil, err
-		}
+		return n.enable(s)
 	}
-	return s, nil
+	return nil
 }
 
 func (n *negotiation) resume(s *Session) error {

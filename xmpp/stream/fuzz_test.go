@@ -2,11 +2,14 @@ package stream
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
+	"reflect"
 	"testing"
 	"time"
 
+	"stonechat/xmpp/sasl"
 	"stonechat/xmpp/stanza"
 )
 
@@ -92,7 +95,7 @@ func FuzzManagement(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := enabled(st)
+		r := enabled(attrOf(st))
 		if r.Max < 0 {
 			t.Fatalf("waits %v", r.Max)
 		}
@@ -104,6 +107,78 @@ func FuzzManagement(f *testing.F) {
 		h, ok := Handled(again)
 		if id, _ := again.Attr("previd"); id != r.ID || !ok || h != r.Handled {
 			t.Fatalf("%q became %q", r.ID, id)
+		}
+	})
+}
+
+// Everything that a client can say at the start of a log-in, and back.
+func FuzzAuthenticate(f *testing.F) {
+	for _, more := range []string{
+		"<initial-response>biwsbj11c2VyLHI9YWJj</initial-response><user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'><software>A&amp;B</software><device>x</device></user-agent>",
+		"<initial-response/><bind xmlns='urn:xmpp:bind:0'><tag>T</tag><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>",
+		"<resume xmlns='urn:xmpp:sm:3' h='4294967295' previd='x&quot;y'/><request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>",
+		"<fast xmlns='urn:xmpp:fast:0' count='12' invalidate='1'/><upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-256</upgrade>",
+		"<resume xmlns='urn:xmpp:sm:3'/><fast xmlns='urn:xmpp:fast:0' count='-1'/>", "<initial-response>%</initial-response>",
+	} {
+		f.Add("<authenticate xmlns='urn:xmpp:sasl:2' mechanism='SCRAM-SHA-1'>" + more + "</authenticate>")
+	}
+	f.Fuzz(func(t *testing.T, xml string) {
+		st, err := stanza.Parse(xml)
+		if err != nil {
+			return
+		}
+		a, err := ParseAuthenticate(st)
+		var refused *sasl.Error
+		if err != nil {
+			if !errors.As(err, &refused) {
+				t.Fatalf("not a condition: %v", err)
+			}
+			return
+		}
+		if len(a.Agent.Software) > maxAgentText || len(a.Agent.Device) > maxAgentText || len(a.Tag) > maxTag || len(a.Upgrades) > maxUpgrades {
+			t.Fatalf("too much: %+v", a)
+		}
+		if a.BadResume {
+			a.Resume = nil
+		}
+		a.BadResume = false
+		again, err := stanza.Parse(string(a.AppendXML(nil)))
+		if err != nil {
+			t.Fatalf("%s: %v", a.AppendXML(nil), err)
+		}
+		b, err := ParseAuthenticate(again)
+		if err != nil || !reflect.DeepEqual(a, b) {
+			t.Fatalf("%+v became %+v: %v", a, b, err)
+		}
+	})
+}
+
+// What a server offers by XEP-0388, and back.
+func FuzzSASL2Offer(f *testing.F) {
+	f.Add("<mechanism>SCRAM-SHA-1</mechanism><inline><bind xmlns='urn:xmpp:bind:0'><inline><feature var='urn:xmpp:sm:3'/></inline></bind>" +
+		"<sm xmlns='urn:xmpp:sm:3'/><fast xmlns='urn:xmpp:fast:0' tls-0rtt='true'><mechanism>HT-SHA-256-NONE</mechanism></fast></inline>" +
+		"<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-256</upgrade>")
+	f.Add("<inline/>")
+	f.Add("<mechanism/><inline><bind xmlns='urn:xmpp:bind:0'/></inline>")
+	f.Fuzz(func(t *testing.T, inner string) {
+		st, err := stanza.Parse("<stream:features xmlns:stream='http://etherx.jabber.org/streams'><authentication xmlns='urn:xmpp:sasl:2'>" + inner + "</authentication></stream:features>")
+		if err != nil {
+			return
+		}
+		o, ok := ParseSASL2Offer(st)
+		if !ok {
+			return
+		}
+		again, err := stanza.Parse("<stream:features xmlns:stream='http://etherx.jabber.org/streams'>" + o.Feature() + "</stream:features>")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, ok := ParseSASL2Offer(again)
+		if len(o.Inline) == 0 {
+			o.Inline, b.Inline = nil, nil
+		}
+		if !ok || !reflect.DeepEqual(o, b) {
+			t.Fatalf("%+v became %+v", o, b)
 		}
 	})
 }

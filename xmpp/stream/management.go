@@ -41,18 +41,24 @@ type Resumption struct {
 }
 
 // enabled reads <enabled/>.
-func enabled(st *stanza.Stanza) Resumption {
+func enabled(attr func(name string) string) Resumption {
 	var r Resumption
-	if v, _ := st.Attr("resume"); v == "true" || v == "1" {
-		r.ID, _ = st.Attr("id")
+	if v := attr("resume"); v == "true" || v == "1" {
+		r.ID = attr("id")
 	}
-	if v, ok := st.Attr("max"); ok {
-		if n, err := strconv.ParseUint(v, 10, 31); err == nil {
-			r.Max = time.Duration(n) * time.Second
-		}
+	if n, err := strconv.ParseUint(attr("max"), 10, 31); err == nil {
+		r.Max = time.Duration(n) * time.Second
 	}
-	r.Location, _ = st.Attr("location")
+	r.Location = attr("location")
 	return r
+}
+
+// attrOf reads attributes, "" for one that is not there.
+func attrOf(st *stanza.Stanza) func(name string) string {
+	return func(name string) string {
+		v, _ := st.Attr(name)
+		return v
+	}
 }
 
 func resumeRequest(r Resumption) string {

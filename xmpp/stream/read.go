@@ -39,6 +39,8 @@ func (c *Conn) read(block bool) (*stanza.Stanza, error) {
 		case ev == xmltok.End:
 			c.release()
 			return nil, io.EOF
+		case ev == xmltok.Space && c.tight:
+			return nil, errLoose(nil)
 		case ev == xmltok.Space:
 			continue
 		}

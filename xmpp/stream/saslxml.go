@@ -24,11 +24,16 @@ func Mechanisms(names []string, bindings []string) string {
 		b = xmltok.AppendEscaped(b, n)
 		b = append(b, "</mechanism>"...)
 	}
-	b = append(b, "</mechanisms>"...)
+	return string(append(b, "</mechanisms>"...)) + BindingTypes(bindings)
+}
+
+// BindingTypes returns the stream feature of XEP-0440, which stands beside the
+// offers of both profiles; "" when there are none.
+func BindingTypes(bindings []string) string {
 	if len(bindings) == 0 {
-		return string(b)
+		return ""
 	}
-	b = append(b, "<sasl-channel-binding xmlns='"+ns.SASLChannelBinding+"'>"...)
+	b := []byte("<sasl-channel-binding xmlns='" + ns.SASLChannelBinding + "'>")
 	for _, n := range bindings {
 		b = append(b, "<channel-binding"...)
 		b = xmltok.AppendAttr(b, "type", n)

@@ -81,6 +81,7 @@ type Conn struct {
 	elem     int   // where the last event began, before r
 	attached bool  // the scanner has working memory
 	pooled   bool  // buf belongs to the pool
+	tight    bool  // white space is a mistake; see ReadTight
 	dry      bool  // the last read attempt found nothing: wait first
 	readErr  error // found by Buffered, told by the next Read
 	received int   // counts towards Limits.Total

@@ -75,15 +75,20 @@ func (c *Conn) compose(build func(dst []byte) []byte) error {
 // namespace of the stream whatever h.Space is. If features is not empty, it is
 // the content of <stream:features/>, which follows in the same write.
 func (c *Conn) SendHeader(h Header, features string) error {
+	if features == "" {
+		return c.sendHeader(h, nil)
+	}
+	return c.sendHeader(h, appendFeatures(nil, features))
+}
+
+// sendHeader sends the own header with what follows it, in one write.
+func (c *Conn) sendHeader(h Header, follows []byte) error {
 	c.out.Lock()
 	defer c.out.Unlock()
 	if c.sent.Load()&sentHeader != 0 {
 		return errTwice
 	}
-	b := appendHeader(nil, h, c.space)
-	if features != "" {
-		b = appendFeatures(b, features)
-	}
+	b := append(appendHeader(nil, h, c.space), follows...)
 	if _, err := c.Write(b); err != nil {
 		return err
 	}
