@@ -302,7 +302,7 @@ func (a *Account) choose(st *stanza.Stanza) ([]int, outcome) {
 		a.cands = append(a.cands, candidate{s.JID.Resource(), s.available, s.priority})
 	}
 	var out outcome
-	a.chosen, out = chooseMessage(a.chosen[:0], st.Type, st.To.Resource(), a.cands)
+	a.chosen, out = chooseMessage(a.chosen[:0], a.Exists, st.Type, st.To.Resource(), a.cands)
 	return a.chosen, out
 }
 

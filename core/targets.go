@@ -22,13 +22,15 @@ type candidate struct {
 }
 
 // chooseMessage is the table of RFC 6121 section 8.5 for messages as one pure function: given the type, the resource of the address ("" for
-// a bare one) and the account's sessions, it appends the indexes of the sessions that get the message to chosen. Nobody is treated as
-// somebody who is away (RFC 6121 section 8.5.1 leaves it to us): an error would tell who exists.
-func chooseMessage(chosen []int, typ stanza.Type, resource string, sessions []candidate) ([]int, outcome) {
+// a bare one), whether the account exists and its sessions, it appends the indexes of the sessions that get the message to chosen.
+func chooseMessage(chosen []int, exists bool, typ stanza.Type, resource string, sessions []candidate) ([]int, outcome) {
 	switch typ {
 	case stanza.Chat, stanza.GroupChat, stanza.Headline, stanza.TypeError:
 	default:
 		typ = stanza.Normal // RFC 6121 section 5.2.2
+	}
+	if !exists {
+		return chosen, missing(typ)
 	}
 	if resource != "" {
 		for i, c := range sessions {
@@ -62,4 +64,12 @@ func chooseMessage(chosen []int, typ stanza.Type, resource string, sessions []ca
 		return chosen, ignore // RFC 6121 section 8.5.2.2.1
 	}
 	return chosen, fallback
+}
+
+// missing is RFC 6121 section 8.5.1: the account does not exist.
+func missing(typ stanza.Type) outcome {
+	if typ == stanza.TypeError || typ == stanza.Headline {
+		return ignore
+	}
+	return refuse
 }

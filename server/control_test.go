@@ -146,7 +146,7 @@ func TestCertificateOverTheControlSocket(t *testing.T) {
 	// Without tls-exporter the log-in is bound to the certificate of this connection.
 	c := r.dial("alice", func(c *client.Config) { c.TLS.MaxVersion = tls.VersionTLS12 })
 	_ = c.Close(t.Context())
-	if !strings.Contains(r.log.String(), "mechanism=SCRAM-SHA-256-PLUS") {
+	if !strings.Contains(r.log.String(), "mechanism=SCRAM-SHA-512-PLUS") {
 		t.Errorf("not bound:\n%s", r.log.String())
 	}
 }

@@ -75,8 +75,8 @@ func TestDenyAndErrors(t *testing.T) {
 	bob.sees("asks to see")
 	bob.types("/deny alice@localhost")
 	alice.sees("bob@localhost does not let you see when they are here")
-	alice.types("/to nobody@example.invalid", "anybody there?")
-	alice.sees("✗ me → nobody@example.invalid: anybody there? -- remote-server-not-found")
+	alice.types("/to nobody@localhost", "anybody there?")
+	alice.sees("✗ me → nobody@localhost: anybody there? -- service-unavailable")
 	for line, want := range map[string]string{
 		"/to":           "/to NAME or ADDRESS",
 		"/to zed":       "no contact is called so",
@@ -168,6 +168,7 @@ func TestReconnectToAServerThatForgot(t *testing.T) {
 	alice.types("meanwhile")
 	alice.sees("… me → bob@localhost: meanwhile")
 
+	crash(t, data)
 	again := start(t, data)
 	if err := tui.Send(t.Context(), again.account("bob"), account.JID, "for later"); err != nil {
 		t.Fatal(err)

@@ -150,7 +150,7 @@ func TestSendFails(t *testing.T) {
 		"fine":                {},
 		"wrong password":      {change: func(a *tui.Account) { a.Password = "x" }, want: "refuses this name and password"},
 		"no such account":     {change: func(a *tui.Account) { a.JID = jid.MustParse("zed@localhost") }, want: "refuses this name and password"},
-		"the server itself":   {to: "localhost", want: "came back: service-unavailable"},
+		"nobody there":        {to: "nobody@localhost", want: "came back: service-unavailable"},
 		"control character":   {text: "a\x1b[31m", want: "control character U+001B"},
 		"not UTF-8":           {text: "a\xff", want: "not valid UTF-8"},
 		"nothing":             {text: " \n", want: "empty"},

@@ -31,6 +31,19 @@ type house struct {
 	stop          func()
 }
 
+// crash leaves the data as a server does that began and did not end in order: it has forgotten all sessions.
+func crash(t *testing.T, data string) {
+	t.Helper()
+	db, err := sqlstore.Open(t.Context(), data, sqlstore.Options{})
+	if err == nil {
+		_, err = db.Sessions.Begin(t.Context())
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // start runs a server on a data folder, with accounts whose password is their name.
 func start(t *testing.T, data string, users ...string) house {
 	t.Helper()

@@ -66,6 +66,12 @@ func (x credentials) Shared(context.Context, string) (map[string]int, int, error
 	return x.m.shared, x.m.all, x.m.err
 }
 
+type noShapes struct{ store.Shapes }
+
+func (noShapes) Shapes(context.Context, string, []string, int) ([]store.Shape, error) {
+	return nil, nil
+}
+
 var juliet = jid.MustParse("juliet@example.org")
 
 // rig is the module on a host whose clock is moved by hand.
@@ -73,7 +79,7 @@ func rig(t *testing.T, login config.Login) (*Module, *memory, *time.Time) {
 	t.Helper()
 	m := &memory{account: store.Account{ID: 7, Domain: "example.org", Local: "juliet"}, tokens: map[string][]store.Token{}}
 	keys := Keys{Names: []byte("0123456789abcdef"), Tokens: []byte("another key")}
-	x := New(Stores{Accounts: accounts{m: m}, Credentials: credentials{m: m}, Devices: devices{m: m}}, login, keys)
+	x := New(Stores{Accounts: accounts{m: m}, Credentials: credentials{m: m}, Devices: devices{m: m}, Shapes: noShapes{}}, login, keys)
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	x.Install(&core.Host{Domain: jid.MustParse("example.org"), Obs: obs.Discard(), Now: func() time.Time { return now }})
 	return x, m, &now

@@ -36,9 +36,6 @@ func (x *archive) receiving(e *core.Event) core.Verdict {
 		return core.Next
 	}
 	a := e.Account
-	if !a.Exists {
-		return x.absent(e.Stanza)
-	}
 	b := x.boxes.Of(a)
 	if e.Stanza.From.Bare() == a.JID {
 		return x.receiveNote(e, b)
@@ -50,15 +47,6 @@ func (x *archive) receiving(e *core.Event) core.Verdict {
 	}
 	if e.Absent && waits(st) && a.ID != 0 {
 		x.hide(e)
-	}
-	return core.Next
-}
-
-// absent answers for nobody as for somebody who has made no choice and is away: in silence, if the message would be kept, so that its sender
-// does not learn who exists (RFC 6121 section 8.5.1).
-func (x *archive) absent(st *stanza.Stanza) core.Verdict {
-	if worth(st) && x.standard == store.ArchiveAlways || waits(st) {
-		return core.Done
 	}
 	return core.Next
 }
