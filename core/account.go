@@ -311,6 +311,11 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 	st := t.st
 	asks := st.Type == stanza.Get || st.Type == stanza.Set
 	if st.To.IsFull() {
+		if err := a.guard(w, st, t.from); asks && err != nil {
+			a.replyError(w, st, err)
+			t.from.settle(w)
+			return
+		}
 		x := arrival{st: st, from: t.from}
 		if a.line.holds(st.From) {
 			// RFC 6120 section 10.1: nothing between two entities overtakes.
@@ -332,6 +337,21 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 		}
 	}
 	a.answerIQ(w, st, nil, ToContact, t.from)
+}
+
+// guard asks whether a request may reach a device (ToDevice). Most may.
+func (a *Account) guard(w *Work, st *stanza.Stanza, from origin) *stanza.Error {
+	row := a.Host.IQ.find(st, ToDevice)
+	if row == nil {
+		return nil
+	}
+	if err := Permit(from.actor(st), row.Action, a.object(ToContact, st)); err != nil {
+		return err
+	}
+	if _, err := row.Do(a.Host.ctx, w.begin(a, st, nil)); err != nil {
+		return a.Host.asStanzaError(st, err)
+	}
+	return nil
 }
 
 // pass gives an IQ to the session that it is for.

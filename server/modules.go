@@ -3,6 +3,7 @@ package server
 import (
 	"stonechat/core"
 	"stonechat/mod/account"
+	"stonechat/mod/activity"
 	"stonechat/mod/archive"
 	"stonechat/mod/carbons"
 	"stonechat/mod/commands"
@@ -18,6 +19,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		roster.New(s.db.Rosters, s.obs),
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),
+		activity.New(s.db.Activity, s.obs),
 		c,
 		info.New(s.cfg.Contact, Version),
 	}, c

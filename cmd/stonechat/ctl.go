@@ -32,6 +32,7 @@ type ctlCmd struct {
 		Role     userRoleCmd     `cmd:"" help:"Set a role."`
 		Disable  userDisableCmd  `cmd:"" help:"Forbid log-in and end all sessions."`
 		Enable   userEnableCmd   `cmd:"" help:"Allow log-in again."`
+		LastSeen userLastSeenCmd `cmd:"" name:"lastseen" help:"Say or set who may know when an account was there last."`
 		Delete   userDeleteCmd   `cmd:"" help:"Delete an account and everything that is kept of it."`
 	} `cmd:"" help:"Accounts."`
 	Session struct {
@@ -236,6 +237,25 @@ type userDisableCmd struct {
 // Run is called by the command line.
 func (u *userDisableCmd) Run(c *ctlCmd) error {
 	return c.send("PUT", "/users/"+url.PathEscape(u.Name)+"/disabled", map[string]bool{"disabled": true})
+}
+
+type userLastSeenCmd struct {
+	Name  string `arg:""`
+	Shown string `arg:"" optional:"" help:"contacts or nobody."`
+}
+
+// Run is called by the command line.
+func (u *userLastSeenCmd) Run(c *ctlCmd) error {
+	path := "/users/" + url.PathEscape(u.Name) + "/last-seen"
+	if u.Shown != "" {
+		return c.send("PUT", path, map[string]string{"shown": u.Shown})
+	}
+	var is struct{ Shown string }
+	if err := c.call("GET", path, nil, &is); err != nil {
+		return err
+	}
+	fmt.Println(is.Shown)
+	return nil
 }
 
 type userEnableCmd struct {
