@@ -18,6 +18,7 @@ import (
 	"stonechat/config"
 	"stonechat/obs"
 	"stonechat/server"
+	"stonechat/store/sqlstore"
 	"stonechat/tui"
 	"stonechat/xmpp/jid"
 )
@@ -228,4 +229,17 @@ func (c *cutter) cut(target string) {
 		nc.Close()
 	}
 	c.conns, c.target = nil, target
+}
+
+// forget makes a server that is not running lose its sessions, as if it had been killed.
+func forget(t *testing.T, data string) {
+	t.Helper()
+	db, err := sqlstore.Open(t.Context(), data, sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Sessions.Begin(t.Context())
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
