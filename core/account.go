@@ -30,6 +30,7 @@ type Account struct {
 	line     line
 	ended    []ended   // sessions that ended lately without the will of their clients
 	gates    int       // tickets that its turns wait for
+	erasing  bool      // it is deleted, and in the store still
 	idle     time.Time // since when nobody is there
 	chosen   []int     // scratch of targets
 	cands    []candidate
@@ -373,7 +374,7 @@ func (a *Account) touch() {
 
 // leaveMemory is the turn that forgets an account that nobody uses.
 func (a *Account) leaveMemory(_ *Work, _ *turn) {
-	if len(a.sessions) > 0 || a.line.head != nil || a.gates > 0 || (a.Exists && a.Host.now().Sub(a.idle) < forgetAfter) {
+	if len(a.sessions) > 0 || a.line.head != nil || a.gates > 0 || a.erasing || (a.Exists && a.Host.now().Sub(a.idle) < forgetAfter) {
 		return
 	}
 	if a.turns.close() {
