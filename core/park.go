@@ -222,7 +222,7 @@ func (a *Account) put(s *Session, k *keptState) (store.Ticket, error) {
 	s.resume.parked.row, s.resume.parked.count = true, k.Handled
 	s.resume.parked.round++
 	a.Host.metrics.parked.Add(1)
-	t := a.Host.Sessions.Put(store.KeptSession{Owner: a.ID, ID: s.resume.id[:], Resource: s.JID.Resource(), Ends: s.ends(), State: b})
+	t := a.Host.Sessions.Put(store.KeptSession{Owner: a.ID, ID: s.resume.id[:], Resource: s.JID.Resource(), Ends: k.ends(), State: b})
 	return a.Host.shelf.watch(t), nil
 }
 

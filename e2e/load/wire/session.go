@@ -37,8 +37,8 @@ type Login struct {
 	// one is bound.
 	Resumable bool
 	Previous  *Session
-	Floor    bool // the one-line login of the floor programs instead of XMPP
-	Keys     *Keys
+	Floor     bool // the one-line login of the floor programs instead of XMPP
+	Keys      *Keys
 }
 
 // Session is a bound session. One goroutine reads; any may send.
