@@ -33,6 +33,7 @@ type Account struct {
 	ended    []ended              // sessions that ended lately without the will of their clients
 	revoked  map[string]time.Time // devices, and when; see RevokeDevice
 	gates    int                  // tickets that its turns wait for
+	erasing  bool                 // it is deleted, and in the store still
 	idle     time.Time            // since when nobody is there
 	chosen   []int                // scratch of targets
 	cands    []candidate
@@ -359,6 +360,11 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 		return
 	}
 	if st.To.IsFull() {
+		if err := a.guard(w, st, t.from); asks && err != nil {
+			a.replyError(w, st, err)
+			t.from.settle(w)
+			return
+		}
 		x := arrival{st: st, from: t.from}
 		if a.line.holds(st.From) {
 			// RFC 6120 section 10.1: nothing between two entities overtakes.
@@ -382,6 +388,21 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 	a.answerIQ(w, st, nil, ToContact, t.from)
 }
 
+// guard asks whether a request may reach a device (ToDevice). Most may.
+func (a *Account) guard(w *Work, st *stanza.Stanza, from origin) *stanza.Error {
+	row := a.Host.IQ.find(st, ToDevice)
+	if row == nil {
+		return nil
+	}
+	if err := Permit(from.actor(st), row.Action, a.object(ToContact, st)); err != nil {
+		return err
+	}
+	if _, err := row.Do(a.Host.ctx, w.begin(a, st, nil)); err != nil {
+		return a.Host.asStanzaError(st, err)
+	}
+	return nil
+}
+
 // pass gives an IQ to the session that it is for.
 func (a *Account) pass(w *Work, x arrival) {
 	w.hop(a, 7, "Account.pass", "")
@@ -402,7 +423,7 @@ func (a *Account) touch() {
 
 // leaveMemory is the turn that forgets an account that nobody uses.
 func (a *Account) leaveMemory(_ *Work, _ *turn) {
-	if len(a.sessions) > 0 || a.line.head != nil || a.gates > 0 || (a.Exists && a.Host.now().Sub(a.idle) < forgetAfter) {
+	if len(a.sessions) > 0 || a.line.head != nil || a.gates > 0 || a.erasing || (a.Exists && a.Host.now().Sub(a.idle) < forgetAfter) {
 		return
 	}
 	if a.turns.close() {

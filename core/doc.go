@@ -11,10 +11,11 @@
 //   - A door is what may wait: read loops and handlers. A door carries a Work, brings turns with it and then calls Work.Run.
 //   - A ticket is a promise of the disk.
 //
-// Who owns what: an Account's fields belong to its turns. Outbox, window, Turns, owners, requests, the pool and the tables of nodes have leaf
+// Who owns what: an Account's fields belong to its turns. Outbox, window, Turns, owners, requests, shelf, the pool and the tables of nodes have leaf
 // locks of their own, and no lock is ever held while anything else is called, so there is no order of locks to know. The one exception is a
 // Source, which its outbox pulls under its lock, and which therefore may call nothing of core. Host is fixed before the first door opens.
 //
-// Reading order: turns.go, session.go, route.go, account.go, line.go, targets.go, hooks.go, iq.go, presence.go, outbox.go, resume.go;
+// Reading order: turns.go, session.go, route.go, account.go, line.go, targets.go, hooks.go, iq.go, presence.go, apart.go, outbox.go, idle.go,
+// resume.go; then park.go, kept.go, restore.go and shutdown.go, which are sessions on disk;
 // trace.go for what administrators see of it.
 package core

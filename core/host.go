@@ -191,7 +191,7 @@ func (h *Host) DeleteAccount(ctx context.Context, account jid.JID, erase func(co
 		a.EndSessions(w, nil)
 		h.Hooks.AccountDeleted.run(w.begin(a, nil, nil))
 		a.Exists = false
-		a.gates++
+		a.erasing = true
 		return nil
 	})
 	if err != nil {
@@ -199,7 +199,7 @@ func (h *Host) DeleteAccount(ctx context.Context, account jid.JID, erase func(co
 	}
 	err = erase(ctx)
 	return errors.Join(err, h.Ask(context.WithoutCancel(ctx), account, func(w *Work, a *Account) error {
-		a.gates--
+		a.erasing = false
 		a.turns.Take(w, turn{op: (*Account).leaveMemory})
 		return nil
 	}))

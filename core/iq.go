@@ -18,10 +18,11 @@ const (
 	ToHost    Target = iota + 1 // the served domain
 	ToOwn                       // the sender's own account: its bare address, or no address
 	ToContact                   // the bare address of another account of this host
+	ToDevice                    // the full address of any account: the device answers, but Do may refuse in its place
 )
 
 // String is the target as people read it.
-func (t Target) String() string { return [...]string{"?", "host", "own", "contact"}[t] }
+func (t Target) String() string { return [...]string{"?", "host", "own", "contact", "device"}[t] }
 
 // Answer is what an IQ handler gives: the payload of the result, perhaps preceded by stanzas that go to the asker first.
 type Answer struct {
@@ -70,7 +71,7 @@ func (t *IQTable) Handle(row IQ) {
 		t.errs = append(t.errs, fmt.Errorf("iq %s %s %s to %s: both %s and %s answer", row.Type, row.Space, row.Local, row.To, t.rows[k].Module, row.Module))
 	case row.Action == "":
 		t.errs = append(t.errs, fmt.Errorf("iq %s %s %s to %s: no action", row.Type, row.Space, row.Local, row.To))
-	case row.Do == nil || (row.Type != stanza.Get && row.Type != stanza.Set) || row.To == 0:
+	case row.Do == nil || (row.Type != stanza.Get && row.Type != stanza.Set) || row.To == 0 || (row.Slow && row.To == ToDevice):
 		t.errs = append(t.errs, fmt.Errorf("iq %s %s %s: incomplete row", row.Type, row.Space, row.Local))
 	default:
 		t.rows[k] = &row

@@ -21,8 +21,9 @@ const (
 // parked is what is known of a session's row.
 type parked struct {
 	timer *time.Timer
-	round int  // of writing it
-	row   bool // there is one, or one is on its way
+	round int    // of writing it
+	row   bool   // there is one, or one is on its way
+	count uint32 // of the client's stanzas, as it says
 }
 
 // away is what of an outbox is on disk and not in memory.
@@ -160,7 +161,7 @@ func (s *Session) Waiting() iter.Seq[store.Key] {
 
 // parkLater gives the memory of a session without a connection back after a while, again and again as long as it has none.
 func (a *Account) parkLater(s *Session) {
-	if a.Host.Sessions == nil || a.Host.Router.nodes != nil {
+	if !a.Host.keeps() {
 		return
 	}
 	if s.resume.parked.timer != nil {
@@ -218,10 +219,10 @@ func (a *Account) put(s *Session, k *keptState) (store.Ticket, error) {
 	if err != nil {
 		return store.Ticket{}, err
 	}
-	s.resume.parked.row = true
+	s.resume.parked.row, s.resume.parked.count = true, k.Handled
 	s.resume.parked.round++
 	a.Host.metrics.parked.Add(1)
-	t := a.Host.Sessions.Put(store.KeptSession{Owner: a.ID, ID: s.resume.id[:], Resource: s.JID.Resource(), Ends: s.ends(), State: b})
+	t := a.Host.Sessions.Put(store.KeptSession{Owner: a.ID, ID: s.resume.id[:], Resource: s.JID.Resource(), Ends: k.ends(), State: b})
 	return a.Host.shelf.watch(t), nil
 }
 

@@ -29,14 +29,21 @@ func (x *house) stop(orderly bool) {
 			x.t.Error(err)
 		}
 	}
+	x.quit(orderly)
+}
+
+// quit is the last part of stop: what is on disk is true if all was written.
+func (x *house) quit(orderly bool) {
+	x.t.Helper()
+	r := x.rooms[0]
+	x.rooms = nil
 	r.host.Close()
 	r.pool.Close()
-	if orderly && r.host.Intact(ctx) {
-		if err := x.db.Sessions.End().Wait(ctx); err != nil {
+	if orderly && r.host.Intact(x.t.Context()) {
+		if err := x.db.Sessions.End().Wait(x.t.Context()); err != nil {
 			x.t.Error(err)
 		}
 	}
-	x.rooms = nil
 }
 
 // restart is stop, and then a start on the same store.
@@ -544,4 +551,42 @@ func TestParkedInTime(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A session that cannot be kept any more when everybody was told who has ended is only there to end behind the start, soon.
+func TestVoidSessionEndsBehindRestart(t *testing.T) {
+	x := build(t, []string{"juliet", "romeo"}, nil)
+	juliet, romeo := x.online("juliet", "j"), x.online("romeo", "r")
+	juliet.fence()
+	id, watcher := romeo.enable(), juliet.enable()
+	h := x.rooms[0].host
+	if err := errors.Join(h.Drain(t.Context()), h.End(t.Context()), h.Keep(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		late, err := stanza.New(stanza.Head{Kind: stanza.Message, ID: fmt.Sprint("late", i), From: address("juliet"), To: romeo.session.JID},
+			"<body>"+strings.Repeat("x", 60_000)+"</body>")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Do(address("juliet"), func(w *core.Work, _ *core.Account) { h.Router.Route(w, late.Seal()) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := x.rooms[0].pool.Rest(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x.quit(true)
+	if n := x.rows("romeo"); n != 1 {
+		t.Errorf("%d rows of it", n)
+	}
+	x.furnish(nil)
+	again, err := x.resume("juliet", watcher, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.wait("from='romeo@example.org/r'", "type='unavailable'")
+	if _, err := x.resume("romeo", id, 0); !errors.Is(err, core.ErrNotResumed) {
+		t.Errorf("resumed with a gap: %v", err)
+	}
 }

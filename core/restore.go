@@ -56,7 +56,7 @@ func (h *shelf) touched(bare jid.JID) {
 // rest reads which accounts have sessions on disk. Whatever is brought to one of them, be it presence, brings these back first; and so does the
 // end of their time.
 func (h *Host) rest() error {
-	if h.Sessions == nil {
+	if !h.keeps() {
 		return nil
 	}
 	all, err := h.Sessions.Resting(h.ctx)

@@ -158,7 +158,7 @@ func (a *Account) keepForGood(w *Work, s *Session) {
 		}
 	}
 	s.out.seal()
-	if s.out.written() {
+	if s.out.written() && s.resume.parked.count == s.win.counted() {
 		return
 	}
 	_, _, err := a.writeRow(s)

@@ -3,6 +3,7 @@ package server
 import (
 	"stonechat/core"
 	"stonechat/mod/account"
+	"stonechat/mod/activity"
 	"stonechat/mod/archive"
 	"stonechat/mod/carbons"
 	"stonechat/mod/certificates"
@@ -37,6 +38,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		profile.New(s.db.Personal, s.cfg.Personal),
 		pubsub.New(s.db.Personal, s.cfg.Personal),
 		moderation.New(moderation.Stores{Reports: s.db.Reports, Archive: s.db.Archive}, s.cfg.Reports, s.obs, s.reported),
+		activity.New(s.db.Activity, s.obs),
 		c,
 		certificates.New(s.certs),
 		tracing.New(s.obs),

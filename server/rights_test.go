@@ -43,7 +43,7 @@ func TestRightsOfAllRows(t *testing.T) {
 				if may(core.Object{Account: me.Bare()}) != (role != store.RoleGuest || row.Action == core.ActUseSession) || may(core.Object{Account: other}) || may(core.Object{Account: other, Subscribed: true}) {
 					t.Errorf("%s: %s %s is not for the own account alone", role, row.Space, row.Local)
 				}
-			case core.ToContact:
+			case core.ToContact, core.ToDevice:
 				// For contacts alone; or for all or nobody, so that the answer does not tell whether there is such an account.
 				stranger, contact := may(core.Object{Account: other}), may(core.Object{Account: other, Subscribed: true})
 				if want := row.Action == core.ActSeeAnyone; stranger != want || contact != (want || row.Action == core.ActSeeContact && role != store.RoleGuest) {

@@ -148,8 +148,15 @@ func TestReconnectAndResume(t *testing.T) {
 	}
 }
 
-// A new session begins where the old one is lost: what was typed meanwhile goes out, what came meanwhile is fetched.
-func TestReconnectToAServerThatForgot(t *testing.T) {
+// Behind a restart the session goes on. A new one begins where the old one is lost. Either way what was typed meanwhile goes out, and what came
+// meanwhile is shown, once.
+func TestReconnectToAServerThatWasRestarted(t *testing.T) {
+	for what, forgets := range map[string]bool{"the session goes on": false, "connected again in a new session": true} {
+		t.Run(what, func(t *testing.T) { testReconnect(t, what, forgets) })
+	}
+}
+
+func testReconnect(t *testing.T, what string, forgets bool) {
 	data := t.TempDir()
 	h := start(t, data, "alice", "bob")
 	line := cutters(t, h.address)
@@ -168,13 +175,15 @@ func TestReconnectToAServerThatForgot(t *testing.T) {
 	alice.types("meanwhile")
 	alice.sees("… me → bob@localhost: meanwhile")
 
-	crash(t, data)
+	if forgets {
+		forget(t, data)
+	}
 	again := start(t, data)
 	if err := tui.Send(t.Context(), again.account("bob"), account.JID, "for later"); err != nil {
 		t.Fatal(err)
 	}
 	line.cut(again.address)
-	alice.sees("connected again in a new session")
+	alice.sees(what)
 	alice.sees("✓ me → bob@localhost: meanwhile")
 	alice.sees("bob@localhost: for later")
 	bob = sit(t, again.account("bob"))

@@ -35,6 +35,8 @@ func commandTable() []command {
 		{"deny", "ADDRESS", "refuse a request, or let somebody no longer see when you are here", (*chat).cmdDeny},
 		{"remove", "NAME or ADDRESS", "remove a contact", (*chat).cmdRemove},
 		{"status", "away|dnd|available [TEXT]", "say how it is with you", (*chat).cmdStatus},
+		{"seen", "NAME or ADDRESS", "when somebody was here last", (*chat).cmdSeen},
+		{"lastseen", "[contacts|nobody]", "say or set who may ask that about you", (*chat).cmdLastSeen},
 	}, append(apartCommands(), []command{
 		{"help", "", "this list", (*chat).cmdHelp},
 		{"quit", "", "leave", nil},

@@ -18,6 +18,7 @@ import (
 	"stonechat/config"
 	"stonechat/obs"
 	"stonechat/server"
+	"stonechat/store/sqlstore"
 	"stonechat/tui"
 	"stonechat/xmpp/jid"
 )
@@ -29,19 +30,6 @@ const patience = 30 * time.Second
 type house struct {
 	data, address string
 	stop          func()
-}
-
-// crash leaves the data as a server does that began and did not end in order: it has forgotten all sessions.
-func crash(t *testing.T, data string) {
-	t.Helper()
-	db, err := sqlstore.Open(t.Context(), data, sqlstore.Options{})
-	if err == nil {
-		_, err = db.Sessions.Begin(t.Context())
-		err = errors.Join(err, db.Close())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // start runs a server on a data folder, with accounts whose password is their name.
@@ -241,4 +229,17 @@ func (c *cutter) cut(target string) {
 		nc.Close()
 	}
 	c.conns, c.target = nil, target
+}
+
+// forget makes a server that is not running lose its sessions, as if it had been killed.
+func forget(t *testing.T, data string) {
+	t.Helper()
+	db, err := sqlstore.Open(t.Context(), data, sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Sessions.Begin(t.Context())
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -38,6 +38,7 @@ type ctlCmd struct {
 		Pending  userPendingCmd  `cmd:"" help:"List who waits for approval."`
 		Approve  userApproveCmd  `cmd:"" help:"Let somebody in who waits."`
 		Reject   userRejectCmd   `cmd:"" help:"Refuse somebody who waits."`
+		LastSeen userLastSeenCmd `cmd:"" name:"lastseen" help:"Say or set who may know when an account was there last."`
 	} `cmd:"" help:"Accounts."`
 	Session struct {
 		List  sessionListCmd  `cmd:"" help:"List sessions."`
@@ -278,6 +279,25 @@ type userDisableCmd struct {
 // Run is called by the command line.
 func (u *userDisableCmd) Run(c *ctlCmd) error {
 	return c.send("PUT", "/users/"+url.PathEscape(u.Name)+"/disabled", map[string]bool{"disabled": true})
+}
+
+type userLastSeenCmd struct {
+	Name  string `arg:""`
+	Shown string `arg:"" optional:"" help:"contacts or nobody."`
+}
+
+// Run is called by the command line.
+func (u *userLastSeenCmd) Run(c *ctlCmd) error {
+	path := "/users/" + url.PathEscape(u.Name) + "/last-seen"
+	if u.Shown != "" {
+		return c.send("PUT", path, map[string]string{"shown": u.Shown})
+	}
+	var is struct{ Shown string }
+	if err := c.call("GET", path, nil, &is); err != nil {
+		return err
+	}
+	fmt.Println(is.Shown)
+	return nil
 }
 
 type userEnableCmd struct {

@@ -51,6 +51,7 @@
 //
 //	go test ./e2e/chaos                                  # all, small
 //	go test ./e2e/chaos -run Kill -cycles 100 -acked 50000 -timeout 1h -v
+//	go test ./e2e/chaos -run Restart -cycles 20 -acked 20000 -timeout 1h -v
 //	go test ./e2e/chaos -run PowerCut -cycles 50 -timeout 1h -v
 //	go test ./e2e/chaos -run SlowReader -slow-bytes 1000000000 -timeout 1h -v
 //	go test ./e2e/chaos -run HalfOpen -connections 10000 -login-time 30s -v

@@ -55,6 +55,8 @@ type Ledger struct {
 	contacts map[int]*contactList
 
 	conditions map[string]int // of refused messages
+	returns    int            // sessions that were to be resumed
+	resumed    int            // and were
 }
 
 // contactList is what one user knows of the changes to its contact list. Each
@@ -79,6 +81,14 @@ func (l *Ledger) Next(from, to int) Message {
 	t := talk{from, to}
 	l.talks[t] = append(l.talks[t], record{})
 	return Message{from, to, len(l.talks[t])}
+}
+
+// Returned notes a return of a client, and whether its session went on.
+func (l *Ledger) Returned(resumed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.returns++
+	l.resumed += count(resumed)
 }
 
 // Resent notes that messages go out once more.
@@ -139,13 +149,14 @@ type Totals struct {
 	Sent, Acked, Refused, Seen, Resent int
 	Twice, Inverted                    int
 	Contacts                           int // acknowledged changes of contact lists
+	Returns, Resumed                   int // of sessions behind an outage
 }
 
 // Totals adds up.
 func (l *Ledger) Totals() Totals {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := Totals{Resent: l.resent, Twice: l.twice, Inverted: l.inverted}
+	t := Totals{Resent: l.resent, Twice: l.twice, Inverted: l.inverted, Returns: l.returns, Resumed: l.resumed}
 	for _, list := range l.talks {
 		t.Sent += len(list)
 		for _, r := range list {

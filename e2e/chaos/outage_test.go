@@ -32,6 +32,8 @@ type plan struct {
 	cycles    int
 	acked     int  // acknowledged messages in all cycles together, at least
 	untilLoss bool // end with the first loss
+	resume    bool // sessions are resumed behind the outage, if the server lets them
+	orderly   bool // the server lets them, nearly always, and nobody sees anything twice
 }
 
 func flagPlan() plan { return plan{cycles: *cycles, acked: *acked} }
@@ -43,6 +45,9 @@ func flagPlan() plan { return plan{cycles: *cycles, acked: *acked} }
 func survive(t *testing.T, s *peers.Server, rng *rand.Rand, p plan, strike outage) *Findings {
 	t.Helper()
 	traffic := NewTraffic(s, *talkers, *rate, 0)
+	if p.resume {
+		traffic.Resume()
+	}
 	rows := newTable("cycle", "traffic", "sent", "acked", "rate/s", "resent", "seen live", "contacts", "end", "start", "lost", "double", "disorder")
 	defer func() { rows.print(t, "outages under traffic") }()
 	all := &Findings{}
@@ -95,6 +100,15 @@ func lastReading(t *testing.T, traffic *Traffic, p plan, rows *table) *Findings 
 	t.Logf("live: %d messages seen again after an outage, %d in the wrong order", sum.Twice, sum.Inverted)
 	if sum.Inverted > 0 {
 		t.Errorf("%d messages were seen live in the wrong order", sum.Inverted)
+	}
+	if p.resume {
+		t.Logf("%d of %d sessions were resumed", sum.Resumed, sum.Returns)
+	}
+	if p.orderly && (sum.Resumed*100 < sum.Returns*99 || sum.Returns == 0) {
+		t.Errorf("only %d of %d sessions were resumed", sum.Resumed, sum.Returns)
+	}
+	if p.orderly && sum.Resumed == sum.Returns && (sum.Twice > 0 || sum.Seen != sum.Sent) {
+		t.Errorf("of %d messages %d were seen, %d of them twice", sum.Sent, sum.Seen, sum.Twice)
 	}
 	if sum.Refused > 0 {
 		t.Errorf("%d messages came back as errors: %v", sum.Refused, traffic.Ledger.Conditions())

@@ -33,6 +33,7 @@ type talker struct {
 	others []int  // whom the user talks to
 	pad    string // filler behind the body
 	ledger *Ledger
+	resume bool // sessions are resumed where the server lets them
 
 	mu      sync.Mutex
 	session *wire.Session
@@ -55,9 +56,21 @@ type sent struct {
 // session left unacknowledged, in order (XEP-0198 section 5: a client whose
 // resumption failed decides itself what to send again).
 func (t *talker) connect(ctx context.Context, keys *wire.Keys) error {
-	session, err := Login(ctx, t.server, keys, t.user, "talk", true)
+	var session *wire.Session
+	var err error
+	if t.resume {
+		session, err = Return(ctx, t.server, keys, t.user, "talk", t.session)
+	} else {
+		session, err = Login(ctx, t.server, keys, t.user, "talk", true)
+	}
 	if err != nil {
 		return err
+	}
+	if t.resume && t.session != nil {
+		t.ledger.Returned(session.Resumed)
+	}
+	if session.Resumed {
+		return t.goOn(session)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,6 +90,28 @@ func (t *talker) connect(ctx context.Context, keys *wire.Keys) error {
 		t.pending = append(t.pending, sent{m, time.Now()})
 	}
 	return session.Send([]byte(text + "<r xmlns='urn:xmpp:sm:3'/>"))
+}
+
+// goOn sends again what the server has not counted of a session that was resumed (XEP-0198 section 5). Requests are not asked again: nobody
+// waits for their answers.
+func (t *talker) goOn(session *wire.Session) error {
+	if err := t.acknowledged(session.Acked()); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.session = session
+	var text strings.Builder
+	var again []sent
+	for _, p := range t.pending {
+		if p.message.Seq > 0 {
+			text.WriteString(t.stanza(p.message))
+			again = append(again, sent{p.message, time.Now()})
+		}
+	}
+	t.pending = again
+	t.ledger.Resent(len(again))
+	return session.Send([]byte(text.String() + "<r xmlns='urn:xmpp:sm:3'/>"))
 }
 
 func (t *talker) stanza(m Message) string {

@@ -56,6 +56,13 @@ func NewTraffic(s *peers.Server, users, rate, pad int) *Traffic {
 	return t
 }
 
+// Resume has sessions resumed behind an outage where the server lets them. It is called before Connect.
+func (t *Traffic) Resume() {
+	for _, talker := range t.talkers {
+		talker.resume = true
+	}
+}
+
 // Connect logs all users in and lets them send again what was left open.
 func (t *Traffic) Connect(ctx context.Context) error {
 	t.mu.Lock()

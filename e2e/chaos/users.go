@@ -39,12 +39,19 @@ const loginTime = 20 * time.Second
 
 // Login logs a user in by direct TLS, without presence.
 func Login(ctx context.Context, s *peers.Server, keys *wire.Keys, user int, resource string, acks bool) (*wire.Session, error) {
+	return dial(ctx, wire.Login{Resource: resource, Acks: acks}, s, keys, user)
+}
+
+// Return logs a user in again: the session before goes on if the server lets it, else there is a new one. None: it is the first.
+func Return(ctx context.Context, s *peers.Server, keys *wire.Keys, user int, resource string, before *wire.Session) (*wire.Session, error) {
+	return dial(ctx, wire.Login{Resource: resource, Acks: true, Resumable: true, Previous: before}, s, keys, user)
+}
+
+func dial(ctx context.Context, l wire.Login, s *peers.Server, keys *wire.Keys, user int) (*wire.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, loginTime)
 	defer cancel()
-	return wire.Dial(ctx, wire.Login{
-		Addr: s.C2STLS, Host: s.Domain, User: User(user), Password: password,
-		Resource: resource, Security: wire.DirectTLS, Acks: acks, Keys: keys,
-	})
+	l.Addr, l.Host, l.User, l.Password, l.Security, l.Keys = s.C2STLS, s.Domain, User(user), password, wire.DirectTLS, keys
+	return wire.Dial(ctx, l)
 }
 
 var crashLine = regexp.MustCompile(`(?m)^.*(panic|fatal error:|goroutine \d+ \[|DATA RACE|traceback).*$`)

@@ -66,7 +66,7 @@ func (x credentials) Shared(context.Context, string) (map[string]int, int, error
 	return x.m.shared, x.m.all, x.m.err
 }
 
-type noShapes struct{ store.Shapes }
+type noShapes struct{}
 
 func (noShapes) Shapes(context.Context, string, []string, int) ([]store.Shape, error) {
 	return nil, nil

@@ -137,7 +137,7 @@ func (s sessions) Messages(ctx context.Context, owner store.Owner, keys []store.
 			return nil, err
 		}
 		for k, r := range found {
-			r.ID = archive{s.db}.ID(owner, k)
+			r.ID = archive(s).ID(owner, k)
 			out[k] = r
 		}
 	}

@@ -34,13 +34,19 @@ type Login struct {
 	Resource string
 	Security Security
 	Acks     bool // enable XEP-0198
-	Floor    bool // the one-line login of the floor programs instead of XMPP
-	Keys     *Keys
+	// Resumable asks for a session that can be resumed, with Acks. Previous is one that this log-in resumes if the server lets it; otherwise a new
+	// one is bound.
+	Resumable bool
+	Previous  *Session
+	Floor     bool // the one-line login of the floor programs instead of XMPP
+	Keys      *Keys
 }
 
 // Session is a bound session. One goroutine reads; any may send.
 type Session struct {
 	JID     string // full address as the server bound it
+	SM      string // id by which it can be resumed; empty: it cannot
+	Resumed bool   // it is the continuation of login.Previous, whose counts go on
 	login   Login
 	conn    net.Conn
 	scan    *Scanner
@@ -119,7 +125,36 @@ func (s *Session) negotiate(ctx context.Context) error {
 	if err := s.open(); err != nil {
 		return err
 	}
+	if p := s.login.Previous; p != nil && p.SM != "" {
+		if done, err := s.resume(p); done || err != nil {
+			return err
+		}
+	}
 	return s.bind()
+}
+
+// resume is XEP-0198 section 5. What the server had of ours is in Acked then.
+func (s *Session) resume(p *Session) (resumed bool, err error) {
+	request := "<resume xmlns='" + nsAck + "' previd='" + p.SM + "' h='" + strconv.FormatUint(uint64(p.handled), 10) + "'/>"
+	if err := s.Send([]byte(request)); err != nil {
+		return false, err
+	}
+	element, err := s.scan.Next()
+	switch {
+	case err != nil:
+		return false, err
+	case Named(element, "failed"):
+		return false, nil
+	case !Named(element, "resumed"):
+		return false, fmt.Errorf("wire: want <resumed/>, got %.300s", element)
+	}
+	h, err := strconv.ParseUint(string(Attr(element, "h")), 10, 32)
+	if err != nil {
+		return false, fmt.Errorf("wire: resumption %.100s: %w", element, err)
+	}
+	s.acked.Store(uint32(h))
+	s.acks, s.handled, s.JID, s.SM, s.Resumed = true, p.handled, p.JID, p.SM, true
+	return true, nil
 }
 
 func (s *Session) startTLS(ctx context.Context) error {
@@ -207,9 +242,15 @@ func (s *Session) bind() error {
 	if !s.login.Acks {
 		return nil
 	}
-	if _, err := s.exchange("<enable xmlns='"+nsAck+"'/>", "enabled"); err != nil {
+	enable := "<enable xmlns='" + nsAck + "'/>"
+	if s.login.Resumable {
+		enable = "<enable xmlns='" + nsAck + "' resume='true'/>"
+	}
+	enabled, err := s.exchange(enable, "enabled")
+	if err != nil {
 		return err
 	}
+	s.SM = string(Attr(enabled, "id"))
 	s.acks, s.handled = true, 0
 	return nil
 }
