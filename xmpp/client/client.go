@@ -28,7 +28,8 @@ type Config struct {
 	JID jid.JID
 	// Password is the password of the account.
 	Password string
-	// Address is host:port; empty means the domain's standard port.
+	// Address is host:port, or the address of a WebSocket (wss://…); empty means the
+	// domain's standard port.
 	Address string
 	// Dial opens the connection; nil means TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -118,6 +119,7 @@ type Client struct {
 	mu       sync.Mutex
 	state    state
 	conn     *stream.Conn
+	moved    string // where the server wants us, instead of Config.Address
 	jid      jid.JID
 	bare     jid.JID
 	features *stanza.Stanza
@@ -184,6 +186,9 @@ func (c *Client) login() (stream.Login, error) {
 		DirectTLS: cfg.DirectTLS, TLS: cfg.TLS, AllowCleartext: cfg.AllowCleartext, AllowPlain: cfg.AllowPlain,
 		Lang: cfg.Lang, Manage: cfg.StreamManagement, Resume: c.resumption,
 	}
+	if c.moved != "" {
+		l.Address = c.moved
+	}
 	l.Resume.Handled = c.handled
 	resource := cfg.Resource
 	if r := c.jid.Resource(); resource == "" && r != "" {
@@ -206,7 +211,7 @@ func (c *Client) connect(ctx context.Context) (*stream.Session, error) {
 		return nil, err
 	}
 	// XEP-0198 section 3: the preferred place, and if that fails the usual one.
-	if at := l.Resume.Location; at != "" && l.Resume.ID != "" {
+	if at := l.Resume.Location; at != "" && l.Resume.ID != "" && !stream.IsWebSocket(l.Address) {
 		there := l
 		there.Address = withPort(at, l.DirectTLS)
 		if s, err := stream.Connect(ctx, there); err == nil {
