@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,8 +27,11 @@ type Door struct {
 	pool   *core.Pool
 	tls    *tls.Config
 	direct *tls.Config // with ALPN
-	poller *stream.Poller
-	obs    obs.Obs
+	web    *tls.Config // with ALPN, for a port that is shared with HTTP
+	// Addresses of proxies: those that say in front of each connection for whom they make it, and those that say it in HTTP.
+	proxies, forwarders []netip.Prefix
+	poller              *stream.Poller
+	obs                 obs.Obs
 
 	connections *crowd
 	handshakes  *crowd
@@ -69,8 +73,14 @@ func New(p Parts) (*Door, error) {
 		return nil, err
 	}
 
+	proxies, err := config.Prefixes(p.Config.Listen.Proxies)
+	forwarders, err2 := config.Prefixes(p.Config.HTTP.Proxies)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, errors.Join(err, poller.Close())
+	}
 	l := p.Config.Limits
 	d := &Door{
+		proxies: proxies, forwarders: forwarders,
 		config: p.Config, router: p.Router, pool: p.Pool, hosts: p.Core, tls: p.TLS, obs: p.Obs, poller: poller, severed: make(chan struct{}),
 		connections: newCrowd(l.Connections, l.ConnectionsPerSource),
 		handshakes:  newCrowd(l.Handshakes, l.HandshakesPerSource),
@@ -80,8 +90,10 @@ func New(p Parts) (*Door, error) {
 			logins:   p.Obs.CounterVec("logins_total", "Attempts to log in, by mechanism and outcome.", "mechanism", "outcome"),
 		},
 	}
-	d.direct = p.TLS.Clone()
-	d.direct.NextProtos = []string{"xmpp-client"} // XEP-0368 section 3
+	// XEP-0368 section 3. What the certificates need stays first.
+	d.direct, d.web = p.TLS.Clone(), p.TLS.Clone()
+	d.direct.NextProtos = append(slices.Clone(p.TLS.NextProtos), stream.ALPNClient)
+	d.web.NextProtos = append(slices.Clone(p.TLS.NextProtos), protocolHTTP, stream.ALPNClient)
 	p.Obs.Gauge("c2s_connections", "Client connections now.", func() float64 { return float64(d.connections.size()) })
 	p.Obs.Gauge("c2s_handshakes", "Client connections that are not logged in yet.", func() float64 { return float64(d.handshakes.size()) })
 	d.ctx, d.cancel = context.WithCancel(context.Background())
@@ -90,6 +102,15 @@ func New(p Parts) (*Door, error) {
 
 // Serve accepts on l until it is closed. direct: TLS begins at once (XEP-0368); otherwise by STARTTLS.
 func (d *Door) Serve(l net.Listener, direct bool) error {
+	how := startTLS
+	if direct {
+		how = directTLS
+	}
+	return d.each(l, func(nc net.Conn) { d.accept(nc, how) })
+}
+
+// each accepts on l until it is closed.
+func (d *Door) each(l net.Listener, f func(net.Conn)) error {
 	pause := time.Duration(0)
 	for {
 		nc, err := l.Accept()
@@ -104,43 +125,32 @@ func (d *Door) Serve(l net.Listener, direct bool) error {
 			continue
 		}
 		pause = 0
-		d.accept(nc, direct)
+		f(nc)
 	}
 }
 
-func (d *Door) accept(nc net.Conn, direct bool) {
-	var addr netip.AddrPort
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		addr = a.AddrPort()
-	}
-	from, off := source(addr), !d.config.RateLimits
-	if !d.connections.enter(from, off) {
-		d.hosts.Refused("connections")
-		_ = nc.Close()
+func (d *Door) accept(nc net.Conn, how beginning) {
+	if among(d.proxies, remote(nc)) {
+		go d.begin(nc, how)
 		return
 	}
-	if !d.handshakes.enter(from, off) {
-		d.hosts.Refused("handshakes")
-		d.connections.leave(from)
-		_ = nc.Close()
+	d.begin(nc, how)
+}
+
+// begin lets a connection in and has it served. It waits for nothing but the header of a proxy.
+func (d *Door) begin(nc net.Conn, how beginning) {
+	addr, from, ok := d.admit(nc)
+	if !ok {
 		return
 	}
-	d.metrics.accepted.Inc()
 	c := &conn{door: d, number: d.numbers.Add(1), addr: addr, from: from, shaking: true, closed: make(chan struct{})}
-	d.mu.Lock()
-	ended := d.ended
-	if !ended {
-		d.conns[c] = struct{}{}
-		d.wait.Add(1)
-	}
-	d.mu.Unlock()
-	if ended {
+	if !d.register(c) {
+		c.settleIn()
 		d.connections.leave(from)
-		d.handshakes.leave(from)
 		_ = nc.Close()
 		return
 	}
-	go c.serve(nc, direct)
+	go c.serve(arrival{nc: nc, how: how})
 }
 
 // forget ends the accounting of a connection.

@@ -26,10 +26,11 @@ type offer struct {
 // announced beside them (XEP-0440).
 func (c *conn) offer() offer {
 	var bindings []sasl.Binding
-	if c.door.config.Login.ChannelBinding {
+	_, secure := c.stream.TLS()
+	if c.door.config.Login.ChannelBinding && !c.hidden {
 		bindings = c.stream.Bindings(shown(c.door.tls))
 	}
-	return offer{sasl.Offer([]sasl.Hash{sasl.SHA1, sasl.SHA256}, len(bindings) > 0, c.door.config.Login.Plain), bindings}
+	return offer{sasl.Offer([]sasl.Hash{sasl.SHA1, sasl.SHA256}, len(bindings) > 0, c.door.config.Login.Plain && secure), bindings}
 }
 
 // shown is the certificate that every client of this configuration sees.

@@ -51,10 +51,15 @@ func (c *Conn) readFramed(block bool) (*stanza.Stanza, error) {
 		return nil, &stanza.StreamError{Condition: stanza.StreamBadFormat, Text: "unexpected stream header"}
 	}
 	c.release()
+	return nil, c.closed(st)
+}
+
+// closed is what <close/> means.
+func (c *Conn) closed(st *stanza.Stanza) error {
 	if uri, _ := st.Attr("see-other-uri"); uri != "" && c.initiating {
-		return nil, &MovedError{uri}
+		return &MovedError{uri}
 	}
-	return nil, io.EOF
+	return io.EOF
 }
 
 // readOpen is ReadHeader for a stream over WebSocket.
@@ -66,10 +71,13 @@ func (c *Conn) readOpen() (Header, error) {
 	out, raw := c.sc.Outline(), string(msg)
 	switch {
 	case out.Space.In(raw) != ns.Framing:
-		// Before RFC 7395 there were drafts with <stream:stream>; its section 3.3.2 knows nothing of them.
 		return Header{}, &stanza.StreamError{Condition: stanza.StreamInvalidNamespace, Text: "not the framing namespace"}
 	case out.Local.In(raw) == "close":
-		return Header{}, io.EOF
+		st, err := c.element(msg)
+		if err == nil {
+			err = c.closed(st)
+		}
+		return Header{}, err
 	case out.Local.In(raw) != "open":
 		return Header{}, &stanza.StreamError{Condition: stanza.StreamBadFormat, Text: "<open/> expected"}
 	}
