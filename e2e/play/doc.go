@@ -9,6 +9,13 @@
 // notes that a server does not live up to the standard (or lacks the feature); run against that server the play must then indeed fail,
 // unless the line says "may fail".
 //
+// The line
+//
+//	# streams only: why
+//
+// leaves a play out of runs over WebSocket, where there is no such thing as it speaks of. Otherwise stream headers, end tags and elements become what RFC 7395 has
+// for them.
+//
 // The cast comes first. Accounts are made for each performance under names that nobody else has, so that plays can run side by side:
 //
 //	juliet is juliet/balcony                 a client "juliet" of the account juliet, with that resource

@@ -14,6 +14,7 @@ type Play struct {
 	Title    string            // the first comment
 	Fails    map[string]string // why it fails, by kind of server
 	MayPass  map[string]bool   // those that do not fail each time
+	Streams  string            // why it is performed on streams only, not on what is framed by WebSocket; empty otherwise
 	Archive  string            // default of the archive
 	Private  bool              // needs a server of its own
 	Cast     []Role
@@ -50,6 +51,7 @@ var (
 	seesLine     = regexp.MustCompile(`^([a-z0-9-]+) sees ([a-z0-9-]+)$`)
 	archiveLine  = regexp.MustCompile(`^the archive is (always|never|roster)$`)
 	peersLine    = regexp.MustCompile(`^#\s*peers: ([a-z]+) (fails|may fail), (.+)$`)
+	streamsLine  = regexp.MustCompile(`^#\s*streams only: (.+)$`)
 	stepLine     = regexp.MustCompile(`^([a-z0-9-]+)(?:'s)? (.+)$`)
 )
 
@@ -145,6 +147,8 @@ func (p *Play) comment(line string) {
 	if m := peersLine.FindStringSubmatch(line); m != nil {
 		p.Fails[m[1]] = m[3]
 		p.MayPass[m[1]] = m[2] == "may fail"
+	} else if m := streamsLine.FindStringSubmatch(line); m != nil {
+		p.Streams = m[1]
 	} else if p.Title == "" {
 		p.Title = strings.TrimSpace(strings.TrimPrefix(line, "#"))
 	}
