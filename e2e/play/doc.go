@@ -19,7 +19,7 @@
 // The cast comes first. Accounts are made for each performance under names that nobody else has, so that plays can run side by side:
 //
 //	juliet is juliet/balcony                 a client "juliet" of the account juliet, with that resource
-//	phone is juliet/phone over direct TLS    one that always takes that way, as does one over STARTTLS; the others take the way chosen for the run
+//	phone is juliet/phone over direct TLS    one that always takes that way, as do those over STARTTLS and over WebSocket; the others take the way chosen for the run
 //	juliet and romeo are contacts            both accounts have each other, subscription both
 //	juliet sees romeo                        juliet's entry says "to", romeo's says "from"
 //	the archive is never                     the default of the archive (XEP-0441); otherwise always

@@ -25,7 +25,8 @@ type Play struct {
 // Role is one client of the cast.
 type Role struct {
 	Name, Account, Resource string
-	DirectTLS, STARTTLS     bool // always by this way, whatever the run asks for
+	// Always by this way, whatever the run asks for.
+	DirectTLS, STARTTLS, WebSocket bool
 }
 
 // Relation is a subscription that exists before the play: A's roster holds B with Subscription, and the other way round.
@@ -46,7 +47,7 @@ type Step struct {
 }
 
 var (
-	roleLine     = regexp.MustCompile(`^([a-z0-9-]+) is ([a-z0-9-]+)/(\S+?)( over (?:direct TLS|STARTTLS))?$`)
+	roleLine     = regexp.MustCompile(`^([a-z0-9-]+) is ([a-z0-9-]+)/(\S+?)( over (?:direct TLS|STARTTLS|WebSocket))?$`)
 	contactsLine = regexp.MustCompile(`^([a-z0-9-]+) and ([a-z0-9-]+) are contacts$`)
 	seesLine     = regexp.MustCompile(`^([a-z0-9-]+) sees ([a-z0-9-]+)$`)
 	archiveLine  = regexp.MustCompile(`^the archive is (always|never|roster)$`)
@@ -157,7 +158,7 @@ func (p *Play) comment(line string) {
 // header takes a line of the cast.
 func (p *Play) header(line string) bool {
 	if m := roleLine.FindStringSubmatch(line); m != nil && m[1] != "the" {
-		p.Cast = append(p.Cast, Role{Name: m[1], Account: m[2], Resource: m[3], DirectTLS: m[4] == " over direct TLS", STARTTLS: m[4] == " over STARTTLS"})
+		p.Cast = append(p.Cast, Role{Name: m[1], Account: m[2], Resource: m[3], DirectTLS: m[4] == " over direct TLS", STARTTLS: m[4] == " over STARTTLS", WebSocket: m[4] == " over WebSocket"})
 		return true
 	}
 	if m := contactsLine.FindStringSubmatch(line); m != nil {

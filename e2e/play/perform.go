@@ -136,6 +136,8 @@ func (p *Performance) wayOf(role Role) Way {
 	switch {
 	case role.DirectTLS:
 		return DirectTLS
+	case role.WebSocket:
+		return WebSocket
 	case role.STARTTLS || p.Way == "":
 		return STARTTLS
 	}

@@ -98,7 +98,7 @@ func (c *Conn) document(block bool) ([]byte, error) {
 		return nil, err
 	}
 	if len(msg) == 0 || msg[0] != '<' {
-		return nil, &stanza.StreamError{Condition: stanza.StreamBadFormat, Text: "a message must begin with an element"}
+		return nil, &stanza.StreamError{Condition: stanza.StreamNotWellFormed, Text: "a message must begin with an element"}
 	}
 	c.attach()
 	if err := c.sc.Document(msg); err != nil {
