@@ -166,3 +166,16 @@ func messages(t testing.TB, p []byte, masked bool) (all []string) {
 	}
 	return all
 }
+
+func BenchmarkAppendMessages(b *testing.B) {
+	one := []byte("<message to='romeo@example.net/orchard' from='juliet@example.net/balcony' id='abcdefgh' type='chat'><body>" + strings.Repeat("word ", 60) +
+		"</body><active xmlns='http://jabber.org/protocol/chatstates'/><stanza-id xmlns='urn:xmpp:sid:0' by='romeo@example.net' id='1234567890'/></message>")
+	dst := make([]byte, 0, 4096)
+	b.SetBytes(int64(len(one)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := appendMessages(dst, one, "jabber:client", false); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
