@@ -1,12 +1,9 @@
 package server
 
 import (
-	"errors"
-	"io/fs"
 	"net"
 	"net/http"
 	"strings"
-	"syscall"
 
 	"stonechat/config"
 	"stonechat/edge/web"
@@ -34,11 +31,8 @@ func (s *Server) openHTTPS() error {
 	}
 	for _, a := range usualHTTPS(s.cfg.Local) {
 		err := s.listen("https", a, s.serveHTTPS)
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
-		case !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EADDRINUSE):
-			return err
 		}
 		s.obs.Log.Warn("this port is not to be had; listen.https chooses others", "door", "https", "address", a, obs.Err, err)
 	}

@@ -36,10 +36,10 @@ const (
 
 // Performance is one run of a play with accounts of its own.
 type Performance struct {
-	Play      *Play
-	Run       string        // suffix that makes its names unique
-	Way       Way           // how clients come; empty means STARTTLS
-	Patience  time.Duration // how long to wait for what must come
+	Play     *Play
+	Run      string        // suffix that makes its names unique
+	Way      Way           // how clients come; empty means STARTTLS
+	Patience time.Duration // how long to wait for what must come
 
 	ctx        context.Context
 	stage      Stage

@@ -15,7 +15,7 @@ import (
 func (d *Door) WebSocket(w http.ResponseWriter, r *http.Request) {
 	if !d.allowed(r) {
 		d.hosts.Refused("origin")
-		d.obs.Log.Info("WebSocket refused", obs.Peer, r.RemoteAddr, "origin", r.Header.Get("Origin"), "host", r.Host)
+		d.obs.Log.Info("WebSocket refused", obs.Peer, r.RemoteAddr, "origin", shortened(r.Header.Get("Origin")), "host", shortened(r.Host))
 		http.Error(w, "this web page may not connect here", http.StatusForbidden)
 		return
 	}
@@ -95,6 +95,9 @@ func (d *Door) allowed(r *http.Request) bool {
 	}
 	return false
 }
+
+// shortened is what a log shows of a stranger's word.
+func shortened(s string) string { return s[:min(len(s), 200)] }
 
 // withoutPort is a host without the port that goes without saying.
 func withoutPort(host, port string) string {

@@ -45,7 +45,9 @@ func serveIdle(mode string) error {
 		return err
 	}
 	if mode == "websocket" {
-		go func() { _ = http.Serve(handshaken{l, cfg}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { echoFramed(p, w, r) })) }()
+		go func() {
+			_ = http.Serve(handshaken{l, cfg}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { echoFramed(p, w, r) }))
+		}()
 	} else {
 		go func() {
 			for {
