@@ -4,11 +4,15 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,11 +20,12 @@ import (
 	"stonechat/xmpp/jid"
 )
 
-// javascript are libraries of browsers that run under Node, over WebSocket.
+// javascript are clients of browsers, over WebSocket: libraries under Node, and one that needs its browser.
 var javascript = []struct {
 	name    string
 	resumes bool
-}{{"strophe", false}, {"xmppjs", true}, {"stanza", true}}
+	browser bool
+}{{"strophe", false, false}, {"xmppjs", true, false}, {"stanza", true, false}, {"converse", true, true}}
 
 // TestJavaScript drives them. npm is asked for them, in the versions of the lock file, where foreign clients are insisted on.
 func TestJavaScript(t *testing.T) {
@@ -30,7 +35,7 @@ func TestJavaScript(t *testing.T) {
 	if *lackFlag {
 		t.Skip("LEFT OUT: npm is asked for clients in JavaScript with -without=false only")
 	}
-	if lacks := lacking([]string{"node", "npm"}); len(lacks) > 0 {
+	if lacks := lacking([]string{"node", "npm", "chromium"}); len(lacks) > 0 {
 		t.Fatalf("THIS MACHINE LACKS: %s", strings.Join(lacks, ", "))
 	}
 	folder := t.TempDir()
@@ -44,8 +49,19 @@ func TestJavaScript(t *testing.T) {
 	}
 	for _, c := range javascript {
 		t.Run(c.name, func(t *testing.T) {
-			s := server(t, peers.Options{Users: acquainted("example.org")})
-			x := runScript(t, s, folder, c.name, "alice")
+			options := peers.Options{Users: acquainted("example.org")}
+			x := &script{t: t, lines: make(chan string, 100)}
+			page := httptest.NewServer(x.pages(folder))
+			t.Cleanup(page.Close)
+			if c.browser {
+				options.Extra = "[http]\norigins = [\"" + page.URL + "\"]"
+			}
+			s := server(t, options)
+			if c.browser {
+				x.browse(s, page.URL+"/"+c.name+".html", "alice")
+			} else {
+				x.run(s, folder, c.name, "alice")
+			}
 			bob := newPartner(t, s, "bob")
 			x.waits("online")
 			x.waits("roster bob@example.org")
@@ -81,35 +97,73 @@ type script struct {
 	said  []string
 }
 
-func runScript(t *testing.T, s *peers.Server, folder, name, user string) *script {
-	t.Helper()
+// setup is what a client is told.
+func (x *script) setup(s *peers.Server, user string) string {
+	x.t.Helper()
 	account := jid.MustParse(user + "@" + s.Domain)
 	setup, err := json.Marshal(map[string]string{
 		"url": "wss://" + s.Domain + ":" + port(s.HTTPS) + "/ws", "domain": s.Domain, "jid": account.String(), "password": password,
 	})
 	if err != nil {
-		t.Fatal(err)
+		x.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", "--require", filepath.Join(folder, "here.cjs"), filepath.Join(folder, name+".mjs"), string(setup))
+	return string(setup)
+}
+
+// run starts a script under Node.
+func (x *script) run(s *peers.Server, folder, name, user string) {
+	x.t.Helper()
+	cmd := exec.CommandContext(x.t.Context(), "node", "--require", filepath.Join(folder, "here.cjs"), filepath.Join(folder, name+".mjs"), x.setup(s, user))
 	cmd.Dir, cmd.Env = folder, append(os.Environ(), "NODE_EXTRA_CA_CERTS="+filepath.Join(s.Dir, "cert.pem"))
 	r, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		x.t.Fatal(err)
 	}
-	x := &script{t: t, lines: make(chan string, 100)}
 	go func() { w.CloseWithError(cmd.Wait()) }()
 	go func() {
 		defer close(x.lines)
 		for in := bufio.NewScanner(r); in.Scan(); {
-			x.mu.Lock()
-			x.said = append(x.said, in.Text())
-			x.mu.Unlock()
-			x.lines <- in.Text()
+			x.says(in.Text())
 		}
 	}()
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	return x
+	x.t.Cleanup(func() { _ = cmd.Process.Kill() })
+}
+
+// browse opens a page in a browser without a window, for which every name is this machine and every certificate good.
+func (x *script) browse(s *peers.Server, page, user string) {
+	x.t.Helper()
+	home := x.t.TempDir()
+	cmd := exec.CommandContext(x.t.Context(), "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+		"--user-data-dir="+home, "--ignore-certificate-errors", "--host-resolver-rules=MAP "+s.Domain+" 127.0.0.1", page+"#"+url.PathEscape(x.setup(s, user)))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		x.t.Fatal(err)
+	}
+	x.t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the processes that it has started, too
+		_ = cmd.Wait()
+	})
+}
+
+// pages serves a page with what it needs, and takes its lines.
+func (x *script) pages(folder string) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /", http.FileServer(http.Dir(folder)))
+	mux.Handle("GET /dist/", http.FileServer(http.Dir(filepath.Join(folder, "node_modules", "converse.js"))))
+	mux.HandleFunc("POST /say", func(_ http.ResponseWriter, r *http.Request) {
+		if line, err := io.ReadAll(r.Body); err == nil {
+			x.says(string(line))
+		}
+	})
+	return mux
+}
+
+func (x *script) says(line string) {
+	x.mu.Lock()
+	x.said = append(x.said, line)
+	x.mu.Unlock()
+	x.lines <- line
 }
 
 // waits waits for a line.
