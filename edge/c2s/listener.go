@@ -93,8 +93,8 @@ func New(p Parts) (*Door, error) {
 	// XEP-0368 section 3. What the certificates need stays first.
 	d.direct, d.web = p.TLS.Clone(), p.TLS.Clone()
 	d.direct.NextProtos = append(slices.Clone(p.TLS.NextProtos), stream.ALPNClient)
-	d.web.NextProtos = append(slices.Clone(p.TLS.NextProtos), protocolHTTP, stream.ALPNClient)
-	p.Obs.Gauge("c2s_connections", "Client connections now.", func() float64 { return float64(d.connections.size()) })
+	d.web.NextProtos = append(slices.Clone(p.TLS.NextProtos), stream.ALPNClient, protocolHTTP)
+	p.Obs.Gauge("c2s_connections", "Client connections now, those that speak HTTP included.", func() float64 { return float64(d.connections.size()) })
 	p.Obs.Gauge("c2s_handshakes", "Client connections that are not logged in yet.", func() float64 { return float64(d.handshakes.size()) })
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d, nil
