@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/BurntSushi/toml"
@@ -103,11 +104,17 @@ type Listen struct {
 	C2S []string `toml:"c2s"`
 	// C2STLS takes clients by direct TLS (XEP-0368).
 	C2STLS []string `toml:"c2s_tls"`
+	// HTTPS serves the web on one port with TLS: WebSocket on /ws (RFC 7395), discovery (XEP-0156), and clients that ask for direct TLS by ALPN.
+	// The word auto is :443, or :5443 where that is not allowed or taken, and 127.0.0.1:5443 with --local; a server that gets none goes on without.
+	HTTPS []string `toml:"https"`
 	// HTTP answers health and metrics: in the clear on loopback addresses, with TLS on all others.
 	HTTP []string `toml:"http"`
 	// ACME answers the challenges of tls.acme in the clear, and sends everybody else to https. Used only with tls.acme.agree; port 80 of the
 	// served names must lead here.
 	ACME []string `toml:"acme"`
+	// Proxies are the networks (address/bits) of proxies that say in front of each connection, to c2s, c2s_tls and https, for whom they make it
+	// (PROXY protocol, version 1 or 2). What comes from there without it is refused; what comes from elsewhere is never asked for it.
+	Proxies []string `toml:"proxies"`
 }
 
 // Archive is the message history.
@@ -129,6 +136,13 @@ type Store struct {
 type HTTP struct {
 	// Pprof serves profiles below /debug/pprof; allowed on loopback listeners only.
 	Pprof bool `toml:"pprof"`
+	// URL is where browsers reach the HTTPS listener, if not on its port at the domain, as behind a proxy: https://chat.example.org. It is what
+	// discovery tells.
+	URL string `toml:"url"`
+	// Origins are the web pages, as in https://app.example.org, that may open a WebSocket beside those of the host itself and of the domains; * is all.
+	Origins []string `toml:"origins"`
+	// Proxies are the networks of HTTP proxies that connect to the HTTPS listener and name the client in X-Forwarded-For.
+	Proxies []string `toml:"proxies"`
 }
 
 // Limits are the bounds on what others can make us hold.
@@ -312,7 +326,7 @@ func Default() Config {
 		TLS: TLS{Watch: Duration(30 * time.Second), ACME: ACME{
 			Directory: "https://acme-v02.api.letsencrypt.org/directory", DNSHookTimeout: Duration(5 * time.Minute), Check: Duration(10 * time.Minute),
 		}},
-		Listen:  Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTP: []string{"127.0.0.1:5280"}, ACME: []string{":80"}},
+		Listen:  Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTPS: []string{Auto}, HTTP: []string{"127.0.0.1:5280"}, ACME: []string{":80"}},
 		Archive: Archive{Default: "always"},
 		Store:   Store{Synchronous: "full", CacheKB: 8192},
 		Login: Login{
@@ -411,14 +425,15 @@ func (c *Config) Check() error {
 		complain("http.pprof needs loopback HTTP listeners")
 	}
 	if c.Local {
-		for _, l := range [][]string{c.Listen.C2S, c.Listen.C2STLS, c.Listen.HTTP} {
-			if !allLoopback(l) {
+		for _, l := range [][]string{c.Listen.C2S, c.Listen.C2STLS, c.Listen.HTTPS, c.Listen.HTTP} {
+			if !slices.Contains(l, Auto) && !allLoopback(l) {
 				complain("--local listens on loopback addresses only")
 			}
 		}
 	}
 	errs = append(errs, c.checkTLS()...)
 	errs = append(errs, c.checkApart()...)
+	errs = append(errs, c.checkWeb()...)
 	errs = append(errs, c.Limits.check()...)
 	errs = append(errs, c.checkJoin()...)
 	errs = append(errs, c.Guessing.check()...)

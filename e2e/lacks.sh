@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Names, behind the tests, what this machine lacks for some of them: a skipped test says nothing by itself.
 missing=()
-for program in profanity mcabber poezio gajim dino-im Xvfb xdotool dbus-daemon tmux fusermount3 ip; do
+for program in profanity mcabber poezio gajim dino-im Xvfb xdotool dbus-daemon tmux node npm chromium fusermount3 ip; do
 	command -v "$program" >/dev/null || missing+=("$program")
 done
 for module in slixmpp gi; do

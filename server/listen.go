@@ -23,6 +23,9 @@ func (s *Server) open() error {
 			return err
 		}
 	}
+	if err := s.openHTTPS(); err != nil {
+		return err
+	}
 	for _, a := range s.cfg.Listen.HTTP {
 		if err := s.listen("http", a, s.serveHTTP); err != nil {
 			return err
@@ -34,7 +37,7 @@ func (s *Server) open() error {
 	return s.listenControl()
 }
 
-// Addresses are the listeners' real addresses by name: c2s, c2s_tls, http, acme. Valid once Ready.
+// Addresses are the listeners' real addresses by name: c2s, c2s_tls, https, http, acme. Valid once Ready.
 func (s *Server) Addresses(name string) []net.Addr {
 	var out []net.Addr
 	for _, l := range s.listeners {
@@ -67,7 +70,11 @@ func (s *Server) listen(name, addr string, serve func(net.Listener) func() error
 // serveHTTP serves health and metrics: in the clear on loopback, with TLS anywhere else.
 func (s *Server) serveHTTP(l net.Listener) func() error {
 	tcp, ok := l.Addr().(*net.TCPAddr)
-	if !ok || !tcp.IP.IsLoopback() {
+	loopback := ok && tcp.IP.IsLoopback()
+	if s.cfg.Local && loopback {
+		return s.serveLocal(l)
+	}
+	if !loopback {
 		l = tls.NewListener(l, s.tls)
 	}
 	return s.web.Serve(l, s.web.Public(s.cfg.HTTP.Pprof))

@@ -58,7 +58,7 @@ func settings(domain, data string) config.Config {
 	c := config.Default()
 	c.Domains, c.Data, c.Local = []string{domain}, data, true
 	c.Login.Iterations, c.Login.ChannelBinding = 4096, "all"
-	c.Listen = config.Listen{C2S: []string{"127.0.0.1:0"}, C2STLS: []string{"127.0.0.1:0"}, HTTP: []string{"127.0.0.1:0"}}
+	c.Listen = config.Listen{C2S: []string{"127.0.0.1:0"}, C2STLS: []string{"127.0.0.1:0"}, HTTPS: []string{"127.0.0.1:0"}, HTTP: []string{"127.0.0.1:0"}}
 	return c
 }
 

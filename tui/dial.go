@@ -26,7 +26,7 @@ type Account struct {
 	// Password is its password.
 	Password string
 	// Server is host or host:port; empty means the domain of JID. With a port, direct TLS and STARTTLS are both tried there; without one,
-	// direct TLS on 5223 and then STARTTLS on 5222.
+	// direct TLS on 5223 and then STARTTLS on 5222. It may also be the address of a WebSocket, wss://host/path.
 	Server string
 	// Remember keeps what lets this installation come back without the password; nil: nothing does.
 	Remember *Remembered
@@ -105,6 +105,9 @@ func (a Account) ways() ([]way, error) {
 	if a.Local {
 		host = "127.0.0.1"
 	}
+	if stream.IsWebSocket(a.Server) {
+		return []way{{address: a.Server}}, nil
+	}
 	if a.Server != "" {
 		h, port, err := net.SplitHostPort(a.Server)
 		if err == nil {
@@ -141,6 +144,9 @@ func (a Account) tls() (*tls.Config, error) {
 	name, err := a.JID.ASCIIDomain()
 	if err != nil {
 		return nil, err
+	}
+	if u, err := stream.ParseWebSocket(a.Server); err == nil {
+		name = u.Hostname() // whoever typed the address trusts its host
 	}
 	cfg := &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12}
 	switch {
@@ -180,7 +186,7 @@ func (a Account) dial(ctx context.Context, cfg client.Config) (*client.Client, e
 		return nil, err
 	}
 	if a.Local {
-		cfg.Dial = dialLocal
+		cfg.Dial, cfg.AllowCleartext = dialLocal, strings.HasPrefix(a.Server, "ws://")
 	}
 	cfg.JID, cfg.Password, cfg.StreamManagement, cfg.KeepAlive = a.JID, a.Password, true, keepAlive
 	a.remember(&cfg)
@@ -203,7 +209,10 @@ func (a Account) dial(ctx context.Context, cfg client.Config) (*client.Client, e
 			return nil, a.explain(err)
 		}
 		how := "STARTTLS"
-		if w.direct {
+		switch {
+		case stream.IsWebSocket(w.address):
+			how = "WebSocket"
+		case w.direct:
 			how = "direct TLS"
 		}
 		failed = append(failed, fmt.Sprintf("%s (%s): %v", w.address, how, a.explain(err)))

@@ -26,7 +26,7 @@ type chatCmd struct {
 	Text    string `arg:"" optional:"" help:"With --send: the text, or - for standard input. It may stand alone where your address is known otherwise."`
 
 	As           string        `placeholder:"ADDRESS" help:"Your address, where the account argument is taken by a text. Also STONECHAT_JID, or jid in the configuration file."`
-	Server       string        `placeholder:"HOST[:PORT]" help:"Where the server is, if not at the domain (direct TLS 5223, then STARTTLS 5222)."`
+	Server       string        `name:"server" aliases:"address" placeholder:"HOST[:PORT]" help:"Where the server is, if not at the domain (direct TLS 5223, then STARTTLS 5222); also wss://HOST/ws."`
 	Local        bool          `help:"A server on this machine: loopback only, whatever its certificate."`
 	Certificate  string        `type:"existingfile" placeholder:"FILE" help:"Trust this certificate, or this authority, instead of the system's (PEM)."`
 	PasswordFile string        `type:"existingfile" placeholder:"FILE" help:"The password is the first line of this file. Also STONECHAT_PASSWORD; asked for otherwise."`

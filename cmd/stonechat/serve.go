@@ -20,6 +20,7 @@ type serveCmd struct {
 	Data    string   `type:"path" placeholder:"DIR" help:"Folder of everything that is kept."`
 	C2S     []string `name:"c2s" placeholder:"ADDRESS" help:"Listen for clients (STARTTLS)."`
 	C2STLS  []string `name:"c2s-tls" placeholder:"ADDRESS" help:"Listen for clients (direct TLS)."`
+	HTTPS   []string `name:"https" placeholder:"ADDRESS" help:"Listen for the web: WebSocket, discovery, and direct TLS by ALPN."`
 	HTTP    []string `name:"http" placeholder:"ADDRESS" help:"Listen for health checks and metrics."`
 	Cert    string   `type:"existingfile" placeholder:"FILE" help:"Certificate chain (PEM)."`
 	Key     string   `type:"existingfile" placeholder:"FILE" help:"Private key (PEM)."`
@@ -98,12 +99,12 @@ func (c *serveCmd) config() (config.Config, error) {
 		if len(cfg.Domains) == 0 {
 			cfg.Domains = []string{"localhost"}
 		}
-		cfg.Listen = config.Listen{C2S: []string{"127.0.0.1:5222"}, C2STLS: []string{"127.0.0.1:5223"}, HTTP: []string{"127.0.0.1:5280"}}
+		cfg.Listen = config.Listen{C2S: []string{"127.0.0.1:5222"}, C2STLS: []string{"127.0.0.1:5223"}, HTTPS: []string{config.Auto}, HTTP: []string{"127.0.0.1:5280"}}
 	}
 	for _, o := range []struct {
 		flag []string
 		to   *[]string
-	}{{c.Domain, &cfg.Domains}, {c.C2S, &cfg.Listen.C2S}, {c.C2STLS, &cfg.Listen.C2STLS}, {c.HTTP, &cfg.Listen.HTTP}} {
+	}{{c.Domain, &cfg.Domains}, {c.C2S, &cfg.Listen.C2S}, {c.C2STLS, &cfg.Listen.C2STLS}, {c.HTTPS, &cfg.Listen.HTTPS}, {c.HTTP, &cfg.Listen.HTTP}} {
 		if len(o.flag) > 0 {
 			*o.to = o.flag
 		}

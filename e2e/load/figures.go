@@ -30,6 +30,7 @@ func memoryFigures() []figure {
 		{id: "empty", title: "empty process, PSS", unit: "MB", digits: 1, vsPeer: 3, bound: 25},
 		{id: "idle-plain", title: "idle session, plain, roster 0", unit: "KB", digits: 1, vsPeer: 0.2, vsBase: 6, bound: 7},
 		{id: "idle-tls", title: "idle session, TLS, roster 0", unit: "KB", digits: 1, vsPeer: 0.3, vsBase: 1.7, bound: 15},
+		{id: "idle-websocket", title: "idle session, WebSocket with TLS, roster 0", unit: "KB", digits: 1, bound: 15},
 		{id: "idle-tls-growth", title: "bytes per session, N to 2N, TLS, roster 0", unit: "x", digits: 2, bound: 1.05},
 		{id: "idle-roster", title: "idle session, TLS, 20 contacts online", unit: "KB", digits: 1},
 		{id: "idle-roster-growth", title: "bytes per session, N to 2N, 20 contacts", unit: "x", digits: 2, bound: 1.05},

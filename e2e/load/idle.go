@@ -19,6 +19,9 @@ func idleScenarios() []scenario {
 		{name: "idle-tls", about: "memory of an empty process and of idle TLS sessions", fresh: true, run: func(ctx context.Context, c *cell) error {
 			return c.idle(ctx, wire.DirectTLS, "u")
 		}},
+		{name: "idle-websocket", about: "memory of idle sessions over WebSocket with TLS", fresh: true, run: func(ctx context.Context, c *cell) error {
+			return c.idle(ctx, wire.WebSocket, "u")
+		}},
 		{name: "idle-roster", about: "memory of idle TLS sessions with 20 contacts online", fresh: true, run: func(ctx context.Context, c *cell) error {
 			return c.idle(ctx, wire.DirectTLS, "r")
 		}},

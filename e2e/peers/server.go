@@ -63,6 +63,7 @@ type Server struct {
 	Domain string         // the first domain
 	C2S    string         // host:port for clients, STARTTLS
 	C2STLS string         // host:port for clients, direct TLS (XEP-0368)
+	HTTPS  string         // host:port of the web: WebSocket on /ws; Stonechat only
 	HTTP   string         // host:port of health and metrics; empty for the peers
 	Roots  *x509.CertPool // trusts the server's certificate
 	Dir    string         // configuration, certificate, data and log
@@ -142,7 +143,7 @@ func (s *Server) first(ctx context.Context) error {
 	if err := os.MkdirAll(s.data(), 0o700); err != nil {
 		return err
 	}
-	for _, addr := range []*string{&s.C2S, &s.C2STLS, &s.HTTP} {
+	for _, addr := range []*string{&s.C2S, &s.C2STLS, &s.HTTPS, &s.HTTP} {
 		free, err := FreeAddress()
 		if err != nil {
 			return err

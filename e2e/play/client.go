@@ -9,6 +9,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 // What came from the server.
@@ -49,10 +51,11 @@ const (
 type client struct {
 	role     Role
 	user     string
-	direct   bool
+	way      Way
 	show     *Performance
 	conn     net.Conn // on top of tcp
 	tcp      net.Conn
+	ws       *websocket.Conn // on top of conn, by WebSocket
 	xml      *xml.Decoder
 	stage    int
 	features *Node
@@ -76,7 +79,10 @@ func (c *client) live() bool { return c.conn != nil && c.stage == bound && !c.en
 
 func (c *client) dial() error {
 	addr := c.show.stage.STARTTLS
-	if c.direct {
+	switch c.way {
+	case WebSocket:
+		return c.dialFramed()
+	case DirectTLS:
 		addr = c.show.stage.DirectTLS
 	}
 	dialer := net.Dialer{Timeout: c.show.Patience}
@@ -86,7 +92,7 @@ func (c *client) dial() error {
 	}
 	c.drop()
 	c.tcp, c.conn, c.stage, c.ended, c.orphaned = tcp, tcp, connected, false, false
-	if c.direct {
+	if c.way == DirectTLS {
 		return c.encrypt()
 	}
 	c.xml = xml.NewDecoder(c.conn)
@@ -98,12 +104,12 @@ func (c *client) drop() {
 	if c.tcp != nil {
 		_ = c.tcp.Close()
 	}
-	c.tcp, c.conn, c.stage, c.pending = nil, nil, nowhere, nil
+	c.tcp, c.conn, c.ws, c.stage, c.pending = nil, nil, nil, nowhere, nil
 }
 
 func (c *client) encrypt() error {
 	config := &tls.Config{RootCAs: c.show.stage.Roots, ServerName: c.show.stage.Domain, MinVersion: tls.VersionTLS12}
-	if c.direct {
+	if c.way == DirectTLS {
 		config.NextProtos = []string{"xmpp-client"} // XEP-0368 section 2
 	}
 	_ = c.tcp.SetDeadline(time.Now().Add(c.show.Patience))
@@ -124,6 +130,9 @@ func (c *client) write(text string) error {
 		c.show.note(c, ">", text)
 	}
 	_ = c.tcp.SetWriteDeadline(time.Now().Add(c.show.Patience))
+	if c.ws != nil {
+		return c.writeFramed(text)
+	}
 	_, err := io.WriteString(c.conn, text)
 	return err
 }
@@ -167,6 +176,9 @@ func (c *client) read() (e event, mine bool, err error) {
 }
 
 func (c *client) token() (event, error) {
+	if c.ws != nil {
+		return c.message()
+	}
 	for {
 		token, err := c.xml.Token()
 		if err != nil {

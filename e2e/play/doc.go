@@ -9,10 +9,17 @@
 // notes that a server does not live up to the standard (or lacks the feature); run against that server the play must then indeed fail,
 // unless the line says "may fail".
 //
+// The line
+//
+//	# streams only: why
+//
+// leaves a play out of runs over WebSocket, where there is no such thing as it speaks of. Otherwise stream headers, end tags and elements become what RFC 7395 has
+// for them.
+//
 // The cast comes first. Accounts are made for each performance under names that nobody else has, so that plays can run side by side:
 //
 //	juliet is juliet/balcony                 a client "juliet" of the account juliet, with that resource
-//	phone is juliet/phone over direct TLS    one that always takes that way, as does one over STARTTLS; the others take the way chosen for the run
+//	phone is juliet/phone over direct TLS    one that always takes that way, as do those over STARTTLS and over WebSocket; the others take the way chosen for the run
 //	juliet and romeo are contacts            both accounts have each other, subscription both
 //	juliet sees romeo                        juliet's entry says "to", romeo's says "from"
 //	juliet and romeo are kept apart          one blocks the other: no fence goes between these two clients

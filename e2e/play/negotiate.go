@@ -19,7 +19,7 @@ func (c *client) advance(to int) error {
 			err = c.dial()
 		case connected:
 			err = c.open(opened)
-			if err == nil && c.direct {
+			if err == nil && c.way != STARTTLS {
 				c.stage = secured
 			}
 		case opened:

@@ -14,6 +14,7 @@ type Play struct {
 	Title    string            // the first comment
 	Fails    map[string]string // why it fails, by kind of server
 	MayPass  map[string]bool   // those that do not fail each time
+	Streams  string            // why it is performed on streams only, not on what is framed by WebSocket; empty otherwise
 	Archive  string            // default of the archive
 	Private  bool              // needs a server of its own
 	Guests   []string          // roles to whom guests may talk; none: there are no guests
@@ -26,8 +27,9 @@ type Play struct {
 // Role is one client of the cast.
 type Role struct {
 	Name, Account, Resource string
-	DirectTLS, STARTTLS     bool // always by this way, whatever the run asks for
-	Guest                   bool // has no account; its address is known when it is bound
+	// Always by this way, whatever the run asks for.
+	DirectTLS, STARTTLS, WebSocket bool
+	Guest                          bool // has no account; its address is known when it is bound
 }
 
 // Relation is a subscription that exists before the play: A's roster holds B with Subscription, and the other way round.
@@ -48,7 +50,7 @@ type Step struct {
 }
 
 var (
-	roleLine     = regexp.MustCompile(`^([a-z0-9-]+) is ([a-z0-9-]+)/(\S+?)( over (?:direct TLS|STARTTLS))?$`)
+	roleLine     = regexp.MustCompile(`^([a-z0-9-]+) is ([a-z0-9-]+)/(\S+?)( over (?:direct TLS|STARTTLS|WebSocket))?$`)
 	contactsLine = regexp.MustCompile(`^([a-z0-9-]+) and ([a-z0-9-]+) are contacts$`)
 	apartLine    = regexp.MustCompile(`^([a-z0-9-]+) and ([a-z0-9-]+) are kept apart$`)
 	seesLine     = regexp.MustCompile(`^([a-z0-9-]+) sees ([a-z0-9-]+)$`)
@@ -56,6 +58,7 @@ var (
 	guestsLine   = regexp.MustCompile(`^guests may talk to ([a-z0-9-]+)$`)
 	archiveLine  = regexp.MustCompile(`^the archive is (always|never|roster)$`)
 	peersLine    = regexp.MustCompile(`^#\s*peers: ([a-z]+) (fails|may fail), (.+)$`)
+	streamsLine  = regexp.MustCompile(`^#\s*streams only: (.+)$`)
 	stepLine     = regexp.MustCompile(`^([a-z0-9-]+)(?:'s)? (.+)$`)
 )
 
@@ -151,6 +154,8 @@ func (p *Play) comment(line string) {
 	if m := peersLine.FindStringSubmatch(line); m != nil {
 		p.Fails[m[1]] = m[3]
 		p.MayPass[m[1]] = m[2] == "may fail"
+	} else if m := streamsLine.FindStringSubmatch(line); m != nil {
+		p.Streams = m[1]
 	} else if p.Title == "" {
 		p.Title = strings.TrimSpace(strings.TrimPrefix(line, "#"))
 	}
@@ -159,7 +164,7 @@ func (p *Play) comment(line string) {
 // header takes a line of the cast.
 func (p *Play) header(line string) bool {
 	if m := roleLine.FindStringSubmatch(line); m != nil && m[1] != "the" {
-		p.Cast = append(p.Cast, Role{Name: m[1], Account: m[2], Resource: m[3], DirectTLS: m[4] == " over direct TLS", STARTTLS: m[4] == " over STARTTLS"})
+		p.Cast = append(p.Cast, Role{Name: m[1], Account: m[2], Resource: m[3], DirectTLS: m[4] == " over direct TLS", STARTTLS: m[4] == " over STARTTLS", WebSocket: m[4] == " over WebSocket"})
 		return true
 	}
 	if m := contactsLine.FindStringSubmatch(line); m != nil {

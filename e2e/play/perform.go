@@ -20,16 +20,27 @@ type Stage struct {
 	Domain    string
 	STARTTLS  string // host:port
 	DirectTLS string // host:port
+	WebSocket string // host:port of /ws; empty where there is none
 	Roots     *x509.CertPool
 	Restart   func(ctx context.Context, kill bool) error // nil if the server is not this play's alone
 }
 
+// Way is how clients connect.
+type Way string
+
+// The ways that a run can take.
+const (
+	STARTTLS  Way = "starttls"
+	DirectTLS Way = "tls"
+	WebSocket Way = "websocket"
+)
+
 // Performance is one run of a play with accounts of its own.
 type Performance struct {
-	Play      *Play
-	Run       string        // suffix that makes its names unique
-	DirectTLS bool          // clients come over direct TLS
-	Patience  time.Duration // how long to wait for what must come
+	Play     *Play
+	Run      string        // suffix that makes its names unique
+	Way      Way           // how clients come; empty means STARTTLS
+	Patience time.Duration // how long to wait for what must come
 
 	ctx        context.Context
 	stage      Stage
@@ -113,7 +124,7 @@ func (p *Performance) Perform(ctx context.Context, stage Stage) error {
 	p.clients = map[string]*client{}
 	p.values = Values{"domain": stage.Domain, "run": p.Run}
 	for _, role := range p.Play.Cast {
-		c := &client{role: role, user: p.user(role.Account), direct: role.DirectTLS || p.DirectTLS && !role.STARTTLS, show: p, autoAck: true, fences: map[string]bool{}}
+		c := &client{role: role, user: p.user(role.Account), way: p.wayOf(role), show: p, autoAck: true, fences: map[string]bool{}}
 		c.full = c.bare() + "/" + role.Resource
 		p.clients[role.Name] = c
 		p.order = append(p.order, c)
@@ -137,6 +148,18 @@ func (p *Performance) Perform(ctx context.Context, stage Stage) error {
 		}
 	}
 	return nil
+}
+
+func (p *Performance) wayOf(role Role) Way {
+	switch {
+	case role.DirectTLS:
+		return DirectTLS
+	case role.WebSocket:
+		return WebSocket
+	case role.STARTTLS || p.Way == "":
+		return STARTTLS
+	}
+	return p.Way
 }
 
 func (p *Performance) note(c *client, way, text string) {

@@ -16,7 +16,7 @@ import (
 
 var (
 	peerFlag      = flag.String("peer", env("PLAY_PEER", "stonechat"), "servers to perform on: stonechat, prosody, ejabberd, several with commas, or all")
-	transportFlag = flag.String("transport", env("PLAY_TRANSPORT", "starttls"), "starttls, tls (direct), or all")
+	transportFlag = flag.String("transport", env("PLAY_TRANSPORT", "starttls,websocket"), "starttls, tls (direct), websocket, several with commas, or all")
 	binaryFlag    = flag.String("stonechat", env("PLAY_STONECHAT", ""), "the stonechat program; empty means to build it")
 	folderFlag    = flag.String("plays", env("PLAY_FOLDER", "../plays"), "folder of the plays")
 )
@@ -73,24 +73,29 @@ func readPlays(t *testing.T, folder string) []*Play {
 	return plays
 }
 
-func transports() []bool {
-	switch *transportFlag {
-	case "tls":
-		return []bool{true}
-	case "all":
-		return []bool{false, true}
-	default:
-		return []bool{false}
+func ways(kind peers.Kind) (all []Way) {
+	chosen := *transportFlag
+	if chosen == "all" {
+		chosen = "starttls,tls,websocket"
 	}
+	for w := range strings.SplitSeq(chosen, ",") {
+		if way := Way(w); way != WebSocket || kind == peers.Stonechat {
+			all = append(all, way)
+		}
+	}
+	return all
 }
 
 // performAll gives all plays with the same archive default one server, those with guests another, and those that restart it one each.
 func performAll(t *testing.T, kind peers.Kind, plays []*Play) {
 	shared := map[string][]*Performance{}
-	for _, direct := range transports() {
+	for _, way := range ways(kind) {
 		for _, play := range plays {
+			if way == WebSocket && play.Streams != "" {
+				continue
+			}
 			p := New(play)
-			p.DirectTLS = direct
+			p.Way = way
 			if play.Private {
 				t.Run(name(p), func(t *testing.T) {
 					perform(t, kind, p, start(t, kind, play.Archive, []*Performance{p}), true)
@@ -121,10 +126,7 @@ func name(p *Performance) string {
 	short := strings.TrimSuffix(filepath.ToSlash(p.Play.Path), ".play")
 	parts := strings.Split(short, "/")
 	short = strings.Join(parts[max(0, len(parts)-2):], "/")
-	if p.DirectTLS {
-		return "tls/" + short
-	}
-	return "starttls/" + short
+	return string(p.Way) + "/" + short
 }
 
 func start(t *testing.T, kind peers.Kind, archive string, performances []*Performance) *peers.Server {
@@ -166,7 +168,7 @@ func binary(t *testing.T) string {
 
 func perform(t *testing.T, kind peers.Kind, p *Performance, server *peers.Server, private bool) {
 	t.Helper()
-	stage := Stage{Domain: server.Domain, STARTTLS: server.C2S, DirectTLS: server.C2STLS, Roots: server.Roots}
+	stage := Stage{Domain: server.Domain, STARTTLS: server.C2S, DirectTLS: server.C2STLS, WebSocket: server.HTTPS, Roots: server.Roots}
 	if private {
 		stage.Restart = func(ctx context.Context, kill bool) error {
 			if kill {

@@ -62,7 +62,7 @@ func (j *journal) lines() []string {
 func (r *rig) stranger() *tls.Conn {
 	r.t.Helper()
 	nc, server, c := r.accept()
-	go c.serve(server, true)
+	go c.serve(arrival{nc: server, how: directTLS})
 	client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"xmpp-client"}})
 	if err := nc.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		r.t.Fatal(err)

@@ -2,6 +2,7 @@ package c2s
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -34,8 +35,8 @@ const turnsAtOnce = 32
 type conn struct {
 	door   *Door
 	number uint64
-	addr   netip.AddrPort
-	from   netip.Prefix
+	berth
+	from netip.Prefix // what limits are counted by
 
 	stream  *stream.Conn
 	host    *core.Host
@@ -45,8 +46,7 @@ type conn struct {
 	lang    string         // of stanzas that name none
 	before  *core.Stranger // what modules keep of it until it is logged in
 	hurry   *time.Timer    // ends the way to a log-in
-	present *stay          // among the connections
-	shaking *stay          // among the handshakes; ended when it is none any more
+	hidden  bool           // see arrival
 	failed  int            // wrong passwords
 	waited  time.Duration  // before the last word on a password
 	work    *core.Work     // while a burst is read
@@ -70,11 +70,11 @@ type conn struct {
 }
 
 // serve takes the connection as far as a session, on a goroutine whose deep stack does not stay. What stays is a fresh one.
-func (c *conn) serve(nc net.Conn, direct bool) {
+func (c *conn) serve(a arrival) {
 	c.mu.Lock()
-	c.nc = nc
+	c.nc = a.nc
 	c.mu.Unlock()
-	if !c.begin(nc, direct) {
+	if !c.begin(a) {
 		c.leave()
 		return
 	}
@@ -104,14 +104,14 @@ func (c *conn) leave() {
 }
 
 // begin tells whether there is a session; otherwise the connection is closed.
-func (c *conn) begin(nc net.Conn, direct bool) (bound bool) {
+func (c *conn) begin(a arrival) (bound bool) {
 	defer c.guard()
 	ctx, cancel := context.WithCancelCause(c.door.ctx)
 	defer cancel(nil)
 	within := c.door.config.Limits.LoginTime.D()
 	c.hurry = time.AfterFunc(within, func() { cancel(context.DeadlineExceeded) })
 	defer c.hurry.Stop()
-	if err := c.open(ctx, nc, direct, time.Now().Add(within)); err != nil {
+	if err := c.open(ctx, a, time.Now().Add(within)); err != nil {
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			err = context.DeadlineExceeded
 		}
@@ -139,28 +139,31 @@ func (c *conn) panicked(value any, stack []byte) {
 }
 
 // open takes the connection as far as a bound or resumed session.
-func (c *conn) open(ctx context.Context, nc net.Conn, direct bool, deadline time.Time) error {
-	t := stream.NewTransport(nc)
+func (c *conn) open(ctx context.Context, a arrival, deadline time.Time) error {
+	t := transport(a.nc)
 	limits := c.door.config.Limits
 	// A line that takes our bytes and never confirms them is dead, however much still fits into the socket.
 	if err := t.SetOptions(stream.SocketOptions{UserTimeout: limits.Stall.D()}); err != nil {
 		c.door.obs.Log.Debug("socket options", obs.Conn, c.number, obs.Err, err)
 	}
-	options := stream.Options{WriteTimeout: limits.Stall.D(), Limits: stream.Limits{Limits: xmltok.Limits{
+	options := stream.Options{WebSocket: a.how == framed, Early: a.early, WriteTimeout: limits.Stall.D(), Limits: stream.Limits{Limits: xmltok.Limits{
 		Bytes: limits.StanzaBytesLogin, HeaderBytes: min(8_000, limits.StanzaBytesLogin),
 		Depth: limits.Depth, Attrs: limits.Attributes, Namespaces: limits.Namespaces,
 	}, Total: limits.LoginBytes}}
-	if direct {
+	nc := a.nc
+	switch a.how {
+	case startTLS:
+		nc = t
+	case directTLS:
 		tc, err := stream.ServerTLS(ctx, t, c.door.direct)
 		if err != nil {
 			_ = t.Close()
 			return err
 		}
 		nc = tc
-	} else {
-		nc = t
 	}
 	s := stream.NewConn(nc, options)
+	c.hidden = a.hidden
 	c.mu.Lock()
 	c.stream = s
 	c.mu.Unlock()
@@ -170,7 +173,7 @@ func (c *conn) open(ctx context.Context, nc net.Conn, direct bool, deadline time
 	if err := c.door.ctx.Err(); err != nil {
 		return err // the interruption of reading may have come before the deadline that replaced it
 	}
-	if err := c.negotiate(ctx, direct); err != nil {
+	if err := c.negotiate(ctx, a.how != startTLS); err != nil {
 		return err
 	}
 	s.SetLimits(stream.Limits{Limits: xmltok.Limits{
@@ -180,6 +183,17 @@ func (c *conn) open(ctx context.Context, nc net.Conn, direct bool, deadline time
 		return err
 	}
 	return c.door.ctx.Err()
+}
+
+// transport is what a connection runs on.
+func transport(nc net.Conn) *stream.Transport {
+	if tc, ok := nc.(*tls.Conn); ok {
+		nc = tc.NetConn()
+	}
+	if t, ok := nc.(*stream.Transport); ok {
+		return t
+	}
+	return stream.NewTransport(nc)
 }
 
 // settleIn ends the counting as a handshake.
@@ -327,20 +341,29 @@ func (c *conn) lose(w *core.Work, err error) {
 		return
 	case errors.Is(err, io.EOF):
 		c.session.Lose(w, c, core.LostClosed)
+		if c.stream.Framed() {
+			w.Run()
+			c.part() // the close frame of the client is on its way
+		}
 	case errors.As(err, &peer):
 		c.session.Lose(w, c, core.LostError)
 	case errors.As(err, &broken):
 		c.session.Fail(w, c, broken)
 		w.Run()
-		select {
-		case <-c.closed:
-			c.stream.Linger()
-		case <-time.After(lastWords):
-		}
+		c.part()
 	default:
 		c.session.Lose(w, c, core.LostLine)
 	}
 	w.Run()
+}
+
+// part gives the client a moment to hear what is said to it last.
+func (c *conn) part() {
+	select {
+	case <-c.closed:
+		c.stream.Linger()
+	case <-time.After(lastWords):
+	}
 }
 
 // cause is why nothing more is read: if we have closed the connection it is not what the read says then.
@@ -395,7 +418,7 @@ func (c *conn) Close(reason *stanza.StreamError) {
 		go func() {
 			defer close(c.closed)
 			_ = c.stream.End(reason)
-			if reason == nil || c.stream.CloseWrite() != nil {
+			if (reason == nil && !c.stream.Framed()) || c.stream.CloseWrite() != nil {
 				_ = c.stream.Transport().Flush(lastWords)
 				_ = c.stream.Close()
 				return

@@ -123,6 +123,14 @@ func (c *crowd) rank(n *network, before int) {
 }
 
 // leave ends the stay, unless it has ended.
+// dropBy changes what is called when it has to make room. One that had to already is dropped in both ways.
+func (s *stay) dropBy(drop func()) {
+	s.crowd.mu.Lock()
+	s.drop = drop
+	s.crowd.mu.Unlock()
+}
+
+// leave ends it, if it has not ended.
 func (s *stay) leave() {
 	s.crowd.mu.Lock()
 	defer s.crowd.mu.Unlock()

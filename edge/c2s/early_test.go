@@ -41,7 +41,7 @@ func TestEarly(t *testing.T) {
 			}})
 		})
 		client, server, c := r.accept()
-		go c.serve(server, true)
+		go c.serve(arrival{nc: server, how: directTLS})
 		nc := tls.Client(client, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"xmpp-client"}})
 		if _, err := io.WriteString(nc, header+x.send); err != nil {
 			t.Fatal(err)

@@ -30,7 +30,7 @@ func readUntil(t *testing.T, nc net.Conn, want string) {
 func TestLoginTimeBehindStartTLS(t *testing.T) {
 	r := newRig(t, func(r *rig) { r.cfg.Limits.LoginTime = config.Duration(time.Second) })
 	nc, server, c := r.accept()
-	go c.serve(server, false)
+	go c.serve(arrival{nc: server})
 	if _, err := fmt.Fprint(nc, header, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestInterruptedEarly(t *testing.T) {
 	r := newRig(t, func(r *rig) { r.cfg.Limits.LoginTime = config.Duration(time.Hour) })
 	_, server, c := r.accept()
 	r.door.StopReading()
-	go c.serve(server, false)
+	go c.serve(arrival{nc: server})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := r.door.Wait(ctx); err != nil {

@@ -149,7 +149,7 @@ func TestWaitingRoom(t *testing.T) {
 		}
 		results := make(chan result, 10)
 		try := func(address string, right bool) {
-			c := &conn{door: d, addr: at(address), from: source(at(address))}
+			c := &conn{door: d, berth: berth{addr: at(address)}, from: source(at(address))}
 			began := time.Now()
 			a := tried("juliet", address, false)
 			go func() {

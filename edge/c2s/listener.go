@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -27,8 +28,11 @@ type Door struct {
 	pool   *core.Pool
 	tls    *tls.Config
 	direct *tls.Config // with ALPN
-	poller *stream.Poller
-	obs    obs.Obs
+	web    *tls.Config // with ALPN, for a port that is shared with HTTP
+	// Addresses of proxies: those that say in front of each connection for whom they make it, and those that say it in HTTP.
+	proxies, forwarders []netip.Prefix
+	poller              *stream.Poller
+	obs                 obs.Obs
 
 	connections *crowd
 	handshakes  *crowd
@@ -72,8 +76,14 @@ func New(p Parts) (*Door, error) {
 		return nil, err
 	}
 
+	proxies, err := config.Prefixes(p.Config.Listen.Proxies)
+	forwarders, err2 := config.Prefixes(p.Config.HTTP.Proxies)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, errors.Join(err, poller.Close())
+	}
 	l := p.Config.Limits
 	d := &Door{
+		proxies: proxies, forwarders: forwarders,
 		config: p.Config, router: p.Router, pool: p.Pool, hosts: p.Core, tls: p.TLS, obs: p.Obs, poller: poller, severed: make(chan struct{}),
 		connections: newCrowd(l.Connections, l.ConnectionsPerSource),
 		handshakes:  newRing(l.Handshakes, l.HandshakesPerSource),
@@ -85,9 +95,11 @@ func New(p Parts) (*Door, error) {
 			logins:   p.Obs.CounterVec("logins_total", "Attempts to log in, by mechanism and outcome.", "mechanism", "outcome"),
 		},
 	}
-	d.direct = p.TLS.Clone()
-	d.direct.NextProtos = []string{"xmpp-client"} // XEP-0368 section 3
-	p.Obs.Gauge("c2s_connections", "Client connections now.", func() float64 { return float64(d.connections.size()) })
+	// XEP-0368 section 3. What the certificates need stays first.
+	d.direct, d.web = p.TLS.Clone(), p.TLS.Clone()
+	d.direct.NextProtos = append(slices.Clone(p.TLS.NextProtos), stream.ALPNClient)
+	d.web.NextProtos = append(slices.Clone(p.TLS.NextProtos), stream.ALPNClient, protocolHTTP)
+	p.Obs.Gauge("c2s_connections", "Client connections now, those that speak HTTP included.", func() float64 { return float64(d.connections.size()) })
 	p.Obs.Gauge("logins_waiting", "Attempts to log in whose answer waits, to slow guessing.", func() float64 { return float64(d.waiting.size()) })
 	p.Obs.Gauge("c2s_handshakes", "Client connections that are not logged in yet.", func() float64 { return float64(d.handshakes.size()) })
 	d.ctx, d.cancel = context.WithCancel(context.Background())
@@ -96,6 +108,15 @@ func New(p Parts) (*Door, error) {
 
 // Serve accepts on l until it is closed. direct: TLS begins at once (XEP-0368); otherwise by STARTTLS.
 func (d *Door) Serve(l net.Listener, direct bool) error {
+	how := startTLS
+	if direct {
+		how = directTLS
+	}
+	return d.each(l, func(nc net.Conn) { d.accept(nc, how) })
+}
+
+// each accepts on l until it is closed.
+func (d *Door) each(l net.Listener, f func(net.Conn)) error {
 	pause := time.Duration(0)
 	for {
 		nc, err := l.Accept()
@@ -116,43 +137,28 @@ func (d *Door) Serve(l net.Listener, direct bool) error {
 			continue
 		}
 		pause = 0
-		d.accept(nc, direct)
+		f(nc)
 	}
 }
 
-func (d *Door) accept(nc net.Conn, direct bool) {
-	var addr netip.AddrPort
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		addr = a.AddrPort()
-	}
-	off := !d.config.RateLimits
-	c := &conn{door: d, number: d.numbers.Add(1), addr: addr, from: source(addr), nc: nc, closed: make(chan struct{})}
-	if c.present = d.connections.enter(addr, off, nil); c.present == nil {
-		d.hosts.Refused("connections")
-		_ = nc.Close()
+func (d *Door) accept(nc net.Conn, how beginning) {
+	if among(d.proxies, remote(nc)) {
+		go d.begin(nc, how)
 		return
 	}
-	if c.shaking = d.handshakes.enter(addr, off, c.makeRoom); c.shaking == nil {
-		d.hosts.Refused("handshakes")
-		c.present.leave()
-		_ = nc.Close()
+	d.begin(nc, how)
+}
+
+// begin lets a connection in and has it served. It waits for nothing but the header of a proxy.
+func (d *Door) begin(nc net.Conn, how beginning) {
+	b, ok := d.admit(nc)
+	if !ok {
 		return
 	}
-	d.metrics.accepted.Inc()
-	d.mu.Lock()
-	ended := d.ended
-	if !ended {
-		d.conns[c] = struct{}{}
-		d.wait.Add(1)
+	a := arrival{nc: nc, how: how}
+	if c := d.conn(b, a); c != nil {
+		go c.serve(a)
 	}
-	d.mu.Unlock()
-	if ended {
-		c.present.leave()
-		c.shaking.leave()
-		_ = nc.Close()
-		return
-	}
-	go c.serve(nc, direct)
 }
 
 // forget ends the accounting of a connection.

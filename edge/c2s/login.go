@@ -22,7 +22,7 @@ func (c *conn) login(ctx context.Context, o *offer) error {
 	case st.Space == ns.SASL && st.Local == "auth":
 		c.claimed = jid.JID{} // the header after the log-in is judged
 		return c.loginClassic(ctx, o, st)
-	case st.Space == ns.SASL2 && st.Local == "authenticate":
+	case st.Space == ns.SASL2 && st.Local == "authenticate" && o.secure:
 		c.claimed = c.introduced
 		return c.loginModern(ctx, o, st)
 	}

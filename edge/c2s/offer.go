@@ -20,6 +20,7 @@ type offer struct {
 	bindings []sasl.Binding // seen on the connection; none when they are switched off
 	types    []string       // their names, announced for both profiles (XEP-0440)
 	classic  []string
+	secure   bool // inside TLS; elsewhere is only this machine, and the modern profile is not for it (XEP-0388 section 7)
 	bound    bool // classic has mechanisms that bind
 	modern   stream.SASL2Offer
 }
@@ -28,16 +29,17 @@ type offer struct {
 func (c *conn) offer(ctx context.Context) *offer {
 	login := &c.door.config.Login
 	o := &offer{hashes: c.door.hashes.of(ctx, c.door, c.host)}
-	if login.ChannelBinding != "off" {
+	_, o.secure = c.stream.TLS()
+	if login.ChannelBinding != "off" && !c.hidden {
 		o.bindings = c.stream.Bindings(nil)
 	}
 	for _, b := range o.bindings {
 		o.types = append(o.types, b.Type)
 	}
 	o.bound = login.ChannelBinding == "all" && len(o.bindings) > 0
-	o.classic = sasl.Offer(o.hashes, o.bound, login.Plain)
+	o.classic = sasl.Offer(o.hashes, o.bound, login.Plain && o.secure)
 	o.modern = stream.SASL2Offer{
-		Mechanisms: sasl.Offer(o.hashes, len(o.bindings) > 0, login.Plain), Inline: c.host.Inline.Features(), Resume: true,
+		Mechanisms: sasl.Offer(o.hashes, len(o.bindings) > 0, login.Plain && o.secure), Inline: c.host.Inline.Features(), Resume: true,
 	}
 	if len(c.door.config.Guests.To) > 0 {
 		o.classic, o.modern.Mechanisms = append(o.classic, sasl.Anonymous), append(o.modern.Mechanisms, sasl.Anonymous)
@@ -55,6 +57,9 @@ func (c *conn) offer(ctx context.Context) *offer {
 
 // features are those of RFC 6120 section 6.3.3 and XEP-0388 section 2.1.
 func (o *offer) features() string {
+	if !o.secure {
+		return stream.Mechanisms(o.classic, nil)
+	}
 	return stream.Mechanisms(o.classic, nil) + o.modern.Feature() + stream.BindingTypes(o.types)
 }
 
@@ -62,7 +67,7 @@ func (o *offer) features() string {
 // that the server cannot was shown a list that somebody has cut.
 func (c *conn) options(ctx context.Context, o *offer, modern bool) sasl.Options {
 	options := sasl.Options{
-		Secret: c.host.Ports.Authenticator.Secret(), Iterations: c.door.config.Login.Iterations, AllowPlain: c.door.config.Login.Plain,
+		Secret: c.host.Ports.Authenticator.Secret(), Iterations: c.door.config.Login.Iterations, AllowPlain: c.door.config.Login.Plain && o.secure,
 		PlainHash: o.hashes[0], Authorize: c.authorize, Offered: o.classic, OfferedBindings: o.types, Guest: c.welcome, Admit: c.admit(ctx),
 		Deciding: func(user string, right bool) error { return c.slow(ctx, user, right) },
 	}

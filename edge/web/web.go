@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -142,10 +143,18 @@ func (d *Door) failure(row core.Route, err error) (int, Failure) {
 	return status, Failure{string(se.Condition), se.Text}
 }
 
+func (d *Door) server(h http.Handler) *http.Server {
+	s := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(d.obs.Log.Handler(), slog.LevelDebug),
+	}
+	d.http = append(d.http, s)
+	return s
+}
+
 // Serve serves h on l until Shutdown.
 func (d *Door) Serve(l net.Listener, h http.Handler) func() error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
-	d.http = append(d.http, s)
+	s := d.server(h)
 	return func() error {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err

@@ -28,7 +28,8 @@ type Config struct {
 	JID jid.JID
 	// Password is the password of the account.
 	Password string
-	// Address is host:port; empty means the domain's standard port.
+	// Address is host:port, or the address of a WebSocket (wss://…); empty means the
+	// domain's standard port.
 	Address string
 	// Dial opens the connection; nil means TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -136,6 +137,7 @@ type Client struct {
 	mu       sync.Mutex
 	state    state
 	conn     *stream.Conn
+	moved    string // where the server wants us, instead of Config.Address
 	jid      jid.JID
 	bare     jid.JID
 	features *stanza.Stanza
@@ -205,6 +207,9 @@ func (c *Client) login() (stream.Login, error) {
 		Lang: cfg.Lang, Manage: cfg.StreamManagement, Resume: c.resumption,
 		Classic: cfg.Classic, Agent: cfg.Agent, Tag: cfg.Tag, Token: c.fast, KeepToken: cfg.KeepFast != nil,
 	}
+	if c.moved != "" {
+		l.Address = c.moved
+	}
 	l.Resume.Handled = c.handled
 	if c.conn == nil {
 		l.Register = cfg.Register // once, not with each new connection
@@ -230,7 +235,7 @@ func (c *Client) connect(ctx context.Context) (*stream.Session, error) {
 		return nil, err
 	}
 	// XEP-0198 section 3: the preferred place, and if that fails the usual one.
-	if at := l.Resume.Location; at != "" && l.Resume.ID != "" {
+	if at := l.Resume.Location; at != "" && l.Resume.ID != "" && !stream.IsWebSocket(l.Address) {
 		there := l
 		there.Address = withPort(at, l.DirectTLS)
 		if s, err := stream.Connect(ctx, there); err == nil {

@@ -163,6 +163,7 @@ func (c *Client) tell(settled []*Ticket) {
 func (c *Client) disconnected(conn *stream.Conn, err error) *stream.Session {
 	var own *stanza.StreamError
 	var peer *stream.PeerError
+	var moved *stream.MovedError
 	isPeer := errors.As(err, &peer)
 	final := err == io.EOF || isPeer && !passing(peer.Err.Condition)
 	switch {
@@ -176,6 +177,9 @@ func (c *Client) disconnected(conn *stream.Conn, err error) *stream.Session {
 		}
 	case err == io.EOF:
 		_ = conn.CloseStream(true, nil)
+	case errors.As(err, &moved):
+		_ = conn.CloseStream(true, nil)
+		c.move(moved.URI)
 	case !isPeer && errors.As(err, &own):
 		_ = conn.Fail(own, stream.Header{})
 		final = true
@@ -203,6 +207,19 @@ func (c *Client) disconnected(conn *stream.Conn, err error) *stream.Session {
 		return nil
 	}
 	return c.reconnect()
+}
+
+// move goes elsewhere from the next connection on (RFC 7395 section 3.6.1).
+func (c *Client) move(uri string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	from := c.cfg.Address
+	if c.moved != "" {
+		from = c.moved
+	}
+	if stream.MayMove(from, uri) {
+		c.moved = uri
+	}
 }
 
 // late takes what comes after the own end tag: of that only an acknowledgement

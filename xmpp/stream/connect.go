@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"time"
 
 	"stonechat/xmpp/jid"
@@ -25,15 +26,17 @@ type Login struct {
 	JID jid.JID
 	// Password is the password of the account.
 	Password string
-	// Address is host:port. Empty means the domain of the account with port
-	// 5222, or 5223 for direct TLS; SRV records are not looked up.
+	// Address is host:port, or the address of a WebSocket: wss://host:port/path, or
+	// ws:// with AllowCleartext. Empty means the domain of the account with port
+	// 5222, or 5223 for direct TLS; SRV records are not looked up. A server may send a
+	// client from one WebSocket to another (RFC 7395 section 3.6.1).
 	Address string
 	// Dial opens the connection; nil means a plain TCP dialler.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// DirectTLS begins with TLS (XEP-0368) instead of STARTTLS.
 	DirectTLS bool
 	// TLS is the configuration, copied; nil means the defaults. An empty
-	// ServerName becomes the domain of the account.
+	// ServerName becomes the domain of the account, or the host of the WebSocket.
 	TLS *tls.Config
 	// AllowCleartext goes on without TLS when the server does not offer it. It
 	// is for tests on one machine.
@@ -126,22 +129,38 @@ func (e *LoginError) Error() string {
 func Connect(ctx context.Context, l Login) (*Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	s, err := connectOnce(ctx, l)
+	for moves := 0; ; moves++ {
+		s, err := connectOnce(ctx, l)
+		var moved *MovedError
+		if moves == maxMoves || !errors.As(err, &moved) || !MayMove(l.Address, moved.URI) {
+			return s, err
+		}
+		l.Address = moved.URI
+	}
+}
+
+// maxMoves is how often a server may send a client elsewhere before the log-in.
+const maxMoves = 5
+
+// connectOnce is Connect to one address. A token that confuses the server is left out then.
+func connectOnce(ctx context.Context, l Login) (*Session, error) {
+	s, err := attempt(ctx, l)
 	var peer *PeerError
 	var refused *LoginError
-	confused := errors.As(err, &peer) || errors.As(err, &refused) && refused.Condition == sasl.InvalidMechanism
+	var moved *MovedError
+	confused := errors.As(err, &peer) && !errors.As(err, &moved) || errors.As(err, &refused) && refused.Condition == sasl.InvalidMechanism
 	if confused && l.Token.Secret != "" && !l.Classic && ctx.Err() == nil {
 		// The server may have forgotten how to read what was sent without awaiting its offer, or take no password behind a token.
 		l.Token = Token{}
-		if s, err = connectOnce(ctx, l); err == nil {
+		if s, err = attempt(ctx, l); err == nil {
 			s.TokenRefused = s.Token == nil
 		}
 	}
 	return s, err
 }
 
-// connectOnce is one connection.
-func connectOnce(ctx context.Context, l Login) (*Session, error) {
+// attempt is one connection.
+func attempt(ctx context.Context, l Login) (*Session, error) {
 	n := &negotiation{ctx: ctx, l: l}
 	if err := n.dial(); err != nil {
 		return nil, err
@@ -172,6 +191,7 @@ type negotiation struct {
 	ctx  context.Context
 	l    Login
 	nc   net.Conn
+	ws   *url.URL // of a WebSocket
 	conn *Conn
 
 	features *stanza.Stanza // before the log-in
@@ -179,7 +199,17 @@ type negotiation struct {
 
 func (n *negotiation) dial() error {
 	address := n.l.Address
-	if address == "" {
+	switch {
+	case IsWebSocket(address):
+		u, err := ParseWebSocket(address)
+		if err != nil {
+			return err
+		}
+		if u.Scheme != "wss" && !n.l.AllowCleartext {
+			return ErrNoTLS
+		}
+		n.ws, address = u, hostPort(u)
+	case address == "":
 		port := "5222"
 		if n.l.DirectTLS {
 			port = "5223"
@@ -207,30 +237,44 @@ func (n *negotiation) giveUp() {
 
 func (n *negotiation) run() (*Session, error) {
 	opt := Options{Initiating: true, Space: ns.Client, Limits: n.l.Limits}
-	t := NewTransport(n.nc)
-	if n.l.DirectTLS {
-		tc, err := ClientTLS(n.ctx, t, n.tlsConfig(true))
+	nc := net.Conn(NewTransport(n.nc))
+	if n.l.DirectTLS && n.ws == nil || n.ws != nil && n.ws.Scheme == "wss" {
+		tc, err := ClientTLS(n.ctx, nc.(*Transport), n.tlsConfig(true))
 		if err != nil {
 			return nil, err
 		}
-		n.conn = NewConn(tc, opt)
-	} else {
-		n.conn = NewConn(t, opt)
-		features, err := n.open(nil)
-		if err == nil {
-			err = n.encrypt(features)
-		}
+		nc = tc
+	}
+	if n.ws != nil {
+		early, err := dialUpgrade(n.ctx, nc, n.ws)
 		if err != nil {
 			return nil, err
 		}
-		if n.conn.tls == nil && n.l.Register != nil {
-			return nil, ErrNoTLS
-		}
-		if n.conn.tls == nil {
-			return n.classic(features)
-		}
+		opt.WebSocket, opt.Early = true, early
+	}
+	n.conn = NewConn(nc, opt)
+	if n.conn.tls == nil {
+		return n.outside()
 	}
 	return n.inside()
+}
+
+// outside begins where anybody can listen, and goes on inside TLS if there is any.
+func (n *negotiation) outside() (*Session, error) {
+	features, err := n.open(nil)
+	// RFC 7395 section 3.9: TLS is below the WebSocket, and what is said of it within is ignored.
+	if err == nil && n.ws == nil {
+		err = n.encrypt(features)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case n.conn.tls != nil:
+		return n.inside()
+	case n.l.Register != nil:
+		return nil, ErrNoTLS
+	}
+	return n.classic(features)
 }
 
 // inside goes on where nobody can listen: with a token at once, or as the server offers.
@@ -302,13 +346,21 @@ func (n *negotiation) tlsConfig(direct bool) *tls.Config {
 	if n.l.TLS != nil {
 		cfg = n.l.TLS.Clone()
 	}
-	if cfg.ServerName == "" {
+	switch {
+	case cfg.ServerName != "":
+	case n.ws != nil:
+		// XEP-0156 section 2.2: who chose the address has trusted its host.
+		cfg.ServerName = n.ws.Hostname()
+	default:
 		cfg.ServerName = n.l.JID.Domain()
 	}
 	if cfg.MinVersion == 0 {
 		cfg.MinVersion = tls.VersionTLS12
 	}
-	if direct && len(cfg.NextProtos) == 0 {
+	switch {
+	case n.ws != nil:
+		cfg.NextProtos = []string{"http/1.1"}
+	case direct && len(cfg.NextProtos) == 0:
 		cfg.NextProtos = []string{ALPNClient}
 	}
 	return cfg

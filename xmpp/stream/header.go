@@ -42,6 +42,9 @@ func NewID() string {
 // caller to judge. An older version than 1.0 is refused except in
 // jabber:component:accept, and in jabber:server, where XEP-0220 allows it.
 func (c *Conn) ReadHeader() (Header, error) {
+	if c.ws != nil {
+		return c.readOpen()
+	}
 	for {
 		ev, err := c.next(true)
 		switch {
@@ -61,6 +64,11 @@ func (c *Conn) parseHeader(out *xmltok.Outline, raw string) (h Header, err error
 	if err := c.checkNames(out, raw, h.Space); err != nil {
 		return h, err
 	}
+	return c.parseAttrs(h, out, raw)
+}
+
+// parseAttrs reads the attributes of a header.
+func (c *Conn) parseAttrs(h Header, out *xmltok.Outline, raw string) (_ Header, err error) {
 	version, ok := "", false
 	for _, a := range out.Attrs {
 		value := a.Value.In(raw)
@@ -133,6 +141,16 @@ func appendHeader(dst []byte, h Header, space string) []byte {
 	for _, p := range h.Prefixes {
 		dst = xmltok.AppendAttr(dst, "xmlns:"+p.Prefix, p.URI)
 	}
+	return append(appendHeaderAttrs(dst, h), '>')
+}
+
+// appendOpen writes the header of a framed stream (RFC 7395 section 3.4).
+func appendOpen(dst []byte, h Header) []byte {
+	dst = append(dst, "<open xmlns='"+ns.Framing+"'"...)
+	return append(appendHeaderAttrs(dst, h), "/>"...)
+}
+
+func appendHeaderAttrs(dst []byte, h Header) []byte {
 	if !h.To.IsZero() {
 		dst = xmltok.AppendAttr(dst, "to", h.To.String())
 	}
@@ -148,5 +166,5 @@ func appendHeader(dst []byte, h Header, space string) []byte {
 	if h.Lang != "" {
 		dst = xmltok.AppendAttr(dst, "xml:lang", h.Lang)
 	}
-	return append(dst, '>')
+	return dst
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
@@ -18,12 +19,12 @@ import (
 )
 
 // idleServer in the environment makes the test program the server of the idle
-// tests: "plain" or "tls".
+// tests: "plain", "tls" or "websocket".
 const idleServer = "STONECHAT_TEST_IDLE_SERVER"
 
 func TestMain(m *testing.M) {
 	if mode := os.Getenv(idleServer); mode != "" {
-		if err := serveIdle(mode == "tls"); err != nil {
+		if err := serveIdle(mode); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 // serveIdle echoes stanzas, and tells its memory for each line of input.
-func serveIdle(encrypted bool) error {
+func serveIdle(mode string) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -43,15 +44,21 @@ func serveIdle(encrypted bool) error {
 	if err != nil {
 		return err
 	}
-	go func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
+	if mode == "websocket" {
+		go func() {
+			_ = http.Serve(handshaken{l, cfg}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { echoFramed(p, w, r) }))
+		}()
+	} else {
+		go func() {
+			for {
+				nc, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go echo(p, nc, mode == "tls", cfg)
 			}
-			go echo(p, nc, encrypted, cfg)
-		}
-	}()
+		}()
+	}
 	fmt.Println(l.Addr())
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		asIs := residentBytes()
@@ -79,6 +86,32 @@ func echo(p *Poller, nc net.Conn, encrypted bool, cfg *tls.Config) {
 	} else {
 		c = NewConn(t, Options{})
 	}
+	echoAll(p, c)
+}
+
+// handshaken is a listener behind TLS.
+type handshaken struct {
+	net.Listener
+	cfg *tls.Config
+}
+
+func (h handshaken) Accept() (net.Conn, error) {
+	nc, err := h.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return ServerTLS(context.Background(), NewTransport(nc), h.cfg)
+}
+
+func echoFramed(p *Poller, w http.ResponseWriter, r *http.Request) {
+	nc, early, err := Upgrade(w, r)
+	if err != nil {
+		panic(err)
+	}
+	echoAll(p, NewConn(nc, Options{WebSocket: true, Early: early}))
+}
+
+func echoAll(p *Poller, c *Conn) {
 	if _, err := c.ReadHeader(); err != nil || c.SendHeader(Header{ID: NewID()}, "") != nil {
 		c.Close()
 		return
@@ -154,12 +187,12 @@ func measureIdle(t testing.TB, mode string, n int) idleMemory {
 	}
 	// Pools and tables that the first connections fill do not count.
 	for range 20 {
-		idlePeer(t, address, mode == "tls").Close()
+		idlePeer(t, address, mode).Close()
 	}
 	before := report()
 	peers := make([]net.Conn, n)
 	for i := range peers {
-		peers[i] = idlePeer(t, address, mode == "tls")
+		peers[i] = idlePeer(t, address, mode)
 	}
 	after := report()
 	for _, p := range peers {
@@ -169,20 +202,27 @@ func measureIdle(t testing.TB, mode string, n int) idleMemory {
 }
 
 // idlePeer connects and exchanges one stanza of 500 bytes.
-func idlePeer(t testing.TB, address string, encrypted bool) net.Conn {
+func idlePeer(t testing.TB, address, mode string) net.Conn {
 	t.Helper()
 	nc, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := net.Conn(nc)
-	if encrypted {
+	if mode != "plain" {
 		c = tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
 	}
 	body := "<message><body>" + string(letters(470)) + "</body></message>"
 	head := string(appendHeader(nil, Header{}, "jabber:client"))
-	if _, err := c.Write([]byte(head + body)); err != nil {
-		t.Fatal(err)
+	said := []string{head + body}
+	if mode == "websocket" {
+		said = []string{"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: xmpp\r\n\r\n", text("<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' version='1.0'/>") + text(body)}
+	}
+	for _, s := range said {
+		if _, err := c.Write([]byte(s)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	p := make([]byte, 2048)
 	for got := 0; !strings.Contains(string(p[:got]), "</message>"); {
@@ -196,7 +236,7 @@ func idlePeer(t testing.TB, address string, encrypted bool) net.Conn {
 }
 
 func TestIdleMemory(t *testing.T) {
-	for mode, bar := range map[string]int64{"plain": 2000, "tls": 6500} {
+	for mode, bar := range map[string]int64{"plain": 2000, "tls": 6500, "websocket": 6800} {
 		if raceDetector {
 			bar += 2048
 		}
@@ -209,7 +249,7 @@ func TestIdleMemory(t *testing.T) {
 }
 
 func BenchmarkIdle(b *testing.B) {
-	for _, mode := range []string{"plain", "tls"} {
+	for _, mode := range []string{"plain", "tls", "websocket"} {
 		b.Run(mode, func(b *testing.B) {
 			for range b.N {
 				m := measureIdle(b, mode, 2000)

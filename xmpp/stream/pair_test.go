@@ -113,17 +113,23 @@ func (r *receiver) accept(nc net.Conn) (*Conn, error) {
 			return c, err
 		}
 	}
+	return c, r.serve(c)
+}
+
+// serve negotiates behind TLS.
+func (r *receiver) serve(c *Conn) error {
+	me := jid.MustParse(domain)
 	if err := r.login(c, me); err != nil {
-		return c, err
+		return err
 	}
 	if _, err := c.ReadHeader(); err != nil {
-		return c, err
+		return err
 	}
 	features := "<bind xmlns='" + ns.Bind + "'/><sm xmlns='" + ns.StreamManagement + "'/>"
 	if err := c.SendHeader(Header{From: me, ID: NewID()}, features); err != nil {
-		return c, err
+		return err
 	}
-	return c, r.begin(c)
+	return r.begin(c)
 }
 
 func (r *receiver) startTLS(ctx context.Context, c *Conn, me jid.JID) error {

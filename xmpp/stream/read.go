@@ -29,6 +29,9 @@ func (c *Conn) Read() (*stanza.Stanza, error) { return c.read(true) }
 
 // read is Read, or with block false returns errAgain instead of waiting.
 func (c *Conn) read(block bool) (*stanza.Stanza, error) {
+	if c.ws != nil {
+		return c.readFramed(block)
+	}
 	for {
 		ev, err := c.next(block)
 		switch {
@@ -44,13 +47,13 @@ func (c *Conn) read(block bool) (*stanza.Stanza, error) {
 		case ev == xmltok.Space:
 			continue
 		}
-		return c.element()
+		return c.element(c.buf[c.elem:c.r])
 	}
 }
 
-// element makes a stanza of what next has found; the bytes are those before r.
-func (c *Conn) element() (*stanza.Stanza, error) {
-	st, err := stanza.Decode(c.sc, c.buf[c.elem:c.r])
+// element makes a stanza of the bytes that the scanner has just found to be one.
+func (c *Conn) element(b []byte) (*stanza.Stanza, error) {
+	st, err := stanza.Decode(c.sc, b)
 	if err != nil {
 		return nil, streamError(err)
 	}
@@ -108,6 +111,9 @@ func (c *Conn) fill(block bool) error {
 			if got || err != nil {
 				return err
 			}
+		}
+		if c.ws != nil {
+			c.pong()
 		}
 		c.release()
 		if !block {
@@ -172,6 +178,9 @@ func (c *Conn) room() error {
 	if c.w < len(c.buf) {
 		return nil
 	}
+	if c.closeGap() {
+		return nil
+	}
 	if c.r > 0 && c.r >= len(c.buf)/2 {
 		c.w = copy(c.buf, c.buf[c.r:c.w])
 		c.r = 0
@@ -179,7 +188,7 @@ func (c *Conn) room() error {
 	}
 	// The scanner refuses an element above its limit; this bound is only for
 	// what it has not looked at yet.
-	if c.w-c.r > c.maxElem+readSize {
+	if c.w-c.r-c.gap() > c.maxElem+readSize {
 		return &stanza.StreamError{Condition: stanza.StreamPolicyViolation, Text: "element too long"}
 	}
 	c.move(make([]byte, max(2*(c.w-c.r), readSize)), false)

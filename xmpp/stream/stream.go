@@ -1,6 +1,11 @@
-// Package stream carries XMPP streams over TCP and TLS in both roles (RFC 6120
-// sections 4 to 7): framing, headers, features, STARTTLS, the closing
-// handshake, and the log-in of the initiating side.
+// Package stream carries XMPP streams over TCP, TLS and WebSocket in both roles
+// (RFC 6120 sections 4 to 7, RFC 7395): framing, headers, features, STARTTLS, the
+// closing handshake, and the log-in of the initiating side.
+//
+// Over WebSocket a Conn is used as over TCP. What is written is cut into elements,
+// each of which becomes a message that stands alone; each message that comes must
+// be one element. SendHeader, ReadHeader, End and the end of Read speak of <open/>
+// and <close/> then.
 //
 // A Conn yields one *stanza.Stanza for each top-level element. It is made to be
 // idle cheaply: while nothing arrives it holds no read buffer, no scanner
@@ -65,12 +70,18 @@ type Options struct {
 	// WriteTimeout ends the connection when bytes that did not fit into the
 	// socket make no progress for so long; 0 means 30 seconds.
 	WriteTimeout time.Duration
+	// WebSocket says that the WebSocket handshake is done and frames follow (RFC
+	// 7395); see Upgrade.
+	WebSocket bool
+	// Early are bytes that were read from the connection already.
+	Early []byte
 }
 
 // Conn is one XML stream.
 type Conn struct {
 	t   *Transport
 	tls *tls.Conn // nil while the stream is in the clear
+	ws  *framing  // nil unless the stream is framed by WebSocket
 
 	initiating bool
 	space      string // expected content namespace
@@ -101,6 +112,7 @@ type Conn struct {
 const (
 	sentHeader = 1 << iota
 	sentEnd
+	sentClose // the close frame of WebSocket
 )
 
 // NewConn makes a Conn of a connection: a *Transport, a *tls.Conn made by
@@ -129,6 +141,13 @@ func NewConn(nc net.Conn, o Options) *Conn {
 		c.t = NewTransport(nc)
 	default:
 		c.t = NewTransport(nc)
+	}
+	if o.WebSocket {
+		c.ws = &framing{}
+		c.sc.Inherit(o.Space, nil)
+	}
+	if len(o.Early) > 0 {
+		c.buf, c.w, c.received = append([]byte(nil), o.Early...), len(o.Early), len(o.Early)
 	}
 	c.t.park(o.WriteTimeout)
 	return c

@@ -29,6 +29,14 @@ func (c *Conn) Write(p []byte) (int, error) {
 }
 
 func (c *Conn) write(p []byte) (int, error) {
+	if c.ws != nil {
+		return c.writeMessages(p)
+	}
+	return c.writeBytes(p)
+}
+
+// writeBytes sends bytes below all framing.
+func (c *Conn) writeBytes(p []byte) (int, error) {
 	if c.tls != nil {
 		return c.tls.Write(p)
 	}
@@ -88,7 +96,7 @@ func (c *Conn) sendHeader(h Header, follows []byte) error {
 	if c.sent.Load()&sentHeader != 0 {
 		return errTwice
 	}
-	b := append(appendHeader(nil, h, c.space), follows...)
+	b := append(c.appendOpening(nil, h), follows...)
 	if _, err := c.Write(b); err != nil {
 		return err
 	}
@@ -105,6 +113,22 @@ func (c *Conn) SendFeatures(features string) error {
 	return err
 }
 
+// appendOpening appends the header that fits the framing.
+func (c *Conn) appendOpening(dst []byte, h Header) []byte {
+	if c.ws != nil {
+		return appendOpen(dst, h)
+	}
+	return appendHeader(dst, h, c.space)
+}
+
+// appendClosing appends the end of the stream that fits the framing.
+func (c *Conn) appendClosing(dst []byte) []byte {
+	if c.ws != nil {
+		return append(dst, closeElement...)
+	}
+	return append(dst, "</stream:stream>"...)
+}
+
 func appendFeatures(dst []byte, inner string) []byte {
 	dst = append(dst, "<stream:features>"...)
 	dst = append(dst, inner...)
@@ -115,6 +139,9 @@ func appendFeatures(dst []byte, inner string) []byte {
 // section 6.4.6). Bytes that the peer has already sent stay.
 func (c *Conn) Restart() {
 	c.sc.Reset()
+	if c.ws != nil {
+		c.sc.Inherit(c.space, nil) // RFC 7395 section 3.7: <open/> comes again, on the same socket
+	}
 	c.sent.And(^uint32(sentHeader))
 }
 
@@ -129,6 +156,7 @@ func (c *Conn) Fail(err error, h Header) error {
 	var b []byte
 	if errors.As(err, &e) && !errors.As(err, &peer) {
 		b = e.Append(nil, false)
+		c.closeWith(e)
 	}
 	if c.end(b, h) == nil && b != nil && c.CloseWrite() == nil {
 		c.Linger()
@@ -158,6 +186,7 @@ func (c *Conn) Linger() {
 // CloseWrite closes the writing half of the connection behind what was written,
 // for which it waits a short time.
 func (c *Conn) CloseWrite() error {
+	c.closeFrame()
 	if c.tls != nil {
 		_ = c.tls.CloseWrite() // the socket's own end is what counts
 	}
@@ -198,6 +227,7 @@ func (c *Conn) End(why *stanza.StreamError) error {
 	if why == nil {
 		return c.end(nil, Header{})
 	}
+	c.closeWith(why)
 	return c.end(why.Append(nil, false), Header{})
 }
 
@@ -233,17 +263,18 @@ func (c *Conn) end(before []byte, h Header) error {
 			return nil
 		}
 		// RFC 6120 section 4.9.1.2: an error belongs inside a stream.
-		b = appendHeader(nil, h, c.space)
+		b = c.appendOpening(nil, h)
 	}
 	b = append(b, before...)
-	b = append(b, "</stream:stream>"...)
+	b = c.appendClosing(b)
 	c.sent.Or(sentHeader | sentEnd)
 	_, err := c.write(b)
 	return err
 }
 
-// shut closes TLS with its own farewell, and the socket.
+// shut closes WebSocket and TLS with their own farewells, and the socket.
 func (c *Conn) shut() error {
+	c.closeFrame()
 	if c.tls != nil {
 		return c.tls.Close()
 	}

@@ -19,7 +19,7 @@ import (
 type stonechat struct{}
 
 func (stonechat) securities() []wire.Security {
-	return []wire.Security{wire.StartTLS, wire.DirectTLS}
+	return []wire.Security{wire.StartTLS, wire.DirectTLS, wire.WebSocket}
 }
 
 // contact and user are the lines that `stonechat ctl user import` reads.
@@ -103,7 +103,7 @@ func (stonechat) command(s *Server, archive bool) (*exec.Cmd, error) {
 		profile = "[http]\npprof = true\n"
 	}
 	text := fmt.Sprintf(stonechatConfig, Host, s.data(), s.cert.Cert, s.cert.Key,
-		s.Addr(wire.StartTLS), s.Addr(wire.DirectTLS), s.http, policy, profile)
+		s.Addr(wire.StartTLS), s.Addr(wire.DirectTLS), s.Addr(wire.WebSocket), s.http, policy, profile)
 	path := filepath.Join(s.dir, "stonechat.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -164,6 +164,7 @@ key = %q
 [listen]
 c2s = [%q]
 c2s_tls = [%q]
+https = [%q]
 http = ["127.0.0.1:%d"]
 [archive]
 default = %q

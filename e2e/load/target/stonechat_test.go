@@ -76,7 +76,7 @@ func TestStonechatContract(t *testing.T) {
 	}
 	s := &Server{
 		dir: dir, kind: stonechat{}, options: Options{Stonechat: program, Profile: true}, http: 3,
-		ports: map[wire.Security]int{wire.StartTLS: 1, wire.DirectTLS: 2}, cert: Certificate{Cert: "c.pem", Key: "k.pem"},
+		ports: map[wire.Security]int{wire.StartTLS: 1, wire.DirectTLS: 2, wire.WebSocket: 4}, cert: Certificate{Cert: "c.pem", Key: "k.pem"},
 	}
 	if _, err := s.Import(t.Context(), "list.jsonl"); err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestStonechatContract(t *testing.T) {
 	}
 	for _, want := range []string{
 		`domains = ["bench.local"]`, "rate_limits = false", "[archive]\ndefault = \"always\"",
-		`c2s = ["127.0.0.1:1"]`, `c2s_tls = ["127.0.0.1:2"]`, `http = ["127.0.0.1:3"]`, `certificate = "c.pem"`, "[http]\npprof = true",
+		`c2s = ["127.0.0.1:1"]`, `c2s_tls = ["127.0.0.1:2"]`, `https = ["127.0.0.1:4"]`, `http = ["127.0.0.1:3"]`, `certificate = "c.pem"`, "[http]\npprof = true",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %q in\n%s", want, text)

@@ -134,7 +134,7 @@ func (s *Server) choosePorts() error {
 		return address.Port, nil
 	}
 	var err error
-	for _, security := range []wire.Security{wire.Plain, wire.DirectTLS} {
+	for _, security := range []wire.Security{wire.Plain, wire.DirectTLS, wire.WebSocket} {
 		if s.ports[security], err = next(); err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ const (
 	Plain     Security = iota // no TLS at all
 	DirectTLS                 // TLS from the first byte (XEP-0368)
 	StartTLS                  // RFC 6120 section 5
+	WebSocket                 // with TLS below (RFC 7395)
 )
 
 // Login says who logs in where and how.
@@ -96,7 +97,12 @@ func (s *Session) use(conn net.Conn) {
 }
 
 func (s *Session) negotiate(ctx context.Context) error {
-	if s.login.Security == DirectTLS {
+	switch s.login.Security {
+	case WebSocket:
+		if err := s.upgrade(ctx); err != nil {
+			return err
+		}
+	case DirectTLS:
 		if err := s.startTLS(ctx); err != nil {
 			return err
 		}
@@ -185,6 +191,13 @@ func (s *Session) floorLogin() error {
 
 // open sends a stream header and reads the server's and its features.
 func (s *Session) open() error {
+	if s.login.Security == WebSocket {
+		if _, err := s.exchange("<open xmlns='"+nsFraming+"' to='"+s.login.Host+"' version='1.0'/>", "open"); err != nil {
+			return err
+		}
+		_, err := s.exchange("", "stream:features")
+		return err
+	}
 	_, err := s.exchange("<?xml version='1.0'?><stream:stream to='"+s.login.Host+
 		"' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>", "stream:stream")
 	if err != nil {
@@ -352,7 +365,14 @@ func (s *Session) Close() error {
 		return s.conn.Close()
 	}
 	deadline := s.conn.SetDeadline(time.Now().Add(closingWait))
-	err := s.Send([]byte("<presence type='unavailable'/></stream:stream>"))
+	last := []string{"<presence type='unavailable'/></stream:stream>"}
+	if s.login.Security == WebSocket {
+		last = []string{"<presence type='unavailable'/>", "<close xmlns='" + nsFraming + "'/>"}
+	}
+	var err error
+	for _, text := range last {
+		err = errors.Join(err, s.Send([]byte(text)))
+	}
 	for err == nil {
 		_, err = s.scan.Next()
 	}

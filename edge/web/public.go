@@ -1,0 +1,120 @@
+package web
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Site is what the world may ask over HTTPS.
+type Site struct {
+	// Domains are the served ones, the main one first.
+	Domains []string
+	// URL is where browsers reach the listener, when it is not https://domain; see Port.
+	URL string
+	// Port is that of the listener when URL is empty; 0 or 443 is not told.
+	Port int
+	// WebSocket takes those who want one (RFC 7395).
+	WebSocket http.HandlerFunc
+	// Local is a server for a try-out: it makes browsers keep nothing.
+	Local bool
+}
+
+// webSocketPaths are where a WebSocket is found: the first is announced, the other is where many clients look by themselves.
+var webSocketPaths = [...]string{"/ws", "/xmpp-websocket"}
+
+// hsts has browsers use TLS alone for two years (RFC 6797).
+const hsts = "max-age=63072000"
+
+// Handler answers what is listed here, and nothing else.
+func (s *Site) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, p := range webSocketPaths {
+		mux.HandleFunc("GET "+p, s.WebSocket)
+	}
+	mux.HandleFunc("GET /.well-known/host-meta", s.hostMeta)
+	mux.HandleFunc("GET /.well-known/host-meta.json", s.hostMetaJSON)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		if !s.Local {
+			h.Set("Strict-Transport-Security", hsts)
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, 0) // nothing here takes one
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// link relations of XEP-0156 section 2.1.
+const relWebSocket = "urn:xmpp:alt-connections:websocket"
+
+// webSocketURL is the address that is announced to whoever asked host.
+func (s *Site) webSocketURL(host string) string {
+	if u, err := url.Parse(s.URL); err == nil && s.URL != "" {
+		return "wss://" + u.Host + strings.TrimSuffix(u.Path, "/") + webSocketPaths[0]
+	}
+	domain := s.Domains[0]
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if asked := strings.ToLower(host); slices.Contains(s.Domains, asked) {
+		domain = asked
+	}
+	if s.Port != 0 && s.Port != 443 {
+		domain = net.JoinHostPort(domain, strconv.Itoa(s.Port))
+	}
+	return "wss://" + domain + webSocketPaths[0]
+}
+
+// hostMeta is XEP-0156 section 2 in XML (RFC 6415 section 3).
+func (s *Site) hostMeta(w http.ResponseWriter, r *http.Request) {
+	var b strings.Builder
+	b.WriteString("<?xml version='1.0' encoding='utf-8'?>\n<XRD xmlns='http://docs.oasis-open.org/ns/xri/xrd-1.0'>\n  <Link rel='" + relWebSocket + "' href='")
+	_ = xml.EscapeText(&b, []byte(s.webSocketURL(r.Host))) // a Builder takes everything
+	b.WriteString("'/>\n</XRD>\n")
+	s.meta(w, "application/xrd+xml", []byte(b.String()))
+}
+
+// hostMetaJSON is the same in JSON (RFC 6415 appendix A). XEP-0487 asks for more, the addresses of the server among it, which it does not know
+// behind a router or proxy; its sign, the object "xmpp", would have clients pass over DNS, so it is not given.
+func (s *Site) hostMetaJSON(w http.ResponseWriter, r *http.Request) {
+	type link struct {
+		Rel  string `json:"rel"`
+		Href string `json:"href"`
+	}
+	b, err := json.Marshal(map[string][]link{"links": {{relWebSocket, s.webSocketURL(r.Host)}}})
+	if err != nil {
+		http.Error(w, "", http.StatusInternalServerError)
+		return
+	}
+	s.meta(w, "application/json", append(b, '\n'))
+}
+
+// meta answers with what pages of every site may read, and nothing else here may be (XEP-0156 section 3).
+func (s *Site) meta(w http.ResponseWriter, kind string, body []byte) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Content-Type", kind+"; charset=utf-8")
+	w.Header().Set("Cache-Control", "max-age=3600")
+	_, _ = w.Write(body) // a client that left needs no answer
+}
+
+// ServeSite serves the site on l until Shutdown. Requests and answers are short, so slow ones are cut off.
+func (d *Door) ServeSite(l net.Listener, h http.Handler) func() error {
+	s := d.server(h)
+	s.ReadTimeout, s.WriteTimeout = 20*time.Second, 20*time.Second
+	return func() error {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
