@@ -40,11 +40,13 @@ func (d *Door) WebSocket(w http.ResponseWriter, r *http.Request) {
 		_ = g.Close()
 		return
 	}
-	if g.shaking = d.handshakes.enter(g.addr, d.shared(g.addr), func() { _ = g.Conn.Close() }); g.shaking == nil {
+	shaking := d.handshakes.enter(g.addr, d.shared(g.addr), func() { _ = g.Conn.Close() })
+	if shaking == nil {
 		d.hosts.Refused("handshakes")
 		_ = g.Close()
 		return
 	}
+	g.shaking = shaking
 	d.take(g, arrival{nc: g.Conn, how: framed, early: early, hidden: hidden})
 }
 
