@@ -531,4 +531,3 @@ func TestCreateAccount(t *testing.T) {
 		t.Errorf("circle: %v", members)
 	}
 }
-

@@ -354,4 +354,3 @@ func show(values []any) string {
 	}
 	return b.String()
 }
-

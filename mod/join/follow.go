@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	tiesAtOnce  = 400              // of all accounts
+	tiesAtOnce  = 2000             // of all accounts: each round costs two commits
 	tiesPerTurn = 50               // of one account, so that nobody's turn is long
 	retryAfter  = time.Second      // after a failure, such as a full disk
 	sweepEvery  = 10 * time.Minute // what is due to be erased, and what has expired
