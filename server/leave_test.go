@@ -77,8 +77,12 @@ func TestPasswords(t *testing.T) {
 		name, word string
 		want       stanza.Condition
 	}{
-		{"alice", "another good one", stanza.BadRequest}, {"bob", "", stanza.BadRequest}, {"", "another good one", stanza.BadRequest},
-		{"bob", "short", stanza.NotAcceptable}, {"bob", "Password1", stanza.NotAcceptable}, {"bob", "aaaaaaaaaa", stanza.NotAcceptable},
+		{"alice", "another good one", stanza.BadRequest},
+		{"bob", "", stanza.BadRequest},
+		{"", "another good one", stanza.BadRequest},
+		{"bob", "short", stanza.NotAcceptable},
+		{"bob", "Password1", stanza.NotAcceptable},
+		{"bob", "aaaaaaaaaa", stanza.NotAcceptable},
 	} {
 		if err := change(x.name, x.word); condition(err) != x.want {
 			t.Errorf("%q %q: %v", x.name, x.word, err)

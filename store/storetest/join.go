@@ -91,8 +91,14 @@ func testRegister(t *testing.T, f *fixture) {
 		token, local string
 		want         error
 	}{
-		{"unknown", "bob", store.ErrNotFound}, {"contact", "bob", store.ErrNotFound}, {"reset", "bob", store.ErrNotFound}, {"one", "alice", store.ErrConflict},
-		{"one", "carol", store.ErrConflict}, {"named", "bob", store.ErrNotFound}, {"", "carol", store.ErrConflict}, {"one", "", store.ErrInvalid},
+		{"unknown", "bob", store.ErrNotFound},
+		{"contact", "bob", store.ErrNotFound},
+		{"reset", "bob", store.ErrNotFound},
+		{"one", "alice", store.ErrConflict},
+		{"one", "carol", store.ErrConflict},
+		{"named", "bob", store.ErrNotFound},
+		{"", "carol", store.ErrConflict},
+		{"one", "", store.ErrInvalid},
 	} {
 		if err := f.register(x.token, x.local); !errors.Is(err, x.want) {
 			t.Errorf("%q as %q: %v", x.token, x.local, err)
