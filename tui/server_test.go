@@ -35,9 +35,15 @@ type house struct {
 // start runs a server on a data folder, with accounts whose password is their name.
 func start(t *testing.T, data string, users ...string) house {
 	t.Helper()
+	return startWith(t, data, func(*config.Config) {}, users...)
+}
+
+func startWith(t *testing.T, data string, change func(*config.Config), users ...string) house {
+	t.Helper()
 	cfg := config.Default()
 	cfg.Data, cfg.Local, cfg.Domains = data, true, []string{"localhost"}
 	cfg.Listen = config.Listen{C2STLS: []string{"127.0.0.1:0"}}
+	change(&cfg)
 	s, err := server.New(t.Context(), cfg, obs.Discard())
 	if err != nil {
 		t.Fatal(err)

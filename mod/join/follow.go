@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	tiesAtOnce  = 400              // of all accounts
+	tiesAtOnce  = 2000             // of all accounts: each round costs two commits
 	tiesPerTurn = 50               // of one account, so that nobody's turn is long
 	retryAfter  = time.Second      // after a failure, such as a full disk
 	sweepEvery  = 10 * time.Minute // what is due to be erased, and what has expired
@@ -54,7 +54,8 @@ func (m *Module) sweep(ctx context.Context) error {
 	for {
 		due, err := m.Leavers.Due(ctx, m.host.Domain.Domain(), now, sweepAtOnce)
 		if err != nil || len(due) == 0 {
-			_, expired := m.Invites.Expire(ctx, now)
+			// XEP-0445 section 4: who has shown a token in time may still be filling in the form.
+			_, expired := m.Invites.Expire(ctx, now.Add(-m.Config.Signup.FormTime.D()-m.Config.Limits.LoginTime.D()))
 			return errors.Join(err, expired)
 		}
 		for _, x := range due {
@@ -73,18 +74,23 @@ func (m *Module) followTies(ctx context.Context) error {
 		if err != nil || len(ties) == 0 {
 			return err
 		}
-		if err := m.followAll(ctx, ties); err != nil {
-			return err
-		}
-		if err := m.Circles.Tied(ctx, ties); err != nil {
+		followed, failed := m.followAll(ctx, ties)
+		if err := errors.Join(failed, m.Circles.Tied(ctx, followed)); err != nil {
 			return err
 		}
 	}
 }
 
-// followAll brings each account the turns for its ties, and waits until all are durable.
-func (m *Module) followAll(ctx context.Context, ties []store.Tie) error {
-	done := make(chan error, len(ties))
+// outcome is how one tie was followed.
+type outcome struct {
+	tie *store.Tie
+	err error
+}
+
+// followAll brings each account the turns for its ties, and waits. It returns those that are durable.
+func (m *Module) followAll(ctx context.Context, ties []store.Tie) (followed []store.Tie, failed error) {
+	done := make(chan outcome, len(ties))
+	brought := 0
 	for rest := ties; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && n < tiesPerTurn && rest[n].Owner == rest[0].Owner {
@@ -98,28 +104,33 @@ func (m *Module) followAll(ctx context.Context, ties []store.Tie) error {
 			}
 		})
 		if err != nil {
-			return err
+			failed = err
+			break
 		}
+		brought += n
 	}
-	var failed error
-	for range ties {
+	for range brought {
 		select {
-		case err := <-done:
-			failed = errors.Join(failed, err)
+		case o := <-done:
+			if o.err == nil {
+				followed = append(followed, *o.tie)
+			} else {
+				failed = o.err
+			}
 		case <-ctx.Done():
-			return ctx.Err()
+			return followed, ctx.Err()
 		}
 	}
-	return failed
+	return followed, failed
 }
 
-// errUnread: the account could not be read, so nothing is known of its roster.
+// errUnread: the account could not be read, or was not there yet when it was; it is read again for the next try.
 var errUnread = errors.New("account not read")
 
 // followOne changes one contact in a turn of the account. A roster that is full stays as it is, which is logged.
-func (m *Module) followOne(w *core.Work, a *core.Account, t *store.Tie, done chan<- error) {
-	if a.Failed {
-		done <- errUnread
+func (m *Module) followOne(w *core.Work, a *core.Account, t *store.Tie, done chan<- outcome) {
+	if !a.Exists {
+		done <- outcome{t, errUnread}
 		return
 	}
 	tie := core.Tie{Befriend: t.Befriend, Circles: t.Circles, Dropped: t.Dropped}
@@ -129,6 +140,6 @@ func (m *Module) followOne(w *core.Work, a *core.Account, t *store.Tie, done cha
 			m.Obs.Log.Warn("contact not kept", obs.JID, a.JID.String(), obs.Peer, t.Contact.String(), obs.Err, err)
 			err = nil
 		}
-		done <- err
+		done <- outcome{t, err}
 	})
 }

@@ -16,8 +16,8 @@ type circles struct{ db *DB }
 const (
 	selectCircles = "SELECT c.name, (SELECT COUNT(*) FROM circle_members AS m WHERE m.domain = c.domain AND m.circle = c.name) FROM circles AS c WHERE c.domain = $1 ORDER BY c.name"
 	selectMembers = "SELECT a.local FROM circle_members AS m JOIN accounts AS a ON a.id = m.owner WHERE m.domain = $1 AND m.circle = $2 ORDER BY a.local"
-	selectTies    = "SELECT t.owner, a.domain, a.local, t.jid, t.befriend, t.dropped, t.wish FROM ties AS t JOIN accounts AS a ON a.id = t.owner " +
-		"WHERE a.domain = $1 ORDER BY t.befriend DESC, t.owner, t.jid LIMIT $2 + 0"
+	selectTies    = "SELECT t.owner, a.domain, a.local, t.jid, t.befriend, t.dropped, t.wish FROM ties AS t CROSS JOIN accounts AS a " +
+		"WHERE a.id = t.owner AND a.domain = $1 ORDER BY t.befriend DESC, t.owner, t.jid LIMIT $2 + 0"
 	selectCommon = "SELECT m.circle FROM circle_members AS m JOIN circle_members AS o ON o.domain = m.domain AND o.circle = m.circle " +
 		"JOIN accounts AS a ON a.id = o.owner WHERE m.owner = $1 AND a.domain = $2 AND a.local = $3 AND m.domain = $2 ORDER BY m.circle"
 	selectCircle = "SELECT 1 FROM circles WHERE domain = $1 AND name = $2"

@@ -126,7 +126,7 @@ func (v invites) Use(owner store.Owner, hash string) (*bool, store.Ticket) {
 
 // Register implements store.Invites.
 func (v invites) Register(ctx context.Context, r store.Registration) (store.Account, error) {
-	a := accounts{v.db}
+	a := accounts(v)
 	if err := a.complete(&r.NewAccount); err != nil {
 		return store.Account{}, err
 	}

@@ -73,6 +73,14 @@ func TestPlans(t *testing.T) {
 	}
 }
 
+// TestTiesInOrder: however many wait, the next ones are found without sorting all.
+func TestTiesInOrder(t *testing.T) {
+	steps := strings.Join(plan(t, openTest(t, Options{}), selectTies), "; ")
+	if !strings.HasPrefix(steps, "SCAN t USING INDEX ties_order; SEARCH a ") || strings.Contains(steps, "B-TREE") {
+		t.Error(steps)
+	}
+}
+
 // TestNoScans: the other statements that run while people wait search as well, and erasing too.
 func TestNoScans(t *testing.T) {
 	db := openTest(t, Options{})

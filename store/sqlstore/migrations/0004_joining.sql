@@ -55,5 +55,6 @@ CREATE TABLE ties (
   wish     BIGINT NOT NULL,
   PRIMARY KEY (owner, jid, dropped)
 ){CLUSTERED};
+CREATE INDEX ties_order ON ties (befriend DESC, owner, jid);
 
 ALTER TABLE roster_items ADD COLUMN bond BIGINT NOT NULL DEFAULT 0;
