@@ -14,6 +14,8 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
+const createVersion = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"
+
 // migration is one step of the schema.
 type migration struct {
 	version int64
@@ -50,7 +52,7 @@ func migrate(w *writer, d dialect, files fs.FS, aside func(w *writer, version in
 	if err != nil {
 		return err
 	}
-	if _, err := w.exec("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"); err != nil {
+	if _, err := w.exec(createVersion); err != nil {
 		return err
 	}
 	have, _, err := w.number("SELECT MAX(version) FROM schema_version")
@@ -98,11 +100,14 @@ func copyAside(w *writer, to string) error {
 }
 
 func (m migration) apply(w *writer, d dialect) error {
-	return w.within(func() error {
-		if err := w.script(d.words.Replace(m.text)); err != nil {
-			return err
-		}
-		_, err := w.exec("INSERT INTO schema_version (version) VALUES ($1)", m.version)
+	return w.within(func() error { return m.run(w, d) })
+}
+
+// run takes the step within the open transaction.
+func (m migration) run(w *writer, d dialect) error {
+	if err := w.script(d.words.Replace(m.text)); err != nil {
 		return err
-	})
+	}
+	_, err := w.exec("INSERT INTO schema_version (version) VALUES ($1)", m.version)
+	return err
 }

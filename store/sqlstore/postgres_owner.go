@@ -67,13 +67,18 @@ func (o *ownership) take(ctx context.Context, p *postgres) error {
 	if err := p.inspect(ctx, conn); err != nil {
 		return err
 	}
+	if err := o.acquire(ctx); err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return o.sign(ctx, tx, p.lanes) })
+}
+
+// acquire takes the advisory lock. Sessions of a process that has just ended are given a moment to end, too.
+func (o *ownership) acquire(ctx context.Context) error {
 	for began := time.Now(); ; {
 		var ok bool
-		if err := conn.QueryRow(ctx, tryLock, lockClass).Scan(&ok); err != nil {
+		if err := o.conn.QueryRow(ctx, tryLock, lockClass).Scan(&ok); err != nil || ok {
 			return err
-		}
-		if ok {
-			break
 		}
 		if time.Since(began) > lockWait {
 			return o.inUse(ctx)
@@ -84,7 +89,6 @@ func (o *ownership) take(ctx context.Context, p *postgres) error {
 		case <-time.After(lockLook):
 		}
 	}
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return o.sign(ctx, tx, p.lanes) })
 }
 
 // inUse says who holds the lock.
@@ -95,7 +99,10 @@ func (o *ownership) inUse(ctx context.Context) error {
 		FROM pg_locks AS l LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
 		WHERE l.locktype = 'advisory' AND l.classid = $1::bigint AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 		LIMIT 1`, int64(lockClass)).Scan(&pid, &name, &address)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errors.New("the database was in use by another process a moment ago: try again")
+	}
+	if err != nil {
 		return err
 	}
 	return fmt.Errorf("the database is in use by another process (%q from %s, session %d of the database server)", name, address, pid)
