@@ -11,11 +11,10 @@ import (
 
 	"stonechat/store/sqlstore"
 	"stonechat/store/storetest"
-	"stonechat/store/storetest/pgtest"
 )
 
 // postgres is the server of all tests of this package.
-var postgres pgtest.Shared
+var postgres = &sqlstore.PostgresForTests
 
 // crashPostgres names the database of a child process that writes until it is killed.
 const crashPostgres = "STORETEST_CRASH_POSTGRES"

@@ -149,6 +149,21 @@ func (s *Server) Restart() error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	for {
+		if err := s.start(who); err != nil {
+			return err
+		}
+		if err = s.accepts(ctx); err == nil || !errors.Is(err, errEnded) || ctx.Err() != nil {
+			return err
+		}
+		// Processes of a server that was killed need a moment to notice, and their memory is in the way until then.
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (s *Server) start(who *syscall.Credential) error {
 	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data())
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, s.log, s.log
 	cmd.SysProcAttr = attributes(who)
@@ -161,16 +176,21 @@ func (s *Server) Restart() error {
 		_ = cmd.Wait() // how it ended is in its log
 		close(ended)
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), startTime)
-	defer cancel()
+	return nil
+}
+
+var errEnded = errors.New("the PostgreSQL server has ended")
+
+// accepts waits until the server takes connections.
+func (s *Server) accepts(ctx context.Context) error {
 	for {
 		conn, err := pgx.Connect(ctx, s.URL("postgres"))
 		if err == nil {
 			return conn.Close(ctx)
 		}
 		select {
-		case <-ended:
-			return fmt.Errorf("the PostgreSQL server has ended: %s", s.LogTail())
+		case <-s.ended:
+			return fmt.Errorf("%w: %s", errEnded, s.LogTail())
 		case <-ctx.Done():
 			return fmt.Errorf("the PostgreSQL server takes no connections: %w: %s", err, s.LogTail())
 		case <-time.After(20 * time.Millisecond):
