@@ -18,6 +18,7 @@ import (
 
 	"stonechat/store/dump"
 	"stonechat/store/sqlstore"
+	"stonechat/store/storetest"
 	"stonechat/store/storetest/pgtest"
 )
 
@@ -61,7 +62,7 @@ func full(t testing.TB) string {
 		}
 		var rows [][]driver.Value
 		for i := range n {
-			rows = append(rows, anyRow(&table, i))
+			rows = append(rows, storetest.AnyRow(&table, i))
 		}
 		must(t, l.Add(context.Background(), &table, rows))
 	}
@@ -75,25 +76,6 @@ func full(t testing.TB) string {
 	must(t, os.WriteFile(filepath.Join(folder, "stonechat.lock"), []byte("1\n"), 0o600))
 	must(t, os.WriteFile(filepath.Join(folder, "stonechat.db.before-1"), []byte("old"), 0o600))
 	return folder
-}
-
-// anyRow is a row whose values are in no other row, with the values that are most easily damaged.
-func anyRow(table *dump.Table, i int) []driver.Value {
-	row := make([]driver.Value, len(table.Columns))
-	for c, column := range table.Columns {
-		switch column.Kind {
-		case dump.Int:
-			row[c] = int64(i+1) * int64(1+1_000_003*(i%3))
-			if i == 0 && c > 0 {
-				row[c] = int64(-1 << 63)
-			}
-		case dump.Text:
-			row[c] = fmt.Sprintf("%d é\u2028'\"\\,\t\n%s", i, strings.Repeat("x", i%50))
-		case dump.Blob:
-			row[c] = append(bytes.Repeat([]byte{0, 0xff, '\n'}, i%40), byte(i), byte(i>>8))
-		}
-	}
-	return row
 }
 
 // state is everything of a store: sums of all tables, counters.
