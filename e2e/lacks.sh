@@ -7,6 +7,7 @@ done
 for module in slixmpp gi; do
 	/usr/bin/python3 -c "import $module" 2>/dev/null || missing+=("python3-$module")
 done
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
 if [ ${#missing[@]} -gt 0 ]; then
 	echo
 	echo "THIS MACHINE LACKS: ${missing[*]}"

@@ -11,11 +11,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	_ "modernc.org/sqlite"
 
+	"stonechat/store"
 	"stonechat/store/dump"
 	"stonechat/store/sqlstore"
 	"stonechat/store/storetest"
@@ -369,4 +371,90 @@ func TestNoFileOfTheServer(t *testing.T) {
 			t.Errorf("%s was written", name)
 		}
 	}
+}
+
+// TestStoresGoOn: what a store shows is the same after each move, with the same public ids, and what comes then is new.
+func TestStoresGoOn(t *testing.T) {
+	ctx := context.Background()
+	folder := filepath.Join(t.TempDir(), "data")
+	onPostgres := sqlstore.Options{Postgres: postgres.Database(t), Tail: 20}
+	var want [][]string
+	var owners []store.Owner
+	use := func(folder string, o sqlstore.Options, round int) {
+		t.Helper()
+		db, err := sqlstore.Open(ctx, folder, o)
+		must(t, err)
+		if round > 0 {
+			if got := shown(t, db, owners); !slices.EqualFunc(got, want, slices.Equal) {
+				t.Errorf("round %d: archives differ", round)
+			}
+		}
+		must(t, grow(ctx, db, &owners, round))
+		want = shown(t, db, owners)
+		must(t, db.Close())
+	}
+	use(folder, sqlstore.Options{Tail: 20}, 0)
+	_, _, err := Migrate(ctx, folder, onPostgres, silent)
+	must(t, err)
+	use(folder, onPostgres, 1)
+	name := filepath.Join(t.TempDir(), "b")
+	write(t, folder, name, onPostgres)
+	back := filepath.Join(t.TempDir(), "back")
+	_, err = Restore(ctx, name, back, sqlstore.Options{}, silent)
+	must(t, err)
+	use(back, sqlstore.Options{Tail: 20}, 2)
+	use(back, sqlstore.Options{}, 3)
+}
+
+// grow adds an account, deletes it, adds another, and appends messages to the archives of all.
+func grow(ctx context.Context, db *sqlstore.DB, owners *[]store.Owner, round int) error {
+	for _, local := range []string{"gone", fmt.Sprint("user", round)} {
+		a, err := db.Accounts.Create(ctx, store.NewAccount{Domain: "example.org", Local: local})
+		if err != nil {
+			return err
+		}
+		if n := len(*owners); n > 0 && a.ID <= (*owners)[n-1] {
+			return fmt.Errorf("account id %d is not new", a.ID)
+		}
+		if local == "gone" {
+			err = db.Accounts.Delete(ctx, a.ID)
+		} else {
+			*owners = append(*owners, a.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var last []store.Ticket
+	for i := range 60 {
+		for _, owner := range *owners {
+			_, ticket := db.Archive.Append(store.Entry{Owner: owner, Peer: "bob@example.org", Hidden: i == 7, Stanza: fmt.Append(nil, round, " ", i, "\x00")})
+			last = append(last, ticket)
+		}
+	}
+	for _, ticket := range last {
+		if err := ticket.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shown is what each owner's archive shows.
+func shown(t *testing.T, db *sqlstore.DB, owners []store.Owner) [][]string {
+	t.Helper()
+	out := make([][]string, len(owners))
+	for i, owner := range owners {
+		res, err := db.Archive.Page(context.Background(), owner, store.Query{Max: 500})
+		must(t, err)
+		for _, r := range res.Rows {
+			out[i] = append(out[i], r.ID+string(r.Stanza))
+		}
+		hidden, err := db.Offline.After(context.Background(), owner, 0, 500)
+		must(t, err)
+		for _, r := range hidden {
+			out[i] = append(out[i], string(r.Stanza))
+		}
+	}
+	return out
 }
