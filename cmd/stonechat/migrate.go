@@ -20,7 +20,7 @@ type migrateCmd struct {
 // Help is shown below the flags.
 func (*migrateCmd) Help() string {
 	return `The server must be stopped, and the database empty. Every table is compared when it has arrived. The database gets everything or
-nothing, so an interrupted run is simply started again. The embedded database stays as it is. Where neither --to nor --to-file is given, STONECHAT_POSTGRES
+nothing, so an interrupted run is simply started again. The embedded database is renamed to stonechat.db.migrated. Where neither --to nor --to-file is given, STONECHAT_POSTGRES
 or the configuration names the database.`
 }
 
@@ -54,6 +54,6 @@ func (m *migrateCmd) Run() error {
 	if len(stays) > 0 {
 		fmt.Printf("These files stay in %s, where the server looks for them: %s\n", folder, strings.Join(stays, ", "))
 	}
-	fmt.Println("The embedded database is not used any more. What is written to PostgreSQL from now on is not in it.")
+	fmt.Println("The embedded database is called stonechat.db.migrated now, and is not used any more. What is written to PostgreSQL from now on is not in it.")
 	return nil
 }

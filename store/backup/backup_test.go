@@ -211,14 +211,23 @@ func sameFiles(t *testing.T, a, b string) {
 // TestThroughPostgres: migrate, back up there, restore into a folder, and into another database.
 func TestThroughPostgres(t *testing.T) {
 	folder := full(t)
-	want := stateOf(t, folder, sqlstore.Options{})
+	want, list := stateOf(t, folder, sqlstore.Options{}), tablesOf(t, folder)
 	o := sqlstore.Options{Postgres: postgres.Database(t)}
 	tables, stays, err := Migrate(context.Background(), folder, o, silent)
 	must(t, err)
-	if len(tables) != len(tablesOf(t, folder)) || len(stays) != 4 {
+	if len(tables) != len(list) || len(stays) != 4 {
 		t.Errorf("%d tables, files %v", len(tables), stays)
 	}
 	want.same(t, stateOf(t, folder, o))
+	if _, err := Write(context.Background(), filepath.Join(t.TempDir(), "b"), Options{Folder: folder, Progress: silent}); err == nil {
+		t.Error("a backup of the database that was migrated")
+	}
+	if _, err := sqlstore.Open(context.Background(), folder, sqlstore.Options{}); err == nil || !strings.Contains(err.Error(), "went to PostgreSQL") {
+		t.Errorf("a server that forgot PostgreSQL: %v", err)
+	}
+	database := filepath.Join(folder, "stonechat.db")
+	must(t, os.Rename(database+".migrated", database))
+	want.same(t, stateOf(t, folder, sqlstore.Options{}))
 	if _, _, err := Migrate(context.Background(), folder, o, silent); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("migrated over data: %v", err)
 	}
@@ -261,9 +270,10 @@ func TestMigrateInterrupted(t *testing.T) {
 			t.Fatal("not interrupted")
 		}
 	}
+	want := stateOf(t, folder, sqlstore.Options{})
 	_, _, err := Migrate(context.Background(), folder, o, silent)
 	must(t, err)
-	stateOf(t, folder, sqlstore.Options{}).same(t, stateOf(t, folder, o))
+	want.same(t, stateOf(t, folder, o))
 }
 
 // TestRunningServerIsNotMigrated: what it acknowledges meanwhile would be lost.

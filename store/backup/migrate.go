@@ -25,28 +25,36 @@ type Copied struct {
 }
 
 // Migrate copies a stopped data folder into the empty PostgreSQL database of o and compares every table. The database gets everything or
-// nothing: an interrupted run is simply started again. It returns the tables, and the files that stay in the folder and are needed there.
+// nothing: an interrupted run is simply started again. It returns the tables, and the files that stay in the folder and are needed there. The
+// embedded database gets another name, so that no server or backup takes it for the current one.
 func Migrate(ctx context.Context, folder string, o sqlstore.Options, progress Progress) (tables []Copied, stays []string, err error) {
 	from, err := sqlstore.OpenStopped(ctx, folder)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, from.Close()) }()
-	to, err := sqlstore.NewLoader(ctx, "", o, from.Version())
-	if err != nil {
-		return nil, nil, err
+	if tables, err = migrate(ctx, from, o, progress); err != nil {
+		return nil, nil, errors.Join(err, from.Close())
 	}
-	if tables, err = copyAll(ctx, &from.Tables, to, progress); err != nil {
-		return nil, nil, errors.Join(err, to.Abort())
-	}
-	if err := to.Finish(); err != nil {
-		return nil, nil, err
+	if err := from.Retire(folder); err != nil {
+		return tables, nil, fmt.Errorf("everything was copied, but the embedded database kept its name: %w", err)
 	}
 	files, err := filesOf(folder)
 	for _, f := range files {
 		stays = append(stays, f.name)
 	}
 	return tables, stays, err
+}
+
+func migrate(ctx context.Context, from *sqlstore.Snapshot, o sqlstore.Options, progress Progress) ([]Copied, error) {
+	to, err := sqlstore.NewLoader(ctx, "", o, from.Version())
+	if err != nil {
+		return nil, err
+	}
+	tables, err := copyAll(ctx, &from.Tables, to, progress)
+	if err != nil {
+		return nil, errors.Join(err, to.Abort())
+	}
+	return tables, to.Finish()
 }
 
 // copyAll copies tables and counters and compares what has arrived.

@@ -25,6 +25,7 @@ const (
 	maxManifest = 64 << 20
 	maxPart     = MaxRow + 1<<21
 	maxTables   = 1000
+	maxRows     = 1000 // that a Sink gets at once
 )
 
 // Head is what must be known before the first row.

@@ -193,7 +193,13 @@ func (r *reader) part(h *tar.Header, name string, n int) error {
 			return err
 		}
 		r.sums[name].addBytes(one)
-		rows = append(rows, row)
+		if rows = append(rows, row); len(rows) < maxRows {
+			continue
+		}
+		if err := r.to.Rows(table, rows); err != nil {
+			return err
+		}
+		rows = rows[:0]
 	}
 	return r.to.Rows(table, rows)
 }

@@ -97,20 +97,39 @@ func (s *Snapshot) Bytes() (int64, error) {
 	return n, err
 }
 
-// Close ends it.
-func (s *Snapshot) Close() error {
+// Retire gives the database of a stopped folder a name under which no server will use it, and ends the snapshot. Nothing is lost.
+func (s *Snapshot) Retire(folder string) error {
 	err := s.w.close()
-	if s.lock != nil {
-		err = errors.Join(err, s.lock.Close())
+	file := sqliteFile{filepath.Join(folder, fileName), Options{}.withDefaults()}
+	w, openErr := openSQLite(file.writerDSN())
+	if openErr == nil {
+		// What is in the log goes into the file, which is then all of it.
+		_, openErr = w.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+		openErr = errors.Join(openErr, w.close())
 	}
-	return err
+	if err = errors.Join(err, openErr); err == nil {
+		if err = os.Rename(file.path, filepath.Join(folder, migratedName)); err == nil {
+			err = syncFolderOf(file.path)
+		}
+	}
+	return errors.Join(err, s.unlock())
+}
+
+// Close ends it.
+func (s *Snapshot) Close() error { return errors.Join(s.w.close(), s.unlock()) }
+
+func (s *Snapshot) unlock() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
 }
 
 // NotCopied tells whether a file of the data folder, named relative to it, is part of the database or of the running server. Whatever else
 // is there, such as certificates, is kept beside the database.
 func NotCopied(name string) bool {
 	switch name {
-	case fileName, fileName + "-wal", fileName + "-shm", fileName + "-journal", lockName, "ctl.sock":
+	case fileName, migratedName, fileName + "-wal", fileName + "-shm", fileName + "-journal", lockName, "ctl.sock":
 		return true
 	}
 	before, _ := filepath.Match(fileName+".before-*", name)

@@ -134,6 +134,9 @@ type sqliteFile struct {
 
 // start makes the file if it is not there.
 func (f sqliteFile) start(context.Context) (*writer, error) {
+	if err := refuseMigrated(f.path); err != nil {
+		return nil, err
+	}
 	if err := createFile(f.path); err != nil {
 		return nil, err
 	}
