@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -681,5 +682,33 @@ func TestNumberOfWritersChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		clock = clock.Add(-time.Hour) // a clock that was wrong
+	}
+}
+
+// TestPasswordsStayHidden: what is said of a database that cannot be reached does not show how it would be.
+func TestPasswordsStayHidden(t *testing.T) {
+	var said bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, url := range []string{"postgres://u:hunter2@127.0.0.1:1/db", "postgres://u:hunter2@/db?host=/nowhere", "postgres://u:hunter2@127.0.0.1:1/db?password=hunter2"} {
+		_, err := Open(t.Context(), t.TempDir(), Options{Postgres: url, Log: log})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%v", err)
+		}
+		if _, err := OpenSnapshot(t.Context(), "", Options{Postgres: url, Log: log}); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%v", err)
+		}
+	}
+	direct, err := url.Parse(PostgresForTests.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct.User = url.UserPassword("stonechat", "hunter2")
+	db := openPostgresTest(t, Options{Postgres: direct.String(), Log: log})
+	sqlOn(t, direct.String(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+	if _, ticket := db.Archive.Append(message(1, 10)); ticket.Wait(t.Context()) != nil {
+		t.Error("append")
+	}
+	if text := said.String() + db.About() + strings.Join(db.Warnings(), ""); strings.Contains(text, "hunter2") {
+		t.Errorf("shown: %s", text)
 	}
 }
