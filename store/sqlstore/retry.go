@@ -68,8 +68,8 @@ func (l *loop) drop() {
 	if l.w == nil {
 		return
 	}
-	if err := l.w.close(); err != nil && l.db.options.Log != nil {
-		l.db.options.Log.Debug("closing a connection to the database", "err", err)
+	if err := l.w.close(); err != nil {
+		l.db.options.logger().Debug("closing a connection to the database", "err", err)
 	}
 	l.w = nil
 }
