@@ -73,7 +73,26 @@ func (db *DB) loadLanes(w *writer) error {
 	for _, l := range db.lanes {
 		l.tail.horizon = horizons[l.id]
 	}
-	return db.readTails(w, lowest)
+	if err := db.readTails(w, lowest); err != nil || len(db.lanes) == 1 {
+		return err
+	}
+	return db.followAll(w)
+}
+
+// followAll moves the horizons of lanes with nothing behind them to the last key, so that the next start has less to read.
+func (db *DB) followAll(w *writer) error {
+	return w.within(func() error {
+		for _, l := range db.lanes {
+			if len(l.tail.active.rows) > 0 {
+				continue
+			}
+			if _, err := w.exec("UPDATE archive_state SET indexed = $1 WHERE id = $2", int64(db.keys.last), l.id); err != nil {
+				return err
+			}
+			l.tail.follow(db.keys.last)
+		}
+		return nil
+	})
 }
 
 // keyQueries are where keys are kept.

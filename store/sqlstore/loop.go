@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"math"
 	"time"
 
 	"stonechat/store"
@@ -66,17 +65,21 @@ func (l *loop) sleep() {
 	if l.held {
 		after = retryAfter
 	} else if waiting == 0 {
-		after = math.MaxInt64
+		after = l.db.options.follow
 	}
 	alarm := time.NewTimer(after)
 	defer alarm.Stop()
 	select {
 	case <-l.lane.queue.wake:
 	case <-alarm.C:
-		if !l.held && waiting > 0 {
+		switch {
+		case l.held:
+			l.held = false
+		case waiting > 0:
 			l.startOrdering()
+		default:
+			l.follow()
 		}
-		l.held = false
 		return
 	}
 	if n, _ := l.lane.queue.length(); n == 1 {
@@ -303,6 +306,23 @@ func (l *loop) afterOrdering() {
 	if waiting >= l.db.options.Tail || len(l.flushes) > 0 {
 		l.startOrdering()
 	}
+}
+
+// follow moves the horizon of a lane that has nothing to do behind those of the others: a start reads all rows behind the lowest one.
+func (l *loop) follow() {
+	to, ok := l.lane.queue.passed()
+	if !ok || l.order.active() || to <= l.lane.tail.reached() {
+		return
+	}
+	err := l.transact(func() error {
+		_, err := l.w.exec("UPDATE archive_state SET indexed = $1 WHERE id = $2", int64(to), l.lane.id)
+		return err
+	})
+	if err != nil {
+		l.failed(err)
+		return
+	}
+	l.lane.tail.follow(to)
 }
 
 // startOrdering freezes the tail.

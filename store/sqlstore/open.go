@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -46,6 +47,8 @@ type Options struct {
 	Writers  int           // commit loops; default 4 on PostgreSQL, where the number may change from start to start; always 1 on SQLite
 	Patience time.Duration // how long a commit waits for a PostgreSQL that is away before it fails; default 5 s
 	Log      *slog.Logger  // what people should know of the database's connections; default silence
+
+	follow time.Duration // how often the horizon of an idle lane follows the others
 }
 
 func (o Options) withDefaults() Options {
@@ -75,6 +78,12 @@ func (o Options) withDefaults() Options {
 		if *d.field <= 0 {
 			*d.field = d.value
 		}
+	}
+	if o.follow <= 0 {
+		o.follow = time.Minute
+	}
+	if o.Writers == 1 {
+		o.follow = math.MaxInt64
 	}
 	return o
 }

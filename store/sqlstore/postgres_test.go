@@ -395,6 +395,51 @@ func TestNoKeyBeforeItsElder(t *testing.T) {
 	}
 }
 
+// TestIdleLanesFollow: a lane whose owners say nothing does not make starts read what the others have kept meanwhile.
+func TestIdleLanesFollow(t *testing.T) {
+	url := PostgresForTests.Database(t)
+	o := Options{Postgres: url, Tail: 10, follow: 5 * time.Millisecond}
+	db := openPostgresTest(t, o)
+	var last store.Ticket
+	var keys []store.Key
+	for range 200 {
+		var key store.Key
+		key, last = db.Archive.Append(message(1, 10))
+		keys = append(keys, key)
+	}
+	if err := errors.Join(last.Wait(t.Context()), db.flush(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); ; {
+		lowest := maxKey
+		for _, l := range db.lanes {
+			lowest = min(lowest, l.tail.reached())
+		}
+		if lowest >= keys[len(keys)-1] {
+			break
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("a horizon stays behind")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	// What an idle lane gets afterwards is behind its horizon, and seen.
+	for owner := range store.Owner(8) {
+		if _, ticket := db.Archive.Append(message(owner+1, 10)); ticket.Wait(t.Context()) != nil {
+			t.Fatal("append")
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db = openPostgresTest(t, o)
+	for owner := range store.Owner(8) {
+		if n := len(allKeys(t, db, owner+1)); n != map[bool]int{true: 201, false: 1}[owner == 0] {
+			t.Errorf("owner %d has %d rows", owner+1, n)
+		}
+	}
+}
+
 // TestNumberOfWritersChanges: nothing is lost or seen twice, and no key is given again, with more or fewer of them at the next start.
 func TestNumberOfWritersChanges(t *testing.T) {
 	url := PostgresForTests.Database(t)

@@ -86,6 +86,13 @@ func (q *queue) put(o op, keyed bool, setup func(*op, store.Key)) (store.Key, st
 	return key, o.promise.Ticket()
 }
 
+// passed returns a key up to which nothing of this queue is to come any more; ok is false when something waits.
+func (q *queue) passed() (key store.Key, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.keys.newest(), q.head == len(q.ops)
+}
+
 // take moves up to n operations to batch. When there are none it marks the loop idle: the next put, or close, sends a token to wake.
 func (q *queue) take(batch []op, n int) (taken []op, closed bool) {
 	q.mu.Lock()
