@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
@@ -124,11 +126,18 @@ type Archive struct {
 	Default string `toml:"default"`
 }
 
-// Store tunes the embedded database.
+// Store says where everything is kept: in an embedded database in the data folder, or in PostgreSQL.
 type Store struct {
+	// Postgres is the URL of a PostgreSQL database, version 13 or newer, that keeps everything instead of the embedded one, such as
+	// postgres://stonechat@/stonechat?host=/run/postgresql or postgres://user:password@host/name?sslmode=verify-full. It is a secret if a
+	// password is in it; postgres_file and the environment variable STONECHAT_POSTGRES, which wins over both, say it elsewhere. Only a Unix
+	// socket, a loopback address, or TLS will do; sslmode=require is accepted with a warning. One server at a time may use a database.
+	Postgres string `toml:"postgres"`
+	// PostgresFile is a file whose first line is that URL.
+	PostgresFile string `toml:"postgres_file"`
 	// Synchronous is full, or off to prove that the power-cut judge can fail. Never set it to off for people.
 	Synchronous string `toml:"synchronous"`
-	// CacheKB is the page cache of the connection that writes, in KiB.
+	// CacheKB is the page cache of the embedded database's connection that writes, in KiB.
 	CacheKB int `toml:"cache_kb"`
 }
 
@@ -372,7 +381,7 @@ func Load(path string) (Config, error) {
 		return c, fmt.Errorf("config %s: unknown option %q", path, unknown[0].String())
 	}
 	dir := filepath.Dir(path)
-	for _, p := range append([]*string{&c.Data}, c.TLS.paths()...) {
+	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile}, c.TLS.paths()...) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -400,6 +409,9 @@ func (c *Config) Check() error {
 	}
 	if !oneOf(c.Archive.Default, "always", "roster", "never") {
 		complain("archive.default is %q, not always, roster or never", c.Archive.Default)
+	}
+	if c.Store.Postgres != "" && c.Store.PostgresFile != "" {
+		complain("store.postgres and store.postgres_file say the same: name one")
 	}
 	if !oneOf(c.Store.Synchronous, "full", "off") {
 		complain("store.synchronous is %q, not full or off", c.Store.Synchronous)
@@ -462,6 +474,22 @@ func (l *Limits) check() []error {
 		errs = append(errs, errors.New("limits: stanza_bytes >= 10000, stanza_bytes_login >= 4096, login_bytes >= stanza_bytes_login, bytes_burst >= stanza_bytes, window_total >= window_bytes"))
 	}
 	return errs
+}
+
+// PostgresURL is the URL of the database, from wherever it is said; empty for the embedded one. It is a secret.
+func (s *Store) PostgresURL() (string, error) {
+	if s.PostgresFile == "" {
+		return s.Postgres, nil
+	}
+	b, err := os.ReadFile(s.PostgresFile)
+	if err != nil {
+		return "", fmt.Errorf("store.postgres_file: %w", err)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	if line = strings.TrimSpace(line); line == "" {
+		return "", fmt.Errorf("store.postgres_file: the first line of %s is empty", s.PostgresFile)
+	}
+	return line, nil
 }
 
 // SocketPath is the Unix socket of the control commands.

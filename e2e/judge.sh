@@ -22,8 +22,12 @@ part() { # name, command...
 }
 
 part "plays, every transport" go test -count=1 -timeout 30m ./e2e/play -transport all
+part "plays on PostgreSQL" go test -count=1 -timeout 30m ./e2e/play -store postgres -transport all
 part "foreign clients" go test -count=1 -timeout 30m ./e2e/peers -v -without=false
-part "kills" go test -count=1 -timeout 60m ./e2e/chaos -run 'TestKill' -v -cycles "$(pick 3 100)" -acked "$(pick 1000 50000)"
+part "kills" go test -count=1 -timeout 60m ./e2e/chaos -run 'TestKill$' -v -cycles "$(pick 3 100)" -acked "$(pick 1000 50000)"
+part "kills on PostgreSQL" go test -count=1 -timeout 60m ./e2e/chaos -run 'TestKillOnPostgres' -v -cycles "$(pick 3 100)" -acked "$(pick 1000 50000)"
+part "kills of PostgreSQL" go test -count=1 -timeout 60m ./e2e/chaos -run 'TestKillPostgres|TestPostgresComesAndGoes' -v -cycles "$(pick 3 50)" -acked "$(pick 1000 20000)"
+part "backups under traffic" go test -count=1 -timeout 60m ./e2e/chaos -run 'TestBackups' -v -cycles "$(pick 3 30)"
 part "power cuts" go test -count=1 -timeout 60m ./e2e/chaos -run 'PowerCut' -v -cycles "$(pick 2 50)"
 part "full and stalled disk" go test -count=1 -timeout 20m ./e2e/chaos -run 'DiskFull|StalledDisk' -v
 part "slow reader" go test -count=1 -timeout 30m ./e2e/chaos -run 'SlowReader' -v -slow-bytes "$(pick 20000000 1000000000)"

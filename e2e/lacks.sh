@@ -8,6 +8,7 @@ for module in slixmpp gi; do
 	/usr/bin/python3 -c "import $module" 2>/dev/null || missing+=("python3-$module")
 done
 (cd "$(dirname "$0")/acme/pebble" && go list -deps github.com/letsencrypt/pebble/v2/cmd/pebble) >/dev/null 2>&1 || missing+=("pebble (from the Go module proxy)")
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
 if [ ${#missing[@]} -gt 0 ]; then
 	echo
 	echo "THIS MACHINE LACKS: ${missing[*]}"

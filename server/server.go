@@ -34,6 +34,7 @@ type Server struct {
 	cfg        *config.Config
 	obs        obs.Obs
 	close      func() error
+	lost       <-chan struct{} // the database belongs to another process
 	db         store.Set
 	begun      bool // what is on disk of sessions may change
 	saltSecret []byte
@@ -94,7 +95,11 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 }
 
 func (s *Server) openStore(ctx context.Context) error {
-	o := sqlstore.Options{WriterCacheKiB: s.cfg.Store.CacheKB}
+	url, err := s.cfg.Store.PostgresURL()
+	if err != nil {
+		return err
+	}
+	o := sqlstore.Options{WriterCacheKiB: s.cfg.Store.CacheKB, Postgres: url, Log: s.obs.Log}
 	if s.cfg.Store.Synchronous == "off" {
 		s.obs.Log.Warn("SYNCHRONOUS IS OFF: what is acknowledged can be lost in a power cut; this is for tests of the crash judges only")
 		o.Sync = sqlstore.SyncOff
@@ -103,7 +108,11 @@ func (s *Server) openStore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.close, s.db = db.Close, db.Set
+	s.obs.Log.Info("store", "database", db.About())
+	for _, w := range db.Warnings() {
+		s.obs.Log.Warn("store", "warning", w)
+	}
+	s.close, s.db, s.lost = db.Close, db.Set, db.Lost()
 	storeMetrics(s.obs, db)
 	fresh := make([]byte, 32)
 	rand.Read(fresh)
@@ -199,6 +208,8 @@ func (s *Server) Run(ctx context.Context) error {
 		s.obs.Log.Info("ready", "domains", s.cfg.Domains, "version", Version)
 		select {
 		case <-ctx.Done():
+		case <-s.lost:
+			err = errors.New("the database is lost, see the log: this process cannot keep anything any more")
 		case err = <-s.failed:
 		}
 	}

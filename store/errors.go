@@ -12,6 +12,8 @@ var (
 	ErrFull = errors.New("storage full")
 	// ErrBusy: too much waits for the disk already. Nothing was kept; it is an ErrFull too.
 	ErrBusy = fullBecause("too much waits for the disk")
+	// ErrAway: the database cannot be reached. Nothing was kept; it is an ErrFull too.
+	ErrAway = fullBecause("the database cannot be reached")
 	// ErrClosed: the store is closed or closing.
 	ErrClosed = errors.New("store closed")
 	// ErrQuota: the owner has as much as it may have. Nothing was kept.

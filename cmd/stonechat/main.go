@@ -14,6 +14,9 @@ type commands struct {
 	Serve   serveCmd         `cmd:"" help:"Run the server."`
 	Ctl     ctlCmd           `cmd:"" help:"Administer a running server through its control socket."`
 	Chat    chatCmd          `cmd:"" help:"Talk in the terminal."`
+	Backup  backupCmd        `cmd:"" help:"Write everything into one file while the server runs, or verify such a file."`
+	Restore restoreCmd       `cmd:"" help:"Make a data folder of a backup."`
+	Migrate migrateCmd       `cmd:"" help:"Copy a stopped server's embedded database into PostgreSQL."`
 	Version kong.VersionFlag `help:"Show the version."`
 }
 

@@ -94,6 +94,7 @@ func (c *serveCmd) config() (config.Config, error) {
 			return cfg, err
 		}
 	}
+	fromEnvironment(&cfg)
 	if c.Local {
 		cfg.Local = true
 		if len(cfg.Domains) == 0 {

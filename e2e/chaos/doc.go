@@ -45,6 +45,20 @@
 // that forget a sync being caught, and the judge itself must find losses with
 // the server's store.synchronous = "off".
 //
+// # PostgreSQL
+//
+// The judges of kills also run with the data in a PostgreSQL server that they
+// start: our process is killed, the database server is, or both. While the
+// database server is away nothing may be refused that comes back in time, and
+// no connection may break.
+//
+// # Backups
+//
+// Backups are made under traffic, while the backup or the server is killed
+// now and then. Every one that was finished is restored and must hold all that
+// was acknowledged before it was begun; one that was not finished must not
+// stand under its name.
+//
 // # How to run
 //
 // Every judge is a Go test; its defaults are small enough for daily use:

@@ -101,6 +101,21 @@ func (l *Ledger) Resent(n int) {
 // Acked notes the acknowledgement of a message.
 func (l *Ledger) Acked(m Message) { l.update(m, func(r *record) { r.acked = true }) }
 
+// AckedNow lists the messages that are acknowledged at this moment.
+func (l *Ledger) AckedNow() []Message {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []Message
+	for t, list := range l.talks {
+		for i, r := range list {
+			if r.acked && !r.refused {
+				out = append(out, Message{t.from, t.to, i + 1})
+			}
+		}
+	}
+	return out
+}
+
 // Refused notes that a message came back as an error with a condition.
 func (l *Ledger) Refused(m Message, condition string) {
 	l.update(m, func(r *record) { r.refused = true })

@@ -54,7 +54,9 @@ type Options struct {
 	Dir     string // folder of everything; empty means a new temporary one, removed by Close
 	Limited bool   // with rate limits, as shipped; Stonechat only
 	Host    string // IP address that clients connect to, 127.0.0.1 when empty; Stonechat only
-	Extra   string // further lines of the server's own configuration language (Stonechat: whole tables)
+	// Postgres is the URL of a database that keeps everything instead of the embedded one; Stonechat only.
+	Postgres string
+	Extra    string // further lines of the server's own configuration language (Stonechat: whole tables)
 }
 
 // Server is one running server process. Methods may not be called at the same time.

@@ -42,7 +42,11 @@ func (stonechat) prepare(s *Server) error {
 }
 
 func (stonechat) command(s *Server) (*exec.Cmd, error) {
-	return exec.Command(s.options.Binary, "serve", "--config", filepath.Join(s.Dir, "stonechat.toml")), nil
+	cmd := exec.Command(s.options.Binary, "serve", "--config", filepath.Join(s.Dir, "stonechat.toml"))
+	if s.options.Postgres != "" {
+		cmd.Env = append(os.Environ(), "STONECHAT_POSTGRES="+s.options.Postgres)
+	}
+	return cmd, nil
 }
 
 // settle asks for readiness; accounts are imported into the running server over its control socket.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -12,12 +13,14 @@ import (
 	"testing"
 
 	"stonechat/e2e/peers"
+	"stonechat/store/storetest/pgtest"
 )
 
 var (
 	peerFlag      = flag.String("peer", env("PLAY_PEER", "stonechat"), "servers to perform on: stonechat, prosody, ejabberd, several with commas, or all")
 	transportFlag = flag.String("transport", env("PLAY_TRANSPORT", "starttls,websocket"), "starttls, tls (direct), websocket, several with commas, or all")
 	binaryFlag    = flag.String("stonechat", env("PLAY_STONECHAT", ""), "the stonechat program; empty means to build it")
+	storeFlag     = flag.String("store", env("PLAY_STORE", "sqlite"), "where Stonechat keeps everything: sqlite, postgres, or all")
 	folderFlag    = flag.String("plays", env("PLAY_FOLDER", "../plays"), "folder of the plays")
 )
 
@@ -28,6 +31,9 @@ func env(name, otherwise string) string {
 	return otherwise
 }
 
+// postgres is the database server of all plays.
+var postgres pgtest.Shared
+
 // TestMain lets more plays run side by side than there are processors: they mostly wait.
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -37,7 +43,12 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := postgres.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // TestPlays performs all plays.
@@ -48,7 +59,12 @@ func TestPlays(t *testing.T) {
 		kinds = []string{"stonechat", "prosody", "ejabberd"}
 	}
 	for _, kind := range kinds {
-		t.Run(kind, func(t *testing.T) { performAll(t, peers.Kind(kind), plays) })
+		if kind != string(peers.Stonechat) || *storeFlag != "postgres" {
+			t.Run(kind, func(t *testing.T) { performAll(t, peers.Kind(kind), plays, false) })
+		}
+		if kind == string(peers.Stonechat) && *storeFlag != "sqlite" {
+			t.Run(kind+"-postgres", func(t *testing.T) { performAll(t, peers.Kind(kind), plays, true) })
+		}
 	}
 }
 
@@ -87,7 +103,10 @@ func ways(kind peers.Kind) (all []Way) {
 }
 
 // performAll gives all plays with the same archive default one server, those with guests another, and those that restart it one each.
-func performAll(t *testing.T, kind peers.Kind, plays []*Play) {
+func performAll(t *testing.T, kind peers.Kind, plays []*Play, onPostgres bool) {
+	if onPostgres {
+		postgres.Server(t)
+	}
 	shared := map[string][]*Performance{}
 	for _, way := range ways(kind) {
 		for _, play := range plays {
@@ -98,7 +117,7 @@ func performAll(t *testing.T, kind peers.Kind, plays []*Play) {
 			p.Way = way
 			if play.Private {
 				t.Run(name(p), func(t *testing.T) {
-					perform(t, kind, p, start(t, kind, play.Archive, []*Performance{p}), true)
+					perform(t, kind, p, start(t, kind, play.Archive, []*Performance{p}, onPostgres), true)
 				})
 				continue
 			}
@@ -110,7 +129,7 @@ func performAll(t *testing.T, kind peers.Kind, plays []*Play) {
 		}
 	}
 	for archive, performances := range shared {
-		server := start(t, kind, performances[0].Play.Archive, performances)
+		server := start(t, kind, performances[0].Play.Archive, performances, onPostgres)
 		t.Run("archive-"+archive, func(t *testing.T) {
 			for _, p := range performances {
 				t.Run(name(p), func(t *testing.T) {
@@ -129,7 +148,7 @@ func name(p *Performance) string {
 	return string(p.Way) + "/" + short
 }
 
-func start(t *testing.T, kind peers.Kind, archive string, performances []*Performance) *peers.Server {
+func start(t *testing.T, kind peers.Kind, archive string, performances []*Performance, onPostgres bool) *peers.Server {
 	t.Helper()
 	options := peers.Options{Archive: archive}
 	var guestsTo []string
@@ -146,6 +165,9 @@ func start(t *testing.T, kind peers.Kind, archive string, performances []*Perfor
 	}
 	if kind == peers.Stonechat {
 		options.Binary = binary(t)
+	}
+	if onPostgres {
+		options.Postgres = postgres.Database(t)
 	}
 	return peers.Run(t, kind, options)
 }

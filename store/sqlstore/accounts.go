@@ -89,7 +89,7 @@ func (a accounts) Create(ctx context.Context, n store.NewAccount) (store.Account
 		return store.Account{}, err
 	}
 	var out store.Account
-	_, ticket := a.db.queue.put(op{size: sizeOf(&n)}, true, func(o *op, key store.Key) {
+	_, ticket := a.db.queueOf(nobody).put(op{size: sizeOf(&n)}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
 			id, err := create(w, &n, int64(key))
 			out = store.Account{
@@ -180,7 +180,7 @@ func orEmpty(b []byte) []byte {
 // SetCredentials implements store.Accounts.
 func (a accounts) SetCredentials(ctx context.Context, id store.Owner, c []store.Credential) error {
 	c = slices.Clone(c)
-	return a.db.queue.change(256*len(c), func(w *writer) error { return setCredentials(w, id, c) }).Wait(ctx)
+	return a.db.queueOf(nobody).change(256*len(c), func(w *writer) error { return setCredentials(w, id, c) }).Wait(ctx)
 }
 
 func setCredentials(w *writer, id store.Owner, c []store.Credential) error {
@@ -216,7 +216,7 @@ func (a accounts) SetDisabled(ctx context.Context, id store.Owner, disabled bool
 }
 
 func (a accounts) update(ctx context.Context, query string, id store.Owner, value any) error {
-	return a.db.queue.change(0, func(w *writer) error {
+	return a.db.queueOf(nobody).change(0, func(w *writer) error {
 		n, err := w.change(query, int64(id), value)
 		return errors.Join(err, notFoundUnless(err != nil || n > 0))
 	}).Wait(ctx)
@@ -224,7 +224,7 @@ func (a accounts) update(ctx context.Context, query string, id store.Owner, valu
 
 // Delete implements store.Accounts.
 func (a accounts) Delete(ctx context.Context, id store.Owner) error {
-	err := a.db.queue.change(0, func(w *writer) error { return deleteAccount(w, id) }).Wait(ctx)
+	err := a.db.queueOf(nobody).change(0, func(w *writer) error { return deleteAccount(w, id) }).Wait(ctx)
 	if err != nil {
 		return err
 	}
@@ -296,7 +296,7 @@ func (im *importing) flush(ctx context.Context) error {
 		size += sizeOf(&im.chunk[i])
 	}
 	var chunk store.Imported
-	_, ticket := im.db.queue.put(op{size: size}, true, func(o *op, key store.Key) {
+	_, ticket := im.db.queueOf(nobody).put(op{size: size}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
 			chunk = store.Imported{}
 			return im.pace.measure(func() error {

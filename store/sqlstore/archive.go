@@ -36,12 +36,12 @@ func (a archive) Append(e store.Entry) (store.Key, store.Ticket) {
 		row:  row{owner: e.Owner, peer: e.Peer, resource: e.Resource, flags: flags, origin: int64(e.Origin), stanza: stanza},
 		size: len(stanza) + len(e.Peer) + len(e.Resource),
 	}
-	return a.db.queue.put(o, true, nil)
+	return a.db.queueOf(e.Owner).put(o, true, nil)
 }
 
 // hide keeps a message outside the archive, with a place among its rows.
 func (a archive) hide(e store.Entry, stanza []byte) (store.Key, store.Ticket) {
-	return a.db.queue.put(op{size: len(stanza)}, true, func(o *op, key store.Key) {
+	return a.db.queueOf(e.Owner).put(op{size: len(stanza)}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
 			_, err := w.change("INSERT INTO offline_rows (owner, key, peer, resource, stanza) VALUES ($1, $2, $3, $4, $5)",
 				int64(e.Owner), int64(key), e.Peer, e.Resource, stanza)
@@ -104,7 +104,7 @@ func (a archive) Recent(ctx context.Context, owner store.Owner, since time.Time,
 
 // seen returns keys and origins in the wanted direction, from the order by owner and the tail alone.
 func (a archive) seen(ctx context.Context, c *choice) ([]store.Seen, error) {
-	tail := a.db.tail.view(c.owner)
+	tail := a.db.laneOf(c.owner).tail.view(c.owner)
 	var fromTail []store.Seen
 	for _, r := range tail.first(c, c.limit) {
 		fromTail = append(fromTail, store.Seen{Key: r.key, Origin: uint64(r.origin)})
@@ -164,8 +164,8 @@ func scanEach(rows *sql.Rows, f func(*sql.Rows) error) (err error) {
 	return errors.Join(err, rows.Err(), rows.Close())
 }
 
-// readTail fills the tail with the rows behind the horizon.
-func readTail(w *writer, t *tail) error {
+// readTails fills the tails with the rows behind their horizons.
+func (db *DB) readTails(w *writer, from store.Key) error {
 	const query = "SELECT key, owner, peer, resource, flags, origin FROM archive WHERE key > $1 ORDER BY key"
 	return w.query(query, func(v []driver.Value) error {
 		key, ok1 := v[0].(int64)
@@ -177,9 +177,13 @@ func readTail(w *writer, t *tail) error {
 		if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6) {
 			return errors.New("archive row of an unexpected type")
 		}
+		t := &db.laneOf(store.Owner(owner)).tail
+		if store.Key(key) <= t.horizon {
+			return nil
+		}
 		t.add([]op{{row: row{key: store.Key(key), owner: store.Owner(owner), peer: peer, resource: resource, flags: flags, origin: origin}}})
 		return nil
-	}, int64(t.horizon))
+	}, int64(from))
 }
 
 // Delivered implements store.Offline.
@@ -201,7 +205,7 @@ type offline struct{ db *DB }
 
 // SetDelivered implements store.Offline.
 func (o offline) SetDelivered(owner store.Owner, key store.Key) store.Ticket {
-	return o.db.queue.change(0, func(w *writer) error {
+	return o.db.queueOf(owner).change(0, func(w *writer) error {
 		_, err := w.change(`INSERT INTO offline_marks (owner, delivered) VALUES ($1, $2)
 			ON CONFLICT (owner) DO UPDATE SET delivered = excluded.delivered WHERE excluded.delivered > offline_marks.delivered`,
 			int64(owner), int64(key))

@@ -10,14 +10,40 @@ import (
 	"stonechat/store"
 	"stonechat/store/sqlstore"
 	"stonechat/store/storetest"
+	"stonechat/store/storetest/pgtest"
 	"stonechat/xmpp/jid"
 )
 
 var pageRows = flag.Int("archive-rows", 10_000, "rows of the archive that BenchmarkStore pages through; try 1000000")
 
 func BenchmarkStore(b *testing.B) {
-	storetest.Bench(b, func(t testing.TB, folder string, _ func() time.Time) storetest.Store {
-		db, err := sqlstore.Open(context.Background(), folder, sqlstore.Options{})
+	storetest.Bench(b, benched(sqlstore.Options{}), *pageRows)
+}
+
+// BenchmarkStoreOnPostgres does the same on a server that syncs. The processor time is that of this process alone.
+func BenchmarkStoreOnPostgres(b *testing.B) {
+	server, err := pgtest.Start("fsync = on")
+	if err != nil {
+		b.Skipf("THIS MACHINE LACKS: postgresql: %v", err)
+	}
+	defer func() {
+		if err := server.Close(); err != nil {
+			b.Error(err)
+		}
+	}()
+	storetest.Bench(b, func(t testing.TB, folder string, now func() time.Time) storetest.Store {
+		url, err := server.Database()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return benched(sqlstore.Options{Postgres: url})(t, folder, now)
+	}, *pageRows)
+}
+
+// benched opens stores that say what they did when they are closed.
+func benched(o sqlstore.Options) storetest.Open {
+	return func(t testing.TB, folder string, _ func() time.Time) storetest.Store {
+		db, err := sqlstore.Open(context.Background(), folder, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,7 +53,7 @@ func BenchmarkStore(b *testing.B) {
 				s.CommitTime/time.Duration(max(s.Commits, 1)), s.SlowestTime, s.WALPages)
 			return db.Close()
 		}}
-	}, *pageRows)
+	}
 }
 
 // BenchmarkRoster loads rosters of 100 contacts.

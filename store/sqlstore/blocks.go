@@ -46,7 +46,7 @@ func (b blocks) ChangeBlocked(owner store.Owner, c store.BlockChange) store.Tick
 	for _, j := range slices.Concat(c.Remove, c.Add) {
 		size += len(j.String()) + opOverhead
 	}
-	return b.db.queue.change(size, func(w *writer) error {
+	return b.db.queueOf(owner).change(size, func(w *writer) error {
 		if c.Clear {
 			if _, err := w.change("DELETE FROM blocks WHERE owner = $1", int64(owner)); err != nil {
 				return err

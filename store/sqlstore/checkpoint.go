@@ -45,6 +45,9 @@ func (c *checkpointer) close() error {
 
 // wrote is called by the commit loop after each commit.
 func (c *checkpointer) wrote(w *writer) {
+	if c == nil {
+		return
+	}
 	select {
 	case c.nudge <- struct{}{}:
 	default:

@@ -39,7 +39,7 @@ func noCircle() error { return fmt.Errorf("circle: %w", store.ErrNotFound) }
 
 // Make implements store.Circles.
 func (c circles) Make(ctx context.Context, domain, name string) error {
-	return c.db.queue.change(len(name), func(w *writer) error {
+	return c.db.queueOf(nobody).change(len(name), func(w *writer) error {
 		_, err := w.change("INSERT INTO circles (domain, name) VALUES ($1, $2) ON CONFLICT (domain, name) DO NOTHING", domain, name)
 		return err
 	}).Wait(ctx)
@@ -47,7 +47,7 @@ func (c circles) Make(ctx context.Context, domain, name string) error {
 
 // End implements store.Circles.
 func (c circles) End(ctx context.Context, domain, name string) error {
-	return c.db.queue.change(0, func(w *writer) error {
+	return c.db.queueOf(nobody).change(0, func(w *writer) error {
 		n, err := w.change("DELETE FROM circles WHERE domain = $1 AND name = $2", domain, name)
 		if err != nil || n == 0 {
 			if err == nil {
@@ -101,7 +101,7 @@ func (c circles) Members(ctx context.Context, domain, name string) ([]string, er
 
 // Join implements store.Circles.
 func (c circles) Join(ctx context.Context, domain, name string, owner store.Owner, limit int) error {
-	return c.db.queue.change(0, func(w *writer) error { return joinCircle(w, domain, name, owner, limit) }).Wait(ctx)
+	return c.db.queueOf(nobody).change(0, func(w *writer) error { return joinCircle(w, domain, name, owner, limit) }).Wait(ctx)
 }
 
 // joinCircle adds a member and has all rosters follow; limit zero: any number.
@@ -138,7 +138,7 @@ func tieAll(w *writer, domain, name string, owner store.Owner, dropped string) e
 
 // Part implements store.Circles.
 func (c circles) Part(ctx context.Context, domain, name string, owner store.Owner) error {
-	return c.db.queue.change(0, func(w *writer) error { return partCircle(w, domain, name, owner) }).Wait(ctx)
+	return c.db.queueOf(nobody).change(0, func(w *writer) error { return partCircle(w, domain, name, owner) }).Wait(ctx)
 }
 
 func partCircle(w *writer, domain, name string, owner store.Owner) error {
@@ -209,7 +209,7 @@ func (c circles) Ties(ctx context.Context, domain string, limit int) ([]store.Ti
 
 // Tied implements store.Circles.
 func (c circles) Tied(ctx context.Context, ties []store.Tie) error {
-	return c.db.queue.change(64*len(ties), func(w *writer) error {
+	return c.db.queueOf(nobody).change(64*len(ties), func(w *writer) error {
 		for i := range ties {
 			t := &ties[i]
 			_, err := w.change("DELETE FROM ties WHERE owner = $1 AND jid = $2 AND dropped = $3 AND wish = $4",

@@ -2,14 +2,22 @@ package sqlstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
 	"stonechat/store/sqlstore"
 	"stonechat/store/storetest"
 )
+
+// postgres is the server of all tests of this package.
+var postgres = &sqlstore.PostgresForTests
+
+// crashPostgres names the database of a child process that writes until it is killed.
+const crashPostgres = "STORETEST_CRASH_POSTGRES"
 
 // opener opens stores whose tail holds so many rows.
 func opener(o sqlstore.Options) storetest.Open {
@@ -25,6 +33,23 @@ func opener(o sqlstore.Options) storetest.Open {
 	}
 }
 
+// onPostgres opens stores in a database for each folder.
+func onPostgres(o sqlstore.Options) storetest.Open {
+	var mu sync.Mutex
+	urls := map[string]string{}
+	return func(t testing.TB, folder string, now func() time.Time) storetest.Store {
+		t.Helper()
+		mu.Lock()
+		if urls[folder] == "" {
+			urls[folder] = postgres.Database(t)
+		}
+		o := o
+		o.Postgres = urls[folder]
+		mu.Unlock()
+		return opener(o)(t, folder, now)
+	}
+}
+
 func TestContract(t *testing.T) {
 	// A short tail makes reads cross from the orders to the tail, in all proportions.
 	for name, tail := range map[string]int{"LongTail": 0, "ShortTail": 16, "NoTail": 1} {
@@ -32,14 +57,26 @@ func TestContract(t *testing.T) {
 	}
 }
 
+func TestContractOnPostgres(t *testing.T) {
+	postgres.Server(t)
+	for name, o := range map[string]sqlstore.Options{"LongTail": {}, "ShortTail": {Tail: 16}, "NoTail": {Tail: 1, Writers: 1}} {
+		t.Run(name, func(t *testing.T) { storetest.Run(t, onPostgres(o)) })
+	}
+}
+
 func TestMain(m *testing.M) {
 	folder := storetest.CrashFolder()
 	if folder == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		if err := postgres.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+		os.Exit(code)
 	}
-	db, err := sqlstore.Open(context.Background(), folder, sqlstore.Options{Tail: 500})
+	db, err := sqlstore.Open(context.Background(), folder, sqlstore.Options{Tail: 500, Postgres: os.Getenv(crashPostgres)})
 	if err == nil {
-		err = storetest.CrashWriter(db.Set)
+		err = errors.Join(storetest.CrashWriter(db.Set), db.Close())
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
@@ -47,4 +84,10 @@ func TestMain(m *testing.M) {
 
 func TestCrash(t *testing.T) {
 	storetest.Crash(t, opener(sqlstore.Options{Tail: 500}), 6)
+}
+
+func TestCrashOnPostgres(t *testing.T) {
+	url := postgres.Database(t)
+	t.Setenv(crashPostgres, url)
+	storetest.Crash(t, opener(sqlstore.Options{Tail: 500, Postgres: url}), 6)
 }

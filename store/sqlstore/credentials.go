@@ -35,7 +35,7 @@ func (c credentials) Shared(ctx context.Context, domain string) (by map[string]i
 
 // Add implements store.Credentials.
 func (c credentials) Add(ctx context.Context, id store.Owner, n store.Credential, under []byte) error {
-	return c.db.queue.change(256, func(w *writer) error {
+	return c.db.queueOf(nobody).change(256, func(w *writer) error {
 		if err := stillStored(w, id, under); err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ func (d devices) Tokens(ctx context.Context, owner store.Owner, device string) (
 // Enter implements store.Devices.
 func (d devices) Enter(owner store.Owner, e store.Login) store.Ticket {
 	size := 256 + len(e.Device.Name) + len(e.Device.Software)
-	return d.db.queue.change(size, func(w *writer) error {
+	return d.db.queueOf(nobody).change(size, func(w *writer) error {
 		// The account may be deleted meanwhile; rows without one would never be erased.
 		_, exists, err := w.number("SELECT id FROM accounts WHERE id = $1 AND disabled = 0", int64(owner))
 		if err != nil || !exists {
@@ -176,12 +176,12 @@ func putToken(w *writer, owner store.Owner, device string, t *store.Token) error
 
 // Revoke implements store.Devices.
 func (d devices) Revoke(ctx context.Context, owner store.Owner, device string) error {
-	return d.db.queue.change(0, func(w *writer) error { return forgetDevice(w, owner, device) }).Wait(ctx)
+	return d.db.queueOf(nobody).change(0, func(w *writer) error { return forgetDevice(w, owner, device) }).Wait(ctx)
 }
 
 // RevokeAll implements store.Devices.
 func (d devices) RevokeAll(ctx context.Context, owner store.Owner) error {
-	return d.db.queue.change(0, func(w *writer) error {
+	return d.db.queueOf(nobody).change(0, func(w *writer) error {
 		if _, err := w.change("DELETE FROM devices WHERE owner = $1", int64(owner)); err != nil {
 			return err
 		}

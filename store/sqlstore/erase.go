@@ -61,7 +61,7 @@ func (e *eraser) close() {
 
 // resume goes on with what an earlier process did not finish.
 func (e *eraser) resume() {
-	e.db.queue.change(0, func(w *writer) error {
+	e.db.queueOf(nobody).change(0, func(w *writer) error {
 		return w.query("SELECT owner FROM erasures", func(v []driver.Value) error {
 			if id, ok := v[0].(int64); ok {
 				e.begin(store.Owner(id))
@@ -148,12 +148,12 @@ var eraseRest = [...]string{
 
 func (e *eraser) everything(owner store.Owner) error {
 	// The orders are the way to the rows, so they must be whole.
-	if err := e.db.flush(e.ctx); err != nil {
+	if err := e.db.laneOf(owner).flush(e.ctx); err != nil {
 		return err
 	}
 	p := newPace(eraseRows)
 	for {
-		n, err := e.db.eraseChunk(e.ctx, &p, eraseSteps[:], func(rows int) []any { return []any{int64(owner), int64(rows)} })
+		n, err := e.db.eraseChunk(e.ctx, owner, &p, eraseSteps[:], func(rows int) []any { return []any{int64(owner), int64(rows)} })
 		if err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (e *eraser) everything(owner store.Owner) error {
 			break
 		}
 	}
-	return e.db.queue.change(0, func(w *writer) error {
+	return e.db.queueOf(owner).change(0, func(w *writer) error {
 		for _, query := range eraseRest {
 			if _, err := w.change(query, int64(owner)); err != nil {
 				return err
@@ -172,9 +172,9 @@ func (e *eraser) everything(owner store.Owner) error {
 }
 
 // eraseChunk runs the steps once in one transaction and returns how many rows the last one changed.
-func (db *DB) eraseChunk(ctx context.Context, p *pace, steps []string, args func(rows int) []any) (int64, error) {
+func (db *DB) eraseChunk(ctx context.Context, owner store.Owner, p *pace, steps []string, args func(rows int) []any) (int64, error) {
 	var n int64
-	err := db.queue.change(0, func(w *writer) error {
+	err := db.queueOf(owner).change(0, func(w *writer) error {
 		a := args(p.n)
 		return p.measure(func() error {
 			for _, query := range steps {
@@ -194,8 +194,12 @@ func (db *DB) eraseChunk(ctx context.Context, p *pace, steps []string, args func
 
 // flush waits until the orders hold everything that was appended before the call.
 func (db *DB) flush(ctx context.Context) error {
-	_, ticket := db.queue.put(op{flush: true}, false, nil)
-	return ticket.Wait(ctx)
+	for _, l := range db.lanes {
+		if err := l.flush(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // The steps of erasing what is old. $1 is a key that is kept; a subquery finds how far $2 rows reach.
@@ -209,15 +213,15 @@ var expireSteps = [...]string{
 
 // Expire implements store.Archive.
 func (a archive) Expire(ctx context.Context, before time.Time) (int64, error) {
+	// Rows that come from now on may not be in the orders, so they stay, even when before lies in the future.
+	kept := min(store.KeyAt(before), a.db.keys.newest()+1)
 	if err := a.db.flush(ctx); err != nil {
 		return 0, err
 	}
-	// Rows that came since are behind the horizon and stay, even when before lies in the future.
-	kept := min(store.KeyAt(before), a.db.tail.reached()+1)
 	p := newPace(eraseRows)
 	var total int64
 	for {
-		n, err := a.db.eraseChunk(ctx, &p, expireSteps[:], func(rows int) []any { return []any{int64(kept), int64(rows)} })
+		n, err := a.db.eraseChunk(ctx, nobody, &p, expireSteps[:], func(rows int) []any { return []any{int64(kept), int64(rows)} })
 		total += n
 		if err != nil || n == 0 {
 			return total, err

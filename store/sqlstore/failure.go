@@ -17,10 +17,14 @@ const (
 	failedOp   failure = iota // this operation is wrong; others may go on
 	failedDisk                // the disk is full or cannot be written: the whole commit failed, try again later
 	failedConn                // the connection is in doubt: the whole commit failed, open a new one
+	failedRace                // another transaction stood in the way: the whole commit failed, try again at once
 )
 
 // classify tells the kinds apart and gives the error a name that callers know.
 func classify(err error) (failure, error) {
+	if kind, named, ok := classifyPostgres(err); ok {
+		return kind, named
+	}
 	var se *sqlite.Error
 	if !errors.As(err, &se) {
 		return failedOp, err

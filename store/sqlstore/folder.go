@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -24,6 +25,21 @@ func makeFolder(folder string) error {
 		return err
 	}
 	return syncFolderOf(abs)
+}
+
+// migratedName is what a database is called whose data went to PostgreSQL.
+const migratedName = fileName + ".migrated"
+
+// refuseMigrated refuses to begin anew where the data has gone to PostgreSQL: that would be a server without accounts.
+func refuseMigrated(path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return nil
+	}
+	migrated := filepath.Join(filepath.Dir(path), migratedName)
+	if _, err := os.Lstat(migrated); err != nil {
+		return nil
+	}
+	return fmt.Errorf("the data went to PostgreSQL: set store.postgres. To go back to what it was before, rename %s to %s", migrated, path)
 }
 
 // createFile makes an empty file that only we can read; the log files of the database inherit that.

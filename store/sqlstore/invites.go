@@ -49,7 +49,7 @@ func (v invites) Put(i store.Invite) store.Ticket {
 		return store.Settled(err)
 	}
 	now := v.db.options.Now().UnixMicro()
-	return v.db.queue.change(len(i.Label)+len(circles), func(w *writer) error {
+	return v.db.queueOf(nobody).change(len(i.Label)+len(circles), func(w *writer) error {
 		if i.Name != "" && i.Kind == store.InviteAccount {
 			if _, taken, err := w.number(selectReserved, i.Domain, i.Name, now, i.Hash); err != nil || taken {
 				return conflictIf(taken, err)
@@ -105,7 +105,7 @@ func (v invites) List(ctx context.Context, domain string, owner store.Owner, lim
 
 // Revoke implements store.Invites.
 func (v invites) Revoke(ctx context.Context, domain, id string, owner store.Owner) error {
-	return v.db.queue.change(0, func(w *writer) error {
+	return v.db.queueOf(nobody).change(0, func(w *writer) error {
 		n, err := w.change("DELETE FROM invites WHERE domain = $1 AND id = $2 AND (owner = $3 OR $4 = 1)", domain, id, int64(owner), truth(owner == store.Everybody))
 		if err == nil && n == 0 {
 			err = noInvite()
@@ -117,7 +117,7 @@ func (v invites) Revoke(ctx context.Context, domain, id string, owner store.Owne
 // Use implements store.Invites.
 func (v invites) Use(owner store.Owner, hash string) (*bool, store.Ticket) {
 	used := new(bool)
-	return used, v.db.queue.change(0, func(w *writer) error {
+	return used, v.db.queueOf(nobody).change(0, func(w *writer) error {
 		n, err := w.change("UPDATE invites SET used = used + 1 WHERE hash = $1 AND owner = $2 AND befriend = 1 AND kind <> 'reset' AND used < uses", hash, int64(owner))
 		*used = n > 0
 		return err
@@ -132,7 +132,7 @@ func (v invites) Register(ctx context.Context, r store.Registration) (store.Acco
 	}
 	now := v.db.options.Now().UnixMicro()
 	var out store.Account
-	_, ticket := v.db.queue.put(op{size: sizeOf(&r.NewAccount)}, true, func(o *op, key store.Key) {
+	_, ticket := v.db.queueOf(nobody).put(op{size: sizeOf(&r.NewAccount)}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) (err error) {
 			out, err = register(w, r, int64(key), now)
 			return err
@@ -246,7 +246,7 @@ func makerOf(w *writer, id int64) (c store.Contact, ok bool, err error) {
 // Reset implements store.Invites.
 func (v invites) Reset(ctx context.Context, hash string, c []store.Credential) error {
 	c = slices.Clone(c)
-	return v.db.queue.change(256*len(c), func(w *writer) error {
+	return v.db.queueOf(nobody).change(256*len(c), func(w *writer) error {
 		owner, found, err := w.number("SELECT owner FROM invites WHERE hash = $1 AND kind = 'reset' AND used < uses", hash)
 		if err != nil || !found {
 			return errors.Join(err, notFoundUnless(err != nil))
@@ -262,7 +262,7 @@ func (v invites) Reset(ctx context.Context, hash string, c []store.Credential) e
 // Expire implements store.Invites.
 func (v invites) Expire(ctx context.Context, before time.Time) (int64, error) {
 	var n int64
-	err := v.db.queue.change(0, func(w *writer) (err error) {
+	err := v.db.queueOf(nobody).change(0, func(w *writer) (err error) {
 		if _, err = w.change("DELETE FROM held_names WHERE until < $1", before.UnixMicro()); err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func (a activity) LastSeen(ctx context.Context, owner store.Owner) (store.LastSe
 
 // SetLastSeen implements store.Activity.
 func (a activity) SetLastSeen(owner store.Owner, at time.Time, status string) store.Ticket {
-	return a.db.queue.change(len(status), func(w *writer) error {
+	return a.db.queueOf(owner).change(len(status), func(w *writer) error {
 		_, err := w.change(`INSERT INTO last_seen (owner, at, status, shown) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (owner) DO UPDATE SET at = excluded.at, status = excluded.status`,
 			int64(owner), at.UnixMicro(), status, string(store.ShownToContacts))
@@ -39,7 +39,7 @@ func (a activity) SetLastSeen(owner store.Owner, at time.Time, status string) st
 
 // ShowLastSeen implements store.Activity.
 func (a activity) ShowLastSeen(owner store.Owner, to store.ShownTo) store.Ticket {
-	return a.db.queue.change(0, func(w *writer) error {
+	return a.db.queueOf(owner).change(0, func(w *writer) error {
 		_, err := w.change(`INSERT INTO last_seen (owner, at, status, shown) VALUES ($1, 0, '', $2)
 			ON CONFLICT (owner) DO UPDATE SET shown = excluded.shown`, int64(owner), string(to))
 		return err

@@ -22,7 +22,7 @@ const (
 // Leave implements store.Leavers.
 func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 	id := int64(owner)
-	_, ticket := l.db.queue.put(op{}, true, func(o *op, key store.Key) {
+	_, ticket := l.db.queueOf(nobody).put(op{}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
 			n, err := w.change("UPDATE accounts SET disabled = 3 WHERE id = $1 AND disabled <> 3", id)
 			if err != nil || n == 0 {
@@ -69,7 +69,7 @@ func (l leavers) Approve(ctx context.Context, owner store.Owner) error {
 
 // change runs statements of which the first must find its account.
 func (l leavers) change(ctx context.Context, owner store.Owner, queries ...string) error {
-	return l.db.queue.change(0, func(w *writer) error {
+	return l.db.queueOf(nobody).change(0, func(w *writer) error {
 		for i, query := range queries {
 			n, err := w.change(query, int64(owner))
 			if err != nil || (i == 0 && n == 0) {
@@ -110,7 +110,7 @@ func (l leavers) Waiting(ctx context.Context, domain string, limit int) ([]store
 
 // Erase implements store.Leavers.
 func (l leavers) Erase(ctx context.Context, owner store.Owner, hold time.Time) error {
-	err := l.db.queue.change(0, func(w *writer) error {
+	err := l.db.queueOf(nobody).change(0, func(w *writer) error {
 		hash := ""
 		err := w.query("SELECT domain, local FROM accounts WHERE id = $1", func(row []driver.Value) error {
 			domain, _ := row[0].(string)

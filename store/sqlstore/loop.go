@@ -1,32 +1,30 @@
 package sqlstore
 
 import (
-	"database/sql/driver"
-	"math"
 	"time"
 
 	"stonechat/store"
 )
 
 const (
-	maxBatch    = 1024                   // operations of one commit
-	tailIdle    = 2 * time.Second        // after so long without work the tail enters the orders
-	retryAfter  = 250 * time.Millisecond // pause after a failure of the loop's own work
-	insertLarge = 64                     // rows of the large archive insert
-	insertSmall = 8                      // rows of the small one
+	maxBatch   = 1024                   // operations of one commit
+	tailIdle   = 2 * time.Second        // after so long without work the tail enters the orders
+	retryAfter = 250 * time.Millisecond // pause after a failure of the loop's own work
 )
 
-// loop is the commit loop. It alone uses the writer.
+// loop is the commit loop of a lane. It alone uses its writer.
 type loop struct {
-	db      *DB
-	w       *writer // nil when it has to be opened again
-	batch   []op
-	errs    []error
-	args    []driver.NamedValue
-	order   ordering
-	flushes []flush // who waits for the horizon
-	began   time.Time
-	held    bool // the last move into the orders failed: wait before the next
+	db       *DB
+	lane     *lane
+	w        *writer // nil when it has to be opened again
+	in       inserter
+	batch    []op
+	errs     []error
+	order    ordering
+	flushes  []flush // who waits for the horizon
+	began    time.Time
+	closeErr error // of closing the writer; read when the loop has ended
+	held     bool  // the last move into the orders failed: wait before the next
 }
 
 // flush is a promise to be fulfilled when the horizon reaches a key.
@@ -43,10 +41,9 @@ type outcome struct {
 
 // run works until the queue is closed and empty.
 func (l *loop) run() {
-	defer close(l.db.outcomes)
 	for {
 		var closed bool
-		l.batch, closed = l.db.queue.take(l.batch, maxBatch)
+		l.batch, closed = l.lane.queue.take(l.batch, maxBatch)
 		switch {
 		case closed:
 			l.end()
@@ -63,36 +60,36 @@ func (l *loop) run() {
 
 // sleep waits for work. A lonely operation gets a moment's company: the other party's copy of a message comes some microseconds later.
 func (l *loop) sleep() {
-	_, waiting := l.db.tail.sizes()
+	_, waiting := l.lane.tail.sizes()
 	after := tailIdle
 	if l.held {
 		after = retryAfter
 	} else if waiting == 0 {
-		after = math.MaxInt64
+		after = l.db.options.follow
 	}
 	alarm := time.NewTimer(after)
 	defer alarm.Stop()
 	select {
-	case <-l.db.queue.wake:
+	case <-l.lane.queue.wake:
 	case <-alarm.C:
-		if !l.held && waiting > 0 {
+		switch {
+		case l.held:
+			l.held = false
+		case waiting > 0:
 			l.startOrdering()
+		default:
+			l.follow()
 		}
-		l.held = false
 		return
 	}
-	if n, _ := l.db.queue.length(); n == 1 {
+	if n, _ := l.lane.queue.length(); n == 1 {
 		pause()
 	}
 }
 
 // orderOnly moves a chunk of the tail when nobody else wants anything.
 func (l *loop) orderOnly() {
-	err := l.ensure()
-	if err == nil {
-		err = l.transaction(nil)
-	}
-	if err != nil {
+	if err := l.transaction(nil); err != nil {
 		l.failed(err)
 		l.held = true
 		return
@@ -106,7 +103,7 @@ func (l *loop) ensure() error {
 	if l.w != nil {
 		return nil
 	}
-	w, err := openWriter(l.db.writerDSN())
+	w, err := l.db.base.lane(l.lane.id)
 	if err != nil {
 		return err
 	}
@@ -118,12 +115,9 @@ func (l *loop) ensure() error {
 func (l *loop) commit() {
 	l.began = time.Now()
 	l.errs = append(l.errs[:0], make([]error, len(l.batch))...)
-	err := l.ensure()
-	if err == nil {
-		err = l.transaction(l.batch)
-		if kind, _ := classify(err); err != nil && kind == failedOp {
-			err = l.oneByOne()
-		}
+	err := l.transaction(l.batch)
+	if kind, _ := classify(err); err != nil && kind == failedOp {
+		err = l.oneByOne()
 	}
 	if err != nil {
 		named := l.failed(err)
@@ -138,31 +132,23 @@ func (l *loop) commit() {
 func (l *loop) failed(err error) error {
 	kind, named := classify(err)
 	l.db.counters.update(func(s *Stats) { s.Failures++ })
-	if kind != failedDisk && l.w != nil {
-		if closeErr := l.w.close(); closeErr != nil {
-			named = err
-		}
-		l.w = nil
+	if kind != failedDisk {
+		l.drop()
 	}
 	return named
 }
 
 // transaction runs ops, and a chunk of the tail's way into the orders, as one transaction. After an error nothing of it remains.
 func (l *loop) transaction(ops []op) error {
-	l.w.rows = 0
-	if err := l.w.begin(); err != nil {
-		return err
-	}
-	err := l.runAll(ops)
 	var moved int
-	if err == nil {
-		moved, err = l.order.chunk(l.w, &l.db.inserts, len(ops))
-	}
-	if err == nil {
-		err = l.w.commit()
-	}
+	err := l.transact(func() error {
+		err := l.runAll(ops)
+		if err == nil {
+			moved, err = l.order.chunk(l.w, l.in, l.lane.id, len(ops))
+		}
+		return err
+	})
 	if err != nil {
-		l.w.rollback()
 		return err
 	}
 	l.order.done(moved)
@@ -188,7 +174,7 @@ func (l *loop) runAll(ops []op) error {
 			for i+n < len(ops) && ops[i+n].run == nil && !ops[i+n].flush {
 				n++
 			}
-			if err := l.insertRows(ops[i : i+n]); err != nil {
+			if err := l.in.archive(l.w, ops[i:i+n]); err != nil {
 				return err
 			}
 			i += n
@@ -197,52 +183,20 @@ func (l *loop) runAll(ops []op) error {
 	return nil
 }
 
-// insertRows adds archive rows.
-func (l *loop) insertRows(ops []op) error {
-	const columns = 7
-	for len(ops) > 0 {
-		n := 1
-		if len(ops) >= insertLarge {
-			n = insertLarge
-		} else if len(ops) >= insertSmall {
-			n = insertSmall
-		}
-		l.args = l.args[:0]
-		for i := range ops[:n] {
-			r := &ops[i].row
-			for _, v := range [columns]driver.Value{int64(r.key), int64(r.owner), r.peer, r.resource, r.flags, r.origin, r.stanza} {
-				l.args = append(l.args, driver.NamedValue{Ordinal: len(l.args) + 1, Value: v})
-			}
-		}
-		if _, err := l.w.execNamed(l.db.inserts.archive[n], l.args); err != nil {
-			return err
-		}
-		ops = ops[n:]
-	}
-	return nil
-}
-
 // oneByOne runs the batch again after one of its operations failed, each under a savepoint, so that only the guilty ones fail. An error
 // returned means that the whole commit failed.
 func (l *loop) oneByOne() error {
-	l.w.rows = 0
-	if err := l.w.begin(); err != nil {
-		return err
-	}
-	for i := range l.batch {
-		err := l.underSavepoint(l.batch[i : i+1])
-		kind, named := classify(err)
-		if err != nil && kind != failedOp {
-			l.w.rollback()
-			return err
+	return l.transact(func() error {
+		for i := range l.batch {
+			err := l.underSavepoint(l.batch[i : i+1])
+			kind, named := classify(err)
+			if err != nil && kind != failedOp {
+				return err
+			}
+			l.errs[i] = named
 		}
-		l.errs[i] = named
-	}
-	if err := l.w.commit(); err != nil {
-		l.w.rollback()
-		return err
-	}
-	return nil
+		return nil
+	})
 }
 
 func (l *loop) underSavepoint(one []op) error {
@@ -250,16 +204,19 @@ func (l *loop) underSavepoint(one []op) error {
 		return err
 	}
 	opErr := l.runAll(one)
-	if opErr != nil {
-		if kind, _ := classify(opErr); kind != failedOp {
-			return opErr
-		}
-		if _, err := l.w.exec("ROLLBACK TO op"); err != nil {
-			return err
+	if opErr == nil {
+		// PostgreSQL refuses this when the operation has overlooked an error of one of its statements.
+		if _, opErr = l.w.exec("RELEASE op"); opErr == nil {
+			return nil
 		}
 	}
-	if _, err := l.w.exec("RELEASE op"); err != nil {
-		return err
+	if kind, _ := classify(opErr); kind != failedOp {
+		return opErr
+	}
+	for _, query := range [...]string{"ROLLBACK TO op", "RELEASE op"} {
+		if _, err := l.w.exec(query); err != nil {
+			return err
+		}
 	}
 	return opErr
 }
@@ -274,13 +231,13 @@ func (l *loop) settle(committed bool) {
 		if l.errs[i] != nil {
 			failed++
 		} else if o.flush {
-			l.flushes = append(l.flushes, flush{l.db.tail.newest(), o.promise})
+			l.flushes = append(l.flushes, flush{l.lane.tail.newest(), o.promise})
 			continue
 		}
 		out = append(out, outcome{o.promise, l.errs[i]})
 	}
 	l.count(rows, failed, committed)
-	l.db.queue.release(l.batch)
+	l.lane.queue.release(l.batch)
 	clear(l.batch)
 	l.db.outcomes <- out
 	l.afterOrdering()
@@ -296,7 +253,7 @@ func (l *loop) showRows(committed bool) int {
 			n++
 		}
 		if n > 0 {
-			l.db.tail.add(l.batch[i : i+n])
+			l.lane.tail.add(l.batch[i : i+n])
 		}
 		rows += n
 		i += n + 1
@@ -330,16 +287,16 @@ func (l *loop) count(rows, failed int, committed bool) {
 // afterOrdering starts moving the tail when it is long enough or somebody waits for it, and fulfils promises that wait for the horizon.
 func (l *loop) afterOrdering() {
 	if l.order.finished() {
-		l.db.tail.thaw()
+		l.lane.tail.thaw()
 		l.order = ordering{}
 	}
 	if l.order.active() {
 		return
 	}
-	_, waiting := l.db.tail.sizes()
+	_, waiting := l.lane.tail.sizes()
 	kept := l.flushes[:0]
 	for _, f := range l.flushes {
-		if waiting == 0 || f.to <= l.db.tail.reached() {
+		if waiting == 0 || f.to <= l.lane.tail.reached() {
 			f.promise.Settle(nil)
 			continue
 		}
@@ -351,10 +308,27 @@ func (l *loop) afterOrdering() {
 	}
 }
 
+// follow moves the horizon of a lane that has nothing to do behind those of the others: a start reads all rows behind the lowest one.
+func (l *loop) follow() {
+	to, ok := l.lane.queue.passed()
+	if !ok || l.order.active() || to <= l.lane.tail.reached() {
+		return
+	}
+	err := l.transact(func() error {
+		_, err := l.w.exec("UPDATE archive_state SET indexed = $1 WHERE id = $2", int64(to), l.lane.id)
+		return err
+	})
+	if err != nil {
+		l.failed(err)
+		return
+	}
+	l.lane.tail.follow(to)
+}
+
 // startOrdering freezes the tail.
 func (l *loop) startOrdering() {
 	if !l.order.active() {
-		l.order = newOrdering(l.db.tail.freeze())
+		l.order = newOrdering(l.lane.tail.freeze())
 	}
 }
 
@@ -364,7 +338,7 @@ func (l *loop) end() {
 		f.promise.Settle(store.ErrClosed)
 	}
 	if l.w != nil {
-		l.db.writerErr = l.w.close()
+		l.closeErr = l.w.close()
 	}
 }
 

@@ -29,7 +29,7 @@ func openTest(t testing.TB, o Options) *DB {
 func stall(t testing.TB, db *DB) (release func()) {
 	t.Helper()
 	reached, gate := make(chan struct{}), make(chan struct{})
-	ticket := db.queue.change(0, func(*writer) error {
+	ticket := db.queueOf(nobody).change(0, func(*writer) error {
 		close(reached)
 		<-gate
 		return nil
@@ -51,13 +51,13 @@ func TestFailingOperationFailsAlone(t *testing.T) {
 	db := openTest(t, Options{})
 	release := stall(t, db)
 	key1, first := db.Archive.Append(message(1, 10))
-	half := db.queue.change(0, func(w *writer) error {
+	half := db.queueOf(nobody).change(0, func(w *writer) error {
 		if _, err := w.change("INSERT INTO secrets (name, value) VALUES ('half', $1)", []byte{1}); err != nil {
 			return err
 		}
 		return store.ErrConflict
 	})
-	broken := db.queue.change(0, func(w *writer) error {
+	broken := db.queueOf(nobody).change(0, func(w *writer) error {
 		_, err := w.change("INSERT INTO archive_state (id, indexed) VALUES (1, 0)")
 		return err
 	})
@@ -85,7 +85,7 @@ func TestFailingOperationFailsAlone(t *testing.T) {
 func pragma(t testing.TB, db *DB, text string) int64 {
 	t.Helper()
 	var n int64
-	err := db.queue.change(0, func(w *writer) (err error) {
+	err := db.queueOf(nobody).change(0, func(w *writer) (err error) {
 		n, _, err = w.number("PRAGMA " + text)
 		return err
 	}).Wait(context.Background())
@@ -141,7 +141,7 @@ func TestConnectionInDoubtIsReplaced(t *testing.T) {
 	ctx := context.Background()
 	var first, second *writer
 	// A checkpoint within a transaction is refused as locked, which stands for every failure that puts the connection in doubt.
-	bad := db.queue.change(0, func(w *writer) error {
+	bad := db.queueOf(nobody).change(0, func(w *writer) error {
 		first = w
 		_, err := w.exec("PRAGMA wal_checkpoint(FULL)")
 		return err
@@ -149,7 +149,7 @@ func TestConnectionInDoubtIsReplaced(t *testing.T) {
 	if err := bad.Wait(ctx); err == nil {
 		t.Fatal("no failure")
 	}
-	if err := db.queue.change(0, func(w *writer) error { second = w; return nil }).Wait(ctx); err != nil {
+	if err := db.queueOf(nobody).change(0, func(w *writer) error { second = w; return nil }).Wait(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if first == second {

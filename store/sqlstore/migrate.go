@@ -1,8 +1,6 @@
 package sqlstore
 
 import (
-	"context"
-	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -15,6 +13,8 @@ import (
 
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
+
+const createVersion = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"
 
 // migration is one step of the schema.
 type migration struct {
@@ -46,14 +46,13 @@ func migrations(files fs.FS) ([]migration, error) {
 	return steps, nil
 }
 
-// migrate brings the schema to the newest version. Each step is a transaction. A database with data in it is copied aside first, to
-// path.before-N, where N is the version that it leaves.
-func migrate(w *writer, d dialect, files fs.FS, path string) error {
+// migrate brings the schema to the newest version. Each step is a transaction. Data that is there is put aside first by the given function.
+func migrate(w *writer, d dialect, files fs.FS, aside func(w *writer, version int64) error) error {
 	steps, err := migrations(files)
 	if err != nil {
 		return err
 	}
-	if _, err := w.exec("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"); err != nil {
+	if _, err := w.exec(createVersion); err != nil {
 		return err
 	}
 	have, _, err := w.number("SELECT MAX(version) FROM schema_version")
@@ -68,7 +67,7 @@ func migrate(w *writer, d dialect, files fs.FS, path string) error {
 		return nil
 	}
 	if have > 0 {
-		if err := copyAside(w, fmt.Sprintf("%s.before-%d", path, have+1)); err != nil {
+		if err := aside(w, have+1); err != nil {
 			return fmt.Errorf("copy before migration: %w", err)
 		}
 	}
@@ -78,6 +77,11 @@ func migrate(w *writer, d dialect, files fs.FS, path string) error {
 		}
 	}
 	return nil
+}
+
+// aside copies the database to path.before-N, where N is the step that would change it.
+func (f sqliteFile) aside(w *writer, step int64) error {
+	return copyAside(w, fmt.Sprintf("%s.before-%d", f.path, step))
 }
 
 // copyAside writes a consistent copy of the database and makes it durable. A copy of an earlier, failed try is replaced.
@@ -96,29 +100,14 @@ func copyAside(w *writer, to string) error {
 }
 
 func (m migration) apply(w *writer, d dialect) error {
-	if err := w.begin(); err != nil {
-		return err
-	}
-	if err := m.run(w, d); err != nil {
-		w.rollback()
-		return err
-	}
-	return w.commit()
+	return w.within(func() error { return m.run(w, d) })
 }
 
+// run takes the step within the open transaction.
 func (m migration) run(w *writer, d dialect) error {
-	s, err := w.conn.Prepare(d.words.Replace(m.text))
-	if err != nil {
+	if err := w.script(d.words.Replace(m.text)); err != nil {
 		return err
 	}
-	ex, ok := s.(driver.StmtExecContext)
-	if !ok {
-		return errors.New("driver without StmtExecContext")
-	}
-	_, err = ex.ExecContext(context.Background(), nil)
-	if err = errors.Join(err, s.Close()); err != nil {
-		return err
-	}
-	_, err = w.exec("INSERT INTO schema_version (version) VALUES ($1)", m.version)
+	_, err := w.exec("INSERT INTO schema_version (version) VALUES ($1)", m.version)
 	return err
 }

@@ -8,10 +8,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
+	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
@@ -41,51 +41,98 @@ type Options struct {
 	ReaderCacheKiB int // the same for each reader; default 1 MiB
 	Readers        int // connections for reading; default 3
 	QueueBytes     int // what may wait for the disk; default 64 MiB
-	Tail           int // archive rows in memory before they enter the orders; default 16384
+	Tail           int // archive rows of a lane in memory before they enter the orders; default 16384
+
+	Postgres string        // URL of a PostgreSQL database that keeps everything instead of a file in the folder; a secret
+	Writers  int           // commit loops; default 4 on PostgreSQL, where the number may change from start to start; always 1 on SQLite
+	Patience time.Duration // how long a commit waits for a PostgreSQL that is away before it fails; default 5 s
+	Log      *slog.Logger  // what people should know of the database's connections; default silence
+
+	follow time.Duration // how often the horizon of an idle lane follows the others
 }
 
 func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	writers, readers := 1, 3
+	if o.Postgres != "" {
+		writers, readers = postgresLanes, postgresReads
+		if o.Patience <= 0 {
+			o.Patience = patience
+		}
+	} else {
+		o.Writers, o.Patience = 0, 0 // a file has one writer, and is either there or not
+	}
 	for _, d := range []struct {
 		field *int
 		value int
-	}{{&o.WriterCacheKiB, 8 << 10}, {&o.ReaderCacheKiB, 1 << 10}, {&o.Readers, 3}, {&o.QueueBytes, 64 << 20}, {&o.Tail, 16384}} {
+	}{
+		{&o.WriterCacheKiB, 8 << 10},
+		{&o.ReaderCacheKiB, 1 << 10},
+		{&o.Readers, readers},
+		{&o.QueueBytes, 64 << 20},
+		{&o.Tail, 16384},
+		{&o.Writers, writers},
+	} {
 		if *d.field <= 0 {
 			*d.field = d.value
 		}
 	}
+	if o.follow <= 0 {
+		o.follow = time.Minute
+	}
+	if o.Writers == 1 {
+		o.follow = math.MaxInt64
+	}
 	return o
+}
+
+// database is where everything is kept: a file of SQLite, or PostgreSQL.
+type database interface {
+	// start opens a session for migrations and for what must be read before the first commit.
+	start(ctx context.Context) (*writer, error)
+	// aside keeps a copy of the data before a migration leaves this version of the schema.
+	aside(w *writer, version int64) error
+	// lane opens the session of a commit loop.
+	lane(id int64) (*writer, error)
+	// reads opens the pool for reading.
+	reads() (*sql.DB, error)
+	// about describes it for people, without secrets.
+	about() string
+	close() error
 }
 
 // DB is the open store. The domains are the fields of the embedded Set.
 type DB struct {
 	store.Set
-	options Options
-	path    string
-	lock    *os.File
-	dialect dialect
-	inserts inserts
-	ids     cipher.Block
+	options  Options
+	base     database
+	path     string // of the file, also where it is not used
+	lock     *os.File
+	dialect  dialect
+	ids      cipher.Block
+	warnings []string
 
-	queue      queue
-	tail       tail
+	keys       keys
+	lanes      []*lane
 	reads      *reads
-	checkpoint *checkpointer
+	checkpoint *checkpointer // nil on PostgreSQL
 	eraser     *eraser
 	counters   counters
+	lost       <-chan struct{} // see Lost
 
 	outcomes     chan []outcome
 	freeOutcomes chan []outcome
+	closing      chan struct{} // nobody waits for a database any more
 	running      sync.WaitGroup
 	closeOnce    sync.Once
-	writerErr    error // of closing the writer; read after running
+	loops        []*loop
 	closeErr     error
 }
 
-// Open opens the store in folder, making both if needed and bringing an older schema up to date. A folder that another process has open
-// is refused, as is a schema newer than this program.
+// Open opens the store in folder, making both if needed and bringing an older schema up to date. With Options.Postgres the data is there,
+// and the folder only locked. A folder or database that another process has open is refused, as is a schema newer than this program.
 func Open(ctx context.Context, folder string, o Options) (*DB, error) {
 	if err := makeFolder(folder); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -94,64 +141,123 @@ func Open(ctx context.Context, folder string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{options: o.withDefaults(), path: filepath.Join(folder, fileName), lock: lock, dialect: sqliteDialect()}
-	w, err := db.start(ctx)
-	if err == nil {
-		db.work(w)
-		db.eraser.resume()
-		return db, nil
+	db := &DB{options: o.withDefaults(), path: filepath.Join(folder, fileName), lock: lock, closing: make(chan struct{})}
+	if err := db.start(ctx); err != nil {
+		where := db.path
+		if o.Postgres != "" {
+			where = "the PostgreSQL database"
+		}
+		return nil, errors.Join(fmt.Errorf("open %s: %w", where, err), db.giveUp(), lock.Close())
 	}
-	if w != nil {
-		err = errors.Join(err, w.close())
-	}
-	if db.checkpoint != nil {
-		err = errors.Join(err, db.checkpoint.close())
-	}
-	if db.reads != nil {
-		err = errors.Join(err, db.reads.close())
-	}
-	return nil, errors.Join(fmt.Errorf("open %s: %w", db.path, err), lock.Close())
+	db.work()
+	db.eraser.resume()
+	return db, nil
 }
 
-// start opens connections and reads what has to be in memory. The writer is returned also with an error.
-func (db *DB) start(ctx context.Context) (*writer, error) {
-	if err := createFile(db.path); err != nil {
-		return nil, err
+// connect chooses the database.
+func (db *DB) connect(ctx context.Context) error {
+	if db.options.Postgres == "" {
+		db.base, db.dialect = sqliteFile{db.path, db.options}, sqliteDialect()
+		return nil
 	}
-	w, err := openWriter(db.writerDSN())
+	p, err := openPostgres(ctx, db.options)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := migrate(w, db.dialect, migrationFiles, db.path); err != nil {
-		return w, err
+	db.base, db.dialect, db.lost, db.warnings = p, postgresDialect(), p.owner.lost, p.warnings
+	if _, err := os.Stat(db.path); err == nil {
+		db.warnings = append(db.warnings, db.path+" is not used, since the store is a PostgreSQL database (stonechat migrate copies it there)")
+	}
+	return nil
+}
+
+// start opens connections and reads what has to be in memory.
+func (db *DB) start(ctx context.Context) error {
+	if err := db.connect(ctx); err != nil {
+		return err
+	}
+	w, err := db.base.start(ctx)
+	if err != nil {
+		return err
+	}
+	err = db.load(w)
+	if err == nil {
+		// Before the session for loading is closed, so that SQLite keeps its log.
+		err = db.openReads(ctx)
+	}
+	if err = errors.Join(err, w.close()); err != nil {
+		return err
+	}
+	for _, l := range db.lanes {
+		lp := &loop{db: db, lane: l, in: db.dialect.inserter()}
+		db.loops = append(db.loops, lp)
+		if err := lp.ensure(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load brings the schema up to date and reads what has to be in memory.
+func (db *DB) load(w *writer) error {
+	if err := migrate(w, db.dialect, migrationFiles, db.base.aside); err != nil {
+		return err
 	}
 	// Copying aside and creating leave new names in the folder.
 	if err := syncFolderOf(db.path); err != nil {
-		return w, err
+		return err
 	}
 	if err := db.loadIDs(w); err != nil {
-		return w, err
+		return err
 	}
-	if err := db.loadTail(w); err != nil {
-		return w, err
+	db.newLanes(db.options.Writers)
+	return db.loadLanes(w)
+}
+
+func (db *DB) openReads(ctx context.Context) error {
+	pool, err := db.base.reads()
+	if err != nil {
+		return err
 	}
-	db.inserts = newInserts(db.dialect)
-	if db.reads, err = openReads(db.readerDSN(), db.options.Readers); err != nil {
-		return w, err
-	}
+	db.reads = newReads(pool, db.options.Readers, db.dialect.isolation)
 	if err := db.reads.db.PingContext(ctx); err != nil {
-		return w, err
+		return err
 	}
-	db.checkpoint, err = newCheckpointer(db.checkpointDSN(), func(pages int) {
-		db.counters.update(func(s *Stats) { s.WALPages = pages })
-	})
-	return w, err
+	switch base := db.base.(type) {
+	case *postgres:
+		db.reads.check = base.owner.check
+	case sqliteFile:
+		db.checkpoint, err = newCheckpointer(base.checkpointDSN(), func(pages int) {
+			db.counters.update(func(s *Stats) { s.WALPages = pages })
+		})
+	}
+	return err
+}
+
+// giveUp closes what start has opened before it failed.
+func (db *DB) giveUp() error {
+	var errs []error
+	for _, l := range db.loops {
+		if l.w != nil {
+			errs = append(errs, l.w.close())
+		}
+	}
+	if db.checkpoint != nil {
+		errs = append(errs, db.checkpoint.close())
+	}
+	if db.reads != nil {
+		errs = append(errs, db.reads.close())
+	}
+	if db.base != nil {
+		errs = append(errs, db.base.close())
+	}
+	return errors.Join(errs...)
 }
 
 // work starts the goroutines and fills in the domains.
-func (db *DB) work(w *writer) {
-	db.outcomes = make(chan []outcome, 2)
-	db.freeOutcomes = make(chan []outcome, 4)
+func (db *DB) work() {
+	db.outcomes = make(chan []outcome, 2*len(db.loops))
+	db.freeOutcomes = make(chan []outcome, 4*len(db.loops))
 	for range cap(db.freeOutcomes) {
 		db.freeOutcomes <- nil
 	}
@@ -164,18 +270,44 @@ func (db *DB) work(w *writer) {
 		Places: places{db}, Shapes: shapes{db},
 		Devices: devices{db}, Credentials: credentials{db},
 	}
-	l := &loop{db: db, w: w}
-	db.running.Go(l.run)
+	var loops sync.WaitGroup
+	for _, l := range db.loops {
+		loops.Go(l.run)
+	}
+	db.running.Go(func() {
+		loops.Wait()
+		close(db.outcomes)
+	})
 	db.running.Go(db.complete)
 }
+
+// Lost is closed when the database belongs to another process: from then on changes and reads fail, and only a new start helps. It is nil
+// where that cannot happen.
+func (db *DB) Lost() <-chan struct{} { return db.lost }
+
+// About describes the database for people, without secrets.
+func (db *DB) About() string { return db.base.about() }
+
+// Warnings are what people should know of how it is set up.
+func (db *DB) Warnings() []string { return db.warnings }
 
 // Close finishes what waits, gives up the files and returns what went wrong with that. It may be called once more without effect.
 func (db *DB) Close() error {
 	db.closeOnce.Do(func() {
 		db.eraser.close()
-		db.queue.close()
+		for _, l := range db.lanes {
+			l.queue.close()
+		}
+		close(db.closing)
 		db.running.Wait()
-		db.closeErr = errors.Join(db.checkpoint.close(), db.reads.close(), db.writerErr, db.lock.Close())
+		var errs []error
+		for _, l := range db.loops {
+			errs = append(errs, l.closeErr)
+		}
+		if db.checkpoint != nil {
+			errs = append(errs, db.checkpoint.close())
+		}
+		db.closeErr = errors.Join(append(errs, db.reads.close(), db.base.close(), db.lock.Close())...)
 	})
 	return db.closeErr
 }
@@ -195,78 +327,29 @@ func (db *DB) loadIDs(w *writer) error {
 	return err
 }
 
-// loadTail reads the rows behind the horizon and the last key dealt out.
-func (db *DB) loadTail(w *writer) error {
-	horizon, _, err := w.number("SELECT indexed FROM archive_state WHERE id = 1")
-	if err != nil {
-		return err
-	}
-	db.tail.horizon, db.tail.active = store.Key(horizon), newSegment()
-	if err := readTail(w, &db.tail); err != nil {
-		return err
-	}
-	// The horizon stays when rows are erased, so no key is given twice; versions are dealt out with the keys.
-	version, _, err := w.number("SELECT MAX(version) FROM rosters")
-	if err != nil {
-		return err
-	}
-	last := max(db.tail.newest(), store.Key(version))
-	now := func() store.Key { return store.KeyAt(db.options.Now()) }
-	db.queue.limit, db.queue.now, db.queue.last, db.queue.wake = db.options.QueueBytes, now, last, make(chan struct{}, 1)
-	return nil
-}
-
-// dsn returns the data source name with pragmas that are executed in this order.
-func (db *DB) dsn(pragmas ...string) string {
-	u := url.URL{Path: db.path}
-	s := "file:" + u.EscapedPath() + "?"
-	for _, p := range append([]string{"busy_timeout(5000)"}, pragmas...) {
-		s += "&_pragma=" + p
-	}
-	return s
-}
-
-func (db *DB) writerDSN() string {
-	sync := "synchronous(FULL)"
-	if db.options.Sync == SyncOff {
-		sync = "synchronous(OFF)"
-	}
-	return db.dsn("page_size(4096)", "journal_mode(WAL)", sync, "wal_autocheckpoint(0)", "secure_delete(FAST)", "temp_store(MEMORY)",
-		cacheSize(db.options.WriterCacheKiB))
-}
-
-func (db *DB) readerDSN() string {
-	return db.dsn("query_only(1)", "temp_store(MEMORY)", cacheSize(db.options.ReaderCacheKiB))
-}
-
-// checkpointDSN: a checkpoint that would have to wait for somebody gives up instead, since it would hold up commits meanwhile. It needs
-// the writer's mode of syncing, or the log would be given up before the database is durable.
-func (db *DB) checkpointDSN() string {
-	sync := "synchronous(FULL)"
-	if db.options.Sync == SyncOff {
-		sync = "synchronous(OFF)"
-	}
-	return db.dsn(sync, "wal_autocheckpoint(0)", "busy_timeout(0)", cacheSize(64))
-}
-
-func cacheSize(kib int) string { return "cache_size(-" + strconv.Itoa(kib) + ")" }
-
 // reads is the pool for reading, with its prepared statements.
 type reads struct {
-	db    *sql.DB
+	db        *sql.DB
+	isolation sql.IsolationLevel
+	check     func(context.Context) error // refuses reads while the database may be another's; nil: never
+
 	mu    sync.Mutex
 	stmts map[string]*sql.Stmt
 }
 
-func openReads(dsn string, conns int) (*reads, error) {
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, err
-	}
+func newReads(db *sql.DB, conns int, isolation sql.IsolationLevel) *reads {
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &reads{db: db, stmts: map[string]*sql.Stmt{}}, nil
+	return &reads{db: db, isolation: isolation, stmts: map[string]*sql.Stmt{}}
+}
+
+// allowed tells whether reads may go on.
+func (r *reads) allowed(ctx context.Context) error {
+	if r.check == nil {
+		return nil
+	}
+	return r.check(ctx)
 }
 
 // prepared returns the prepared statement for a query, or nil when it is not prepared yet.
@@ -278,6 +361,9 @@ func (r *reads) prepared(query string) *sql.Stmt {
 
 // stmt returns the prepared statement for a query, which must be one of a fixed set. It may wait for a connection: see snapshot.
 func (r *reads) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if err := r.allowed(ctx); err != nil {
+		return nil, err
+	}
 	if s := r.prepared(query); s != nil {
 		return s, nil
 	}

@@ -65,7 +65,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = db.queue.change(0, func(w *writer) error {
+	err = db.queueOf(nobody).change(0, func(w *writer) error {
 		_, err := w.exec("INSERT INTO schema_version (version) VALUES (999)")
 		return err
 	}).Wait(context.Background())
@@ -85,9 +85,9 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 func TestMigrationCopiesAside(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "x.db")
-	db := &DB{path: path, options: Options{}.withDefaults(), dialect: sqliteDialect()}
+	file, dialect := sqliteFile{path, Options{}.withDefaults()}, sqliteDialect()
 	files := fstest.MapFS{"migrations/0001_a.sql": {Data: []byte("CREATE TABLE a (id {ID}, b {BLOB} NOT NULL);\nINSERT INTO a (b) VALUES ('old');")}}
-	w, err := openWriter(db.writerDSN())
+	w, err := openSQLite(file.writerDSN())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestMigrationCopiesAside(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if err := migrate(w, db.dialect, files, path); err != nil {
+	if err := migrate(w, dialect, files, file.aside); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(path + ".before-1"); err == nil {
@@ -104,7 +104,7 @@ func TestMigrationCopiesAside(t *testing.T) {
 	}
 	// A step that fails leaves nothing behind, and is tried again at the next start.
 	files["migrations/0002_b.sql"] = &fstest.MapFile{Data: []byte("UPDATE a SET b = 'new'; CREATE TABLE b (x BIGINT); INSERT INTO nowhere VALUES (1);")}
-	if err := migrate(w, db.dialect, files, path); err == nil || !strings.Contains(err.Error(), "0002_b.sql") {
+	if err := migrate(w, dialect, files, file.aside); err == nil || !strings.Contains(err.Error(), "0002_b.sql") {
 		t.Fatalf("broken migration: %v", err)
 	}
 	if value(t, path) != "old" {
@@ -112,7 +112,7 @@ func TestMigrationCopiesAside(t *testing.T) {
 	}
 	files["migrations/0002_b.sql"] = &fstest.MapFile{Data: []byte("UPDATE a SET b = 'new'; CREATE TABLE b (x BIGINT);")}
 	for range 2 {
-		if err := migrate(w, db.dialect, files, path); err != nil {
+		if err := migrate(w, dialect, files, file.aside); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -120,7 +120,7 @@ func TestMigrationCopiesAside(t *testing.T) {
 		t.Errorf("migrated %q, copy %q", value(t, path), value(t, path+".before-2"))
 	}
 	files["migrations/0004_gap.sql"] = &fstest.MapFile{}
-	if err := migrate(w, db.dialect, files, path); err == nil {
+	if err := migrate(w, dialect, files, file.aside); err == nil {
 		t.Error("a gap in the numbers went unnoticed")
 	}
 }
@@ -158,7 +158,7 @@ func TestErasingResumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What Delete leaves when the process dies just behind its first commit.
-	err = db.queue.change(0, func(w *writer) error {
+	err = db.queueOf(nobody).change(0, func(w *writer) error {
 		_, err := w.exec("INSERT INTO erasures (owner) VALUES (1)")
 		return err
 	}).Wait(ctx)
@@ -199,11 +199,11 @@ func TestHalfOrderedTail(t *testing.T) {
 		t.Fatal(err)
 	}
 	var half ordering
-	err := db.queue.change(0, func(w *writer) error {
-		db.tail.mu.RLock()
-		half = newOrdering(db.tail.active)
-		db.tail.mu.RUnlock()
-		n, err := half.chunk(w, &db.inserts, 0)
+	err := db.queueOf(nobody).change(0, func(w *writer) error {
+		db.lanes[0].tail.mu.RLock()
+		half = newOrdering(db.lanes[0].tail.active)
+		db.lanes[0].tail.mu.RUnlock()
+		n, err := half.chunk(w, db.dialect.inserter(), 1, 0)
 		if n != orderChunk {
 			t.Errorf("chunk of %d rows", n)
 		}

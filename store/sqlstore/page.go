@@ -140,7 +140,7 @@ func (a archive) choose(ctx context.Context, owner store.Owner, q *store.Query) 
 // count returns how many rows match, at most MaxCount.
 func (a archive) count(ctx context.Context, c *choice) (int, error) {
 	c.limit = store.MaxCount
-	tail := a.db.tail.view(c.owner)
+	tail := a.db.laneOf(c.owner).tail.view(c.owner)
 	query, args := countOwner, []any{int64(c.owner), int64(c.lo), int64(min(c.hi, tail.horizon+1)), c.limit}
 	if c.peer != "" {
 		query, args = countPeer, append(args, c.peer)
@@ -155,7 +155,7 @@ func (a archive) count(ctx context.Context, c *choice) (int, error) {
 
 // rows returns up to c.limit chosen rows in the wanted direction. Whole is false when MaxPageBytes ended them early.
 func (db *DB) rows(ctx context.Context, c *choice) (out []store.Row, whole bool, err error) {
-	tail := db.tail.view(c.owner)
+	tail := db.laneOf(c.owner).tail.view(c.owner)
 	p := picker{db: db, owner: c.owner, limit: c.limit}
 	if c.newestFirst {
 		if err := p.pickTail(ctx, tail.first(c, c.limit)); err != nil {

@@ -44,7 +44,7 @@ func (p personal) SetPrivate(owner store.Owner, data []store.PrivateData, most, 
 		size += len(d.XML) + len(d.Space) + len(d.Local)
 	}
 	var refused error
-	t := p.db.queue.change(size, func(w *writer) error {
+	t := p.db.queueOf(owner).change(size, func(w *writer) error {
 		refused = nil
 		if _, err := w.exec("SAVEPOINT private"); err != nil {
 			return err
@@ -89,7 +89,7 @@ func (p personal) VCard(ctx context.Context, owner store.Owner) ([]byte, error) 
 
 // SetVCard implements store.Personal.
 func (p personal) SetVCard(owner store.Owner, vcard []byte) store.Ticket {
-	return p.db.queue.change(len(vcard), func(w *writer) error {
+	return p.db.queueOf(owner).change(len(vcard), func(w *writer) error {
 		if len(vcard) == 0 {
 			_, err := w.change("DELETE FROM vcards WHERE owner = $1", int64(owner))
 			return err

@@ -37,7 +37,7 @@ func (p prefs) SetArchivePrefs(owner store.Owner, c store.ArchivePrefs) store.Ti
 	if err := errors.Join(err1, err2); err != nil {
 		return store.Settled(err)
 	}
-	return p.db.queue.change(len(always)+len(never), func(w *writer) error {
+	return p.db.queueOf(owner).change(len(always)+len(never), func(w *writer) error {
 		_, err := w.change(`INSERT INTO archive_prefs (owner, standard, always_json, never_json) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (owner) DO UPDATE SET standard = excluded.standard, always_json = excluded.always_json, never_json = excluded.never_json`,
 			int64(owner), string(c.Default), string(always), string(never))

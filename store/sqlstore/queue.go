@@ -19,25 +19,39 @@ type op struct {
 	flush   bool // the promise is fulfilled when the orders hold everything that was appended before
 }
 
-// queue holds what the commit loop has not taken yet. It also deals out keys, so that their order is the order of the queue.
+// keys deals out keys: no two of the store are the same, and they only grow.
+type keys struct {
+	now  func() store.Key
+	mu   sync.Mutex
+	last store.Key
+}
+
+func (k *keys) next() store.Key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.last = max(k.last+1, k.now())
+	return k.last
+}
+
+// newest is the last key that was dealt out.
+func (k *keys) newest() store.Key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.last
+}
+
+// queue holds what its commit loop has not taken yet. Keys are dealt out under its lock, so that their order is the order of the queue.
 type queue struct {
 	limit int // bytes
-	now   func() store.Key
+	keys  *keys
 	wake  chan struct{} // one token when an idle loop has work
 
 	mu     sync.Mutex
-	last   store.Key
 	ops    []op
 	head   int
 	bytes  int // queued or being committed
 	idle   bool
 	closed bool
-}
-
-// key deals out the next key. The caller holds mu.
-func (q *queue) key() store.Key {
-	q.last = max(q.last+1, q.now())
-	return q.last
 }
 
 // put queues o and returns its ticket. With keyed it first deals out a key, tells o.row, and returns it.
@@ -47,7 +61,7 @@ func (q *queue) put(o op, keyed bool, setup func(*op, store.Key)) (store.Key, st
 	q.mu.Lock()
 	var key store.Key
 	if keyed {
-		key = q.key()
+		key = q.keys.next()
 		o.row.key = key
 		if setup != nil {
 			setup(&o, key)
@@ -70,6 +84,13 @@ func (q *queue) put(o op, keyed bool, setup func(*op, store.Key)) (store.Key, st
 		q.ring()
 	}
 	return key, o.promise.Ticket()
+}
+
+// passed returns a key up to which nothing of this queue is to come any more; ok is false when something waits.
+func (q *queue) passed() (key store.Key, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.keys.newest(), q.head == len(q.ops)
 }
 
 // take moves up to n operations to batch. When there are none it marks the loop idle: the next put, or close, sends a token to wake.

@@ -26,7 +26,7 @@ const (
 func (r reports) AddReport(x store.Report, most int, since time.Time) store.Ticket {
 	var refused error
 	size := len(x.Text) + len(x.References) + len(x.Messages)
-	_, t := r.db.queue.put(op{size: size}, true, func(o *op, key store.Key) {
+	_, t := r.db.queueOf(nobody).put(op{size: size}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
 			refused = nil
 			n, _, err := w.number(countReports, int64(x.Reporter), int64(store.KeyAt(since)))
@@ -104,7 +104,7 @@ func scanReport(scan func(...any) error) (store.Report, error) {
 func (r reports) CloseReport(ctx context.Context, domain string, id int64, by, note string) error {
 	now := r.db.options.Now().UnixMicro()
 	var refused error
-	t := r.db.queue.change(len(note), func(w *writer) error {
+	t := r.db.queueOf(nobody).change(len(note), func(w *writer) error {
 		refused = nil
 		n, err := w.change("UPDATE reports SET closed = $1, closed_by = $2, note = $3 WHERE id = $4 AND domain = $5 AND closed = 0", now, by, note, id, domain)
 		if err != nil || n > 0 {
@@ -123,7 +123,7 @@ func (r reports) CloseReport(ctx context.Context, domain string, id int64, by, n
 // ExpireReports implements store.Reports.
 func (r reports) ExpireReports(ctx context.Context, closedBefore time.Time) (int64, error) {
 	var n int64
-	err := r.db.queue.change(0, func(w *writer) (err error) {
+	err := r.db.queueOf(nobody).change(0, func(w *writer) (err error) {
 		n, err = w.change(expireReport, closedBefore.UnixMicro())
 		return err
 	}).Wait(ctx)

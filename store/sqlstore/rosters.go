@@ -40,7 +40,10 @@ type snapshot struct {
 // snapshot calls f within one transaction. Preparing needs a connection of its own, and whoever holds one of the few must not wait for
 // another; so what is not prepared yet runs as it is and is prepared afterwards.
 func (r *reads) snapshot(ctx context.Context, f func(*snapshot) error) error {
-	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err := r.allowed(ctx); err != nil {
+		return err
+	}
+	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: r.isolation})
 	if err != nil {
 		return err
 	}
@@ -202,9 +205,9 @@ func (r rosters) Change(owner store.Owner, c store.RosterChange) (store.Version,
 		size += len(pending.Stanza)
 	}
 	if c.Put == nil && c.Remove.IsZero() {
-		return 0, r.db.queue.change(size, ch.apply)
+		return 0, r.db.queueOf(owner).change(size, ch.apply)
 	}
-	key, ticket := r.db.queue.put(op{size: size}, true, func(o *op, key store.Key) {
+	key, ticket := r.db.queueOf(owner).put(op{size: size}, true, func(o *op, key store.Key) {
 		ch.version = int64(key)
 		o.run = ch.apply
 	})

@@ -31,7 +31,7 @@ func (s secrets) Get(ctx context.Context, name string) ([]byte, error) {
 // Put implements store.Secrets.
 func (s secrets) Put(ctx context.Context, name string, value []byte) error {
 	value = append([]byte{}, value...)
-	return s.db.queue.change(len(value), func(w *writer) error {
+	return s.db.queueOf(nobody).change(len(value), func(w *writer) error {
 		_, err := w.change(`INSERT INTO secrets (name, value) VALUES ($1, $2)
 			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 		return err
@@ -42,7 +42,7 @@ func (s secrets) Put(ctx context.Context, name string, value []byte) error {
 func (s secrets) Ensure(ctx context.Context, name string, fresh []byte) ([]byte, error) {
 	fresh = append([]byte{}, fresh...)
 	var value []byte
-	err := s.db.queue.change(len(fresh), func(w *writer) error {
+	err := s.db.queueOf(nobody).change(len(fresh), func(w *writer) error {
 		return ensureSecret(w, name, fresh, &value)
 	}).Wait(ctx)
 	if err != nil {

@@ -26,7 +26,7 @@ const (
 
 // Begin implements store.Sessions.
 func (s sessions) Begin(ctx context.Context) (voided int64, err error) {
-	err = s.db.queue.change(0, func(w *writer) error {
+	err = s.db.queueOf(nobody).change(0, func(w *writer) error {
 		voided = 0
 		orderly, _, err := w.number("SELECT orderly FROM sessions_state WHERE id = 1")
 		if err == nil && orderly == 0 {
@@ -45,7 +45,7 @@ func (s sessions) Begin(ctx context.Context) (voided int64, err error) {
 
 // End implements store.Sessions.
 func (s sessions) End() store.Ticket {
-	return s.db.queue.change(0, func(w *writer) error {
+	return s.db.queueOf(nobody).change(0, func(w *writer) error {
 		_, err := w.change("UPDATE sessions_state SET orderly = 1 WHERE id = 1")
 		return err
 	})
@@ -100,7 +100,7 @@ func (s sessions) Put(k store.KeptSession) store.Ticket {
 	if k.Owner == 0 || len(k.ID) == 0 {
 		return store.Settled(errors.New("store: a session has an owner and an id"))
 	}
-	return s.db.queue.change(len(k.State)+len(k.ID)+len(k.Resource), func(w *writer) error {
+	return s.db.queueOf(nobody).change(len(k.State)+len(k.ID)+len(k.Resource), func(w *writer) error {
 		_, err := w.change(upsertKept, int64(k.Owner), k.ID, k.Resource, k.Ends.UnixMicro(), k.State)
 		return err
 	})
@@ -108,7 +108,7 @@ func (s sessions) Put(k store.KeptSession) store.Ticket {
 
 // Remove implements store.Sessions.
 func (s sessions) Remove(owner store.Owner, ids ...[]byte) store.Ticket {
-	return s.db.queue.change(0, func(w *writer) error {
+	return s.db.queueOf(nobody).change(0, func(w *writer) error {
 		if len(ids) == 0 {
 			_, err := w.change(deleteAllKept, int64(owner))
 			return err

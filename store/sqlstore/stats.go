@@ -42,8 +42,10 @@ func (db *DB) Stats() Stats {
 	db.counters.mu.Lock()
 	s := db.counters.s
 	db.counters.mu.Unlock()
-	s.Queued, s.QueuedBytes = db.queue.length()
-	frozen, active := db.tail.sizes()
-	s.TailRows = frozen + active
+	for _, l := range db.lanes {
+		ops, bytes := l.queue.length()
+		frozen, active := l.tail.sizes()
+		s.Queued, s.QueuedBytes, s.TailRows = s.Queued+ops, s.QueuedBytes+bytes, s.TailRows+frozen+active
+	}
 	return s
 }

@@ -42,7 +42,7 @@ func (s strangers) SetStrangerPrefs(owner store.Owner, p store.StrangerPrefs) st
 	if p.Members {
 		members = 1
 	}
-	return s.db.queue.change(0, func(w *writer) error {
+	return s.db.queueOf(owner).change(0, func(w *writer) error {
 		_, err := w.change(`INSERT INTO stranger_prefs (owner, mode, members) VALUES ($1, $2, $3)
 			ON CONFLICT (owner) DO UPDATE SET mode = excluded.mode, members = excluded.members`, int64(owner), string(p.Mode), members)
 		return err
@@ -56,7 +56,7 @@ func (s strangers) Acquaintances(ctx context.Context, owner store.Owner, limit i
 
 // AddAcquaintance implements store.Strangers.
 func (s strangers) AddAcquaintance(owner store.Owner, bare jid.JID) store.Ticket {
-	return s.db.queue.change(len(bare.String()), func(w *writer) error {
+	return s.db.queueOf(owner).change(len(bare.String()), func(w *writer) error {
 		_, err := w.change("INSERT INTO acquaintances (owner, jid) VALUES ($1, $2) ON CONFLICT (owner, jid) DO NOTHING", int64(owner), bare.String())
 		return err
 	})
@@ -64,7 +64,7 @@ func (s strangers) AddAcquaintance(owner store.Owner, bare jid.JID) store.Ticket
 
 // AddWaiting implements store.Strangers.
 func (s strangers) AddWaiting(owner store.Owner, sender jid.JID, stanza []byte) store.Ticket {
-	_, t := s.db.queue.put(op{size: len(stanza)}, true, func(o *op, key store.Key) {
+	_, t := s.db.queueOf(owner).put(op{size: len(stanza)}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
 			_, err := w.change("INSERT INTO stranger_messages (owner, key, sender, stanza) VALUES ($1, $2, $3, $4)",
 				int64(owner), int64(key), sender.String(), stanza)
@@ -97,7 +97,7 @@ func (s strangers) Waiting(ctx context.Context, owner store.Owner, sender jid.JI
 
 // RemoveWaiting implements store.Strangers.
 func (s strangers) RemoveWaiting(owner store.Owner, sender jid.JID, upTo store.Key) store.Ticket {
-	return s.db.queue.change(0, func(w *writer) error {
+	return s.db.queueOf(owner).change(0, func(w *writer) error {
 		_, err := w.change("DELETE FROM stranger_messages WHERE owner = $1 AND key <= $2 AND sender = $3", int64(owner), int64(upTo), sender.String())
 		return err
 	})
@@ -108,7 +108,7 @@ func (s strangers) ExpireWaiting(ctx context.Context, before time.Time) (int64, 
 	p := newPace(eraseRows)
 	var total int64
 	for {
-		n, err := s.db.eraseChunk(ctx, &p, []string{expireWaiting}, func(rows int) []any { return []any{int64(store.KeyAt(before)), int64(rows)} })
+		n, err := s.db.eraseChunk(ctx, nobody, &p, []string{expireWaiting}, func(rows int) []any { return []any{int64(store.KeyAt(before)), int64(rows)} })
 		total += n
 		if err != nil || n == 0 {
 			return total, err

@@ -84,6 +84,13 @@ func (t *tail) thaw() {
 	t.frozen = nil
 }
 
+// follow: the tail is empty, and nothing up to this key is to come.
+func (t *tail) follow(to store.Key) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.horizon = max(t.horizon, to)
+}
+
 // sizes of the two segments.
 func (t *tail) sizes() (frozen, active int) {
 	t.mu.RLock()

@@ -1,51 +1,31 @@
 package sqlstore
 
 import (
-	"context"
 	"database/sql/driver"
-	"fmt"
-	"io"
-
-	"modernc.org/sqlite"
 )
 
-// writer is the one connection that changes data, with its prepared statements. It speaks to the driver directly: the checks and locks
-// of database/sql cost as much as the insert itself.
+// session is a connection that changes data, in one of the databases. It is used by one goroutine at a time.
+type session interface {
+	// exec runs a statement with arguments of the types that drivers know (int64, string, []byte) and returns the number of rows changed.
+	exec(query string, args []driver.NamedValue) (int64, error)
+	// query calls each with every row of the answer; the values are valid during the call.
+	query(query string, args []driver.NamedValue, each func(row []driver.Value) error) error
+	// script runs several statements without arguments.
+	script(text string) error
+	begin() error
+	// commit makes the transaction durable. An error that is errInDoubt leaves open whether it is.
+	commit() error
+	// rollback ends whatever transaction is open, if the database has not ended it already.
+	rollback()
+	close() error
+}
+
+// writer is a session with what all of its users need. Each commit loop has one.
 type writer struct {
-	conn  driver.Conn
-	stmts map[string]driver.Stmt
-	rows  int64 // rows changed by exec since the writer was opened
-	args  []driver.NamedValue
-}
-
-func openWriter(dsn string) (*writer, error) {
-	conn, err := (&sqlite.Driver{}).Open(dsn)
-	if err != nil {
-		return nil, err
-	}
-	return &writer{conn: conn, stmts: map[string]driver.Stmt{}}, nil
-}
-
-func (w *writer) close() error {
-	for _, s := range w.stmts {
-		if err := s.Close(); err != nil {
-			continue // closing the connection below says what is wrong
-		}
-	}
-	w.stmts = nil
-	return w.conn.Close()
-}
-
-func (w *writer) prepare(query string) (driver.Stmt, error) {
-	if s, ok := w.stmts[query]; ok {
-		return s, nil
-	}
-	s, err := w.conn.Prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	w.stmts[query] = s
-	return s, nil
+	session
+	rows int64 // rows changed by change since it was last set
+	kept bool  // what the session before this one has left in doubt is durable
+	args []driver.NamedValue
 }
 
 // named numbers the arguments. The slice is valid until the next call.
@@ -57,25 +37,13 @@ func (w *writer) named(args []any) []driver.NamedValue {
 	return w.args
 }
 
-// exec runs a statement with arguments of the types that drivers know (int64, string, []byte) and returns the number of rows changed.
+// exec runs a statement and returns the number of rows changed.
 func (w *writer) exec(query string, args ...any) (int64, error) {
-	return w.execNamed(query, w.named(args))
+	return w.session.exec(query, w.named(args))
 }
 
 func (w *writer) execNamed(query string, args []driver.NamedValue) (int64, error) {
-	s, err := w.prepare(query)
-	if err != nil {
-		return 0, err
-	}
-	ex, ok := s.(driver.StmtExecContext)
-	if !ok {
-		return 0, fmt.Errorf("store: driver without StmtExecContext")
-	}
-	res, err := ex.ExecContext(context.Background(), args)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
+	return w.session.exec(query, args)
 }
 
 // change is exec for statements whose rows count as written.
@@ -87,31 +55,7 @@ func (w *writer) change(query string, args ...any) (int64, error) {
 
 // query calls each with every row of the answer; the values are valid during the call.
 func (w *writer) query(query string, each func(row []driver.Value) error, args ...any) error {
-	s, err := w.prepare(query)
-	if err != nil {
-		return err
-	}
-	q, ok := s.(driver.StmtQueryContext)
-	if !ok {
-		return fmt.Errorf("store: driver without StmtQueryContext")
-	}
-	rows, err := q.QueryContext(context.Background(), w.named(args))
-	if err != nil {
-		return err
-	}
-	dest := make([]driver.Value, len(rows.Columns()))
-	for {
-		if err = rows.Next(dest); err != nil {
-			break
-		}
-		if err = each(dest); err != nil {
-			break
-		}
-	}
-	if closeErr := rows.Close(); err == io.EOF {
-		err = closeErr
-	}
-	return err
+	return w.session.query(query, w.named(args), each)
 }
 
 // number returns the first column of the first row; ok is false when there is none or it is NULL.
@@ -125,19 +69,17 @@ func (w *writer) number(query string, args ...any) (n int64, ok bool, err error)
 	return n, ok, err
 }
 
-func (w *writer) begin() error {
-	_, err := w.exec("BEGIN IMMEDIATE")
-	return err
-}
-
-func (w *writer) commit() error {
-	_, err := w.exec("COMMIT")
-	return err
-}
-
-// rollback ends whatever transaction is open. SQLite may have ended it already, which it reports as an error of no interest.
-func (w *writer) rollback() {
-	if _, err := w.exec("ROLLBACK"); err != nil {
-		return
+// within runs f as one transaction. After an error nothing of it remains, unless the error is errInDoubt.
+func (w *writer) within(f func() error) error {
+	if err := w.begin(); err != nil {
+		return err
 	}
+	err := f()
+	if err == nil {
+		err = w.commit()
+	}
+	if err != nil {
+		w.rollback()
+	}
+	return err
 }

@@ -64,6 +64,7 @@ func Run(t *testing.T, open Open) {
 		{"ArchiveConcurrency", testArchiveConcurrency},
 		{"ArchiveOwnRows", testArchiveOwnRows},
 		{"Offline", testOffline},
+		{"Order", testOrder},
 		{"Prefs", testPrefs},
 		{"Secrets", testSecrets},
 		{"Blocks", testBlocks},
