@@ -173,7 +173,7 @@ func TestMemoryLinks(t *testing.T) {
 // full has something in every field, so that one that is forgotten is found.
 func full() Frame {
 	return Frame{
-		Op: InboundStanza, Flag: true, Ref: 1 << 63, Count: 300, To: "to", From: "from", ID: "id", Address: "[::1]:5222", Namespace: "ns",
+		Op: InboundStanza, Flag: true, Ref: 1 << 63, Count: 300, To: "to", From: "from", ID: "id", Address: "[::1]:5222",
 		Role: "owner", Fault: Fault{"condition", "text", "detail", "app"}, Data: []byte("data"),
 	}
 }

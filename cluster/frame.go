@@ -27,7 +27,7 @@ const (
 	// AckInbound: Count of the InboundStanza frames of attachment Ref are settled, from the first without gaps.
 	AckInbound
 
-	// AttachBind: bind To, a full address, to attachment Ref. Address, Namespace, Data, which goes out first, and in ID
+	// AttachBind: bind To, a full address, to attachment Ref. Address, Data, which goes out first, and in ID
 	// how its client comes in, if that is said.
 	AttachBind
 	// AttachResume: resume the session ID of the account To for attachment Ref; Count is what its client has handled. Address, and in Data
@@ -78,17 +78,16 @@ func (o Op) Kind() Kind {
 // Frame is one thing that a node says to another. What is not named with its Op is zero. An attachment is named by the node where the socket
 // sits, a stanza by the node that has delivered it.
 type Frame struct {
-	Op        Op
-	Flag      bool
-	Ref       uint64
-	Count     uint64
-	To, From  string // addresses
-	ID        string // secret of a session
-	Address   string // of the network
-	Namespace string
-	Role      string
-	Fault     Fault
-	Data      []byte
+	Op       Op
+	Flag     bool
+	Ref      uint64
+	Count    uint64
+	To, From string // addresses
+	ID       string // secret of a session
+	Address  string // of the network
+	Role     string
+	Fault    Fault
+	Data     []byte
 }
 
 // Fault is an error that a client is told, of a stanza or of its stream, or the name of one that nodes tell each other.
@@ -137,7 +136,7 @@ func (f *Frame) Append(b []byte) ([]byte, error) {
 // texts are the fields in the order of the encoding. Data is the rest.
 func (f *Frame) texts() [10]*string {
 	return [10]*string{
-		&f.To, &f.From, &f.ID, &f.Address, &f.Namespace, &f.Role,
+		&f.To, &f.From, &f.ID, &f.Address, &f.Role,
 		&f.Fault.Condition, &f.Fault.Text, &f.Fault.Detail, &f.Fault.App,
 	}
 }

@@ -29,8 +29,6 @@ type Binding struct {
 	Resource string
 	Sink     Sink
 	Address  netip.AddrPort
-	// Namespace is written on every stanza, for sinks whose frames stand alone; empty for streams.
-	Namespace string
 	// First is sent before anything else, such as the result of the bind request; it is given the full address. It may be called for a
 	// resource that is not bound after all.
 	First func(full jid.JID) string
@@ -74,7 +72,7 @@ func (a *Account) bind(w *Work, b Binding) (*Session, error) {
 	if len(a.sessions) >= a.Host.Config.Limits.Sessions {
 		return nil, ErrTooMany
 	}
-	s := &Session{JID: full, Account: a, Address: b.Address, Since: a.Host.now(), xmlns: b.Namespace, sink: b.Sink}
+	s := &Session{JID: full, Account: a, Address: b.Address, Since: a.Host.now(), sink: b.Sink}
 	s.Device = b.Entrance.device()
 	s.out.session = s
 	s.win.total = &a.Host.metrics.windows

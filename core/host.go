@@ -110,6 +110,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.accounts = newOwners(h)
 	h.guests = newGuests()
+	h.offerState()
 	p.Router.hosts[domain.Domain()] = h
 	p.Router.join(p.Cluster, p.Pool)
 	return h

@@ -60,6 +60,15 @@ func (a *Account) clientState(w *Work, s *Session, st *stanza.Stanza) bool {
 	return false
 }
 
+// offerState adds the rows by which a new session begins in a state (XEP-0386 section 3.2). Active it is anyway.
+func (h *Host) offerState() {
+	h.Inline.Add(Inline{Space: ns.ClientState, Local: "inactive", Feature: ns.ClientState, Module: "core", Do: func(e *Event, _ *xmltok.Node) string {
+		e.Session.SetInactive(e.Work, true)
+		return ""
+	}})
+	h.Inline.Add(Inline{Space: ns.ClientState, Local: "active", Module: "core", Do: func(*Event, *xmltok.Node) string { return "" }})
+}
+
 // SetInactive begins or ends the time in which nobody looks at the session's client (XEP-0352): what is of no use to it meanwhile is held.
 // A session begins active, and is so again with every new connection (section 4.3). Nobody else is told (section 5). Only in a turn of its
 // account.

@@ -20,8 +20,8 @@ const keptVersion = 1
 // keptState is the stored form of a session without a connection. Its address, its owner and the hash of its id are columns of their own.
 type keptState struct {
 	Version    int        `json:"v"`
-	Namespace  string     `json:"ns,omitempty"`
 	Address    string     `json:"address,omitempty"`
+	Device     string     `json:"device,omitempty"`
 	Since      int64      `json:"since"` // microseconds
 	Lost       int64      `json:"lost"`  // microseconds
 	Wait       int64      `json:"wait"`  // milliseconds from then
@@ -167,7 +167,7 @@ func (it *item) delayed(by jid.JID, now time.Time) {
 // keptForm is all of a session but its outbox.
 func (s *Session) keptForm() *keptState {
 	k := &keptState{
-		Namespace: s.xmlns, Since: s.Since.UnixMicro(), Lost: s.lostAt.UnixMicro(), Wait: s.resume.wait.Milliseconds(),
+		Device: s.Device, Since: s.Since.UnixMicro(), Lost: s.lostAt.UnixMicro(), Wait: s.resume.wait.Milliseconds(),
 		Void: s.resume.void, Handled: s.win.counted(), Available: s.available, Priority: s.priority, Interested: s.interested, Copied: s.copied,
 	}
 	if s.Address.IsValid() {
@@ -189,7 +189,7 @@ func (a *Account) revive(row *store.KeptSession, k *keptState) (*Session, error)
 		return nil, errKept
 	}
 	s := &Session{
-		JID: full, Account: a, Since: time.UnixMicro(k.Since), xmlns: k.Namespace, state: detached, managed: true, lostAt: time.UnixMicro(k.Lost),
+		JID: full, Account: a, Since: time.UnixMicro(k.Since), Device: k.Device, state: detached, managed: true, lostAt: time.UnixMicro(k.Lost),
 		available: k.Available, priority: k.Priority, interested: k.Interested, copied: k.Copied,
 		resume: &resumption{id: smID(row.ID), wait: time.Duration(k.Wait) * time.Millisecond, void: k.Void},
 	}

@@ -22,7 +22,7 @@ func (n *nodes) bind(ctx context.Context, node cluster.Node, h *Host, b Binding)
 		return nil, ErrBadResource
 	}
 	f := cluster.Frame{
-		Op: cluster.AttachBind, To: full.String(), Address: b.Address.String(), Namespace: b.Namespace, ID: b.Entrance.travel(),
+		Op: cluster.AttachBind, To: full.String(), Address: b.Address.String(), ID: b.Entrance.travel(),
 	}
 	if b.First != nil {
 		f.Data = []byte(b.First(full))

@@ -45,7 +45,7 @@ func (n *nodes) attach(w *Work, from cluster.Node, f *cluster.Frame) {
 	}
 	first := string(f.Data)
 	b := Binding{
-		Account: to.Bare(), Resource: to.Resource(), Sink: k, Address: address, Namespace: f.Namespace,
+		Account: to.Bare(), Resource: to.Resource(), Sink: k, Address: address,
 		First: func(jid.JID) string { return first }, Entrance: arrived(f.ID),
 	}
 	h.accounts.take(w, to.Bare(), turn{op: (*Account).invoke, call: func(w *Work, a *Account) {

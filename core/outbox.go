@@ -299,7 +299,7 @@ func (o *Outbox) encode(b []byte, it item) []byte {
 		return append(b, it.raw...)
 	}
 	before := len(b)
-	b = it.st.AppendTo(b, it.to, o.session.xmlns)
+	b = it.st.AppendTo(b, it.to, "")
 	if o.managed {
 		it.size = len(b) - before
 		o.unacked, o.exact = append(o.unacked, it), false

@@ -53,10 +53,9 @@ type Session struct {
 	// Device names the installation of the client that logged in last, if that is known; see Devices.
 	Device string
 
-	far   *far   // the owner is another node: this is only the door's end, and nothing below but win is used
-	xmlns string // written on every stanza, for sinks whose frames stand alone
-	out   Outbox
-	win   window
+	far *far // the owner is another node: this is only the door's end, and nothing below but win is used
+	out Outbox
+	win window
 
 	unwatched atomic.Bool // the client is inactive
 

@@ -24,7 +24,7 @@ func (e ejabberd) prepare(s *Server) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf(ejabberdConfig, domains, filepath.Join(s.Dir, "both.pem"), port(s.C2S), port(s.C2STLS), s.Domain, s.options.Archive, s.options.Extra)
+	text := fmt.Sprintf(ejabberdConfig, domains, filepath.Join(s.Dir, "both.pem"), port(s.C2S), port(s.C2STLS), port(s.HTTPS), s.Domain, s.options.Archive, s.options.Extra)
 	if err := os.WriteFile(filepath.Join(s.Dir, "ejabberd.yml"), []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -112,6 +112,13 @@ listen:
     module: ejabberd_c2s
     max_stanza_size: 262144
     tls: true
+  -
+    port: %s
+    ip: "127.0.0.1"
+    module: ejabberd_http
+    tls: true
+    request_handlers:
+      /ws: ejabberd_http_ws
 access_rules:
   local:
     allow: all

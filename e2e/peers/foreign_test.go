@@ -35,6 +35,10 @@ func env(name, otherwise string) string {
 
 // TestForeign drives the clients of others, each that is installed.
 func TestForeign(t *testing.T) {
+	page, err := peers.FreeAddress() // of the web site with a client on it
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name    string
 		needs   []string
@@ -52,6 +56,15 @@ func TestForeign(t *testing.T) {
 			[]string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "gi", "dino-im"},
 			peers.Options{Domains: []string{dinoDomain}, Users: acquainted(dinoDomain)},
 			dino,
+		},
+		{"xmppjs", []string{"node", "npm"}, peers.Options{}, library("xmppjs", "")},
+		{"strophe", []string{"node", "npm"}, peers.Options{}, library("strophe", "")},
+		{"stanzajs", []string{"node", "npm"}, peers.Options{}, library("stanzajs", "")},
+		{
+			"converse",
+			[]string{"node", "npm", "chromium"},
+			peers.Options{Extra: "[http]\norigins = [\"http://" + page + "\"]"},
+			library("converse", page),
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -138,6 +151,12 @@ func slixmpp(t *testing.T, s *peers.Server) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), interpreter, filepath.Join("foreign", "slixmpp_client.py"), string(setup))
+	steps(t, cmd, proxy, 9)
+}
+
+// steps runs a script that reports step by step and may ask for its lines to be cut.
+func steps(t *testing.T, cmd *exec.Cmd, proxy *peers.Proxy, want int) {
+	t.Helper()
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
 	out, err := cmd.StdoutPipe()
@@ -147,7 +166,7 @@ func slixmpp(t *testing.T, s *peers.Server) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	steps := 0
+	done := 0
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		line := lines.Text()
 		t.Log(line)
@@ -157,13 +176,13 @@ func slixmpp(t *testing.T, s *peers.Server) {
 				t.Error("there was no line to cut")
 			}
 		case strings.HasPrefix(line, "ok "):
-			steps++
+			done++
 		case strings.HasPrefix(line, "failed "):
 			t.Error(line)
 		}
 	}
-	if err := cmd.Wait(); err != nil || steps != 9 {
-		t.Errorf("slixmpp: %v, %d of 9 steps\n%s", err, steps, complaints.String())
+	if err := cmd.Wait(); err != nil || done != want {
+		t.Errorf("%s: %v, %d of %d steps\n%s", filepath.Base(cmd.Path), err, done, want, complaints.String())
 	}
 }
 

@@ -15,7 +15,7 @@ type prosody struct{}
 func (p prosody) prepare(s *Server) error {
 	s.HTTP = ""
 	policy := map[string]string{"always": "true", "never": "false", "roster": `"roster"`}[s.options.Archive]
-	text := fmt.Sprintf(prosodyConfig, s.Dir, port(s.C2S), port(s.C2STLS), policy, s.Domain, s.options.Extra)
+	text := fmt.Sprintf(prosodyConfig, s.Dir, port(s.C2S), port(s.C2STLS), port(s.HTTPS), policy, s.Domain, s.options.Extra)
 	for _, domain := range s.options.Domains {
 		text += fmt.Sprintf("VirtualHost %q\n\tssl = { key = %q, certificate = %q }\n", domain, s.key(), s.cert())
 	}
@@ -95,12 +95,15 @@ interfaces = { "127.0.0.1" }
 c2s_ports = { %s }
 c2s_direct_tls_ports = { %s }
 http_ports = {}
-https_ports = {}
+https_ports = { %s }
+https_interfaces = { "127.0.0.1" }
+https_ssl = { key = dir .. "/key.pem", certificate = dir .. "/cert.pem" }
+cross_domain_websocket = true
 s2s_ports = {}
 modules_disabled = { "s2s" }
 modules_enabled = {
 	"roster", "saslauth", "tls", "disco", "posix", "ping", "version", "time", "uptime", "lastactivity", "carbons", "pep", "blocklist", "private",
-	"vcard4", "bookmarks", "smacks", "csi", "csi_simple", "mam", "offline", "server_contact_info",
+	"vcard4", "bookmarks", "smacks", "csi", "csi_simple", "mam", "offline", "server_contact_info", "websocket",
 }
 authentication = "internal_plain"
 storage = "internal"

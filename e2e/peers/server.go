@@ -65,8 +65,8 @@ type Server struct {
 	Domain string         // the first domain
 	C2S    string         // host:port for clients, STARTTLS
 	C2STLS string         // host:port for clients, direct TLS (XEP-0368)
-	HTTPS  string         // host:port of the web: WebSocket on /ws; Stonechat only
 	HTTP   string         // host:port of health and metrics; empty for the peers
+	HTTPS  string         // host:port of WebSocket; see WebSocket
 	Roots  *x509.CertPool // trusts the server's certificate
 	Dir    string         // configuration, certificate, data and log
 
@@ -116,6 +116,12 @@ func Start(ctx context.Context, kind Kind, options Options) (*Server, error) {
 	return s, nil
 }
 
+// WebSocket is the address of the endpoint of RFC 7395 when the server is reached at that host:port, such as HTTPS or a proxy in front of it.
+func (s *Server) WebSocket(at string) string {
+	path := map[Kind]string{Stonechat: "/ws", Prosody: "/xmpp-websocket", Ejabberd: "/ws"}[s.Kind]
+	return "wss://" + at + path
+}
+
 // Run starts a server for a test and ends it with the test. When the test has failed the last lines of the server's log are shown.
 func Run(t testing.TB, kind Kind, options Options) *Server {
 	t.Helper()
@@ -145,7 +151,7 @@ func (s *Server) first(ctx context.Context) error {
 	if err := os.MkdirAll(s.data(), 0o700); err != nil {
 		return err
 	}
-	for _, addr := range []*string{&s.C2S, &s.C2STLS, &s.HTTPS, &s.HTTP} {
+	for _, addr := range []*string{&s.C2S, &s.C2STLS, &s.HTTP, &s.HTTPS} {
 		free, err := FreeAddress()
 		if err != nil {
 			return err

@@ -151,7 +151,7 @@ func (x *entering) enter(ctx context.Context) error {
 	}
 	in.Between += failed
 	if x.wish.Bind != "" {
-		in.Bind, in.After = x.wish.Bind, "</success><stream:features>"+x.boundFeatures()+"</stream:features>"
+		in.Bind, in.After = x.wish.Bind, "</success><stream:features>"+x.boundFeatures(x.wantsManaged())+"</stream:features>"
 		return x.bindInline(ctx, in)
 	}
 	x.entrance = &core.Entrance{Device: x.device, Since: x.began}
@@ -183,6 +183,12 @@ func (x *entering) bindInline(ctx context.Context, in *core.Entrance) error {
 	}
 	x.take(w, session)
 	return nil
+}
+
+// wantsManaged tells whether stream management is on when the session begins. Then it is not offered any more: some clients would ask again.
+func (x *entering) wantsManaged() bool {
+	wishes, err := xmltok.Tree(x.wish.Bind, "")
+	return err == nil && wishes.Child(ns.StreamManagement, "enable") != nil
 }
 
 // enterError is what a client is told that is not let in after all.

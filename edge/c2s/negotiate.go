@@ -152,12 +152,16 @@ func notYet(st *stanza.Stanza) error {
 }
 
 func (c *conn) bindFeatures() string {
-	return "<bind xmlns='" + ns.Bind + "'/><session xmlns='" + ns.Session + "'><optional/></session>" + c.boundFeatures()
+	return "<bind xmlns='" + ns.Bind + "'/><session xmlns='" + ns.Session + "'><optional/></session>" + c.boundFeatures(false)
 }
 
-// boundFeatures are those that do not need a resource to be asked for.
-func (c *conn) boundFeatures() string {
-	return "<sm xmlns='" + ns.StreamManagement + "'/><csi xmlns='" + ns.ClientState + "'/>" + c.host.Features(core.AfterLogin, nil) + strings.Join(c.host.Disco.StreamFeatures, "") +
+// boundFeatures are those that do not need a resource to be asked for. managed: stream management is on already.
+func (c *conn) boundFeatures(managed bool) string {
+	sm := "<sm xmlns='" + ns.StreamManagement + "'/>"
+	if managed {
+		sm = ""
+	}
+	return sm + "<csi xmlns='" + ns.ClientState + "'/>" + c.host.Features(core.AfterLogin, nil) + strings.Join(c.host.Disco.StreamFeatures, "") +
 		c.limitsFeature(c.door.config.Limits.StanzaBytes)
 }
 
