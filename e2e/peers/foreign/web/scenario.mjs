@@ -12,6 +12,8 @@
 //   again()             comes back after that and tells whether the old session was resumed
 //   offline()           ends in order
 // and calls its field on.chat({from, body}) and on.presence({from, type}).
+//
+// A library that miscounts acknowledges less than it was sent (XEP-0198 section 4), so that it is sent some of it again.
 
 const wait = 10000;
 
@@ -113,7 +115,10 @@ export async function run(client) {
     await lost;
     bob.chat(alice.address, "sent in the tunnel");
     same(await alice.again(), client.resumes);
-    same((await alice.chats.until((m) => m.body)).body, "sent in the tunnel");
+    const missed = (m) => m.body === "sent in the tunnel";
+    if (client.miscounts) await alice.chats.until(missed);
+    else same((await alice.chats.until(() => true)).body, "sent in the tunnel");
+    alice.chats.items = alice.chats.items.filter((m) => missed(m) || !client.miscounts);
     await says(alice, bob, "out of the tunnel");
     await pause(200);
     same(alice.chats.items.length, 0);

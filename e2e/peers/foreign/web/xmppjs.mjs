@@ -43,4 +43,5 @@ function client(address, password, service) {
 }
 
 client.resumes = true;
+client.miscounts = true; // it does not count the answers to its own requests
 await run(client);
