@@ -134,8 +134,8 @@ func (f *Frame) Append(b []byte) ([]byte, error) {
 }
 
 // texts are the fields in the order of the encoding. Data is the rest.
-func (f *Frame) texts() [10]*string {
-	return [10]*string{
+func (f *Frame) texts() [9]*string {
+	return [9]*string{
 		&f.To, &f.From, &f.ID, &f.Address, &f.Role,
 		&f.Fault.Condition, &f.Fault.Text, &f.Fault.Detail, &f.Fault.App,
 	}
