@@ -54,8 +54,9 @@ func TestConversationsOrder(t *testing.T) {
 	if f := w.read("features"); f.Has(ns.Bind, "bind") || f.Has(ns.SASL2, "authentication") {
 		t.Errorf("features after the log-in: %s", f.Raw())
 	}
-	w.send("<presence/>")
-	w.read("presence") // one's own
+	w.send("<presence/>") // one's own is held until somebody looks (XEP-0352)
+	w.send("<active xmlns='urn:xmpp:csi:0'/>")
+	w.read("presence")
 	bob := r.dial("bob", nil)
 	say := func(text string) {
 		t.Helper()
