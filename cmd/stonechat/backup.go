@@ -59,14 +59,19 @@ func (b *backupCmd) Run() error {
 func showReport(r *dump.Report) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "TABLE\tROWS\tHASH")
+	empty := 0
 	for _, t := range r.Head.Tables {
 		sum := r.Manifest.Tables[t.Name]
+		if sum.Rows == 0 {
+			empty++
+			continue
+		}
 		fmt.Fprintf(w, "%s\t%d\t%.16s\n", t.Name, sum.Rows, sum.Hash)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Printf("%d files, schema %d, made by %s, %s.\n", len(r.Manifest.Files), r.Head.Schema, r.Head.Program, megabytes(r.Bytes))
+	fmt.Printf("%d tables are empty. %d files, schema %d, made by %s, %s.\n", empty, len(r.Manifest.Files), r.Head.Schema, r.Head.Program, megabytes(r.Bytes))
 	return nil
 }
 
