@@ -40,7 +40,8 @@ func (d *Door) WebSocket(w http.ResponseWriter, r *http.Request) {
 		_ = g.Close()
 		return
 	}
-	shaking := d.handshakes.enter(g.addr, d.shared(g.addr), func() { _ = g.Conn.Close() })
+	socket := transport(g.Conn) // to close TLS in order would wait for the client, and whoever makes room must not
+	shaking := d.handshakes.enter(g.addr, d.shared(g.addr), func() { _ = socket.Close() })
 	if shaking == nil {
 		d.hosts.Refused("handshakes")
 		_ = g.Close()
