@@ -124,3 +124,45 @@ func TestWhoIsShutOutDoesNotComeInBehind(t *testing.T) {
 		})
 	}
 }
+
+// A session that lies on disk behind a restart ends with its device, with a reset, and with its account's being disabled: it cannot be resumed
+// by the password either.
+func TestWhoIsShutOutHasNoSessionOnDisk(t *testing.T) {
+	for what, shut := range map[string]func(r *running){
+		"device": func(r *running) {
+			var list []struct{ ID string }
+			r.ctl("GET", "/users/bob/devices", nil, &list)
+			if len(list) != 1 {
+				r.t.Fatalf("devices %v", list)
+			}
+			var answer struct{ Ended int }
+			r.ctl("DELETE", "/users/bob/devices/"+list[0].ID, nil, &answer)
+			if answer.Ended != 1 {
+				r.t.Errorf("%d sessions ended", answer.Ended)
+			}
+		},
+		"all devices": func(r *running) { r.ctl("DELETE", "/users/bob/devices", nil, nil) },
+		"disabled": func(r *running) {
+			r.ctl("PUT", "/users/bob/disabled", `{"disabled":true}`, nil)
+			r.ctl("PUT", "/users/bob/disabled", `{"disabled":false}`, nil)
+		},
+		"nothing": func(*running) {},
+	} {
+		t.Run(what, func(t *testing.T) {
+			r := start(t, joinDomain)
+			w := r.wire("")
+			ok := w.login("bob", password, sasl.ScramSHA512Plus, userAgent(agentID)+conversationsBind)
+			id := first(enabledOf, ok)
+			w.read("features")
+			w.conn.Close()
+			r.stop()
+			r = open(t, joinDomain, r.data)
+			shut(r)
+			w = r.wire("")
+			ok = w.login("bob", password, sasl.ScramSHA512Plus, userAgent(agentID)+"<resume xmlns='urn:xmpp:sm:3' previd='"+id+"' h='0'/>")
+			if id == "" || ok.Has(ns.StreamManagement, "resumed") != (what == "nothing") {
+				t.Errorf("resumed: %s", ok.Raw())
+			}
+		})
+	}
+}
