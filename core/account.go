@@ -31,7 +31,7 @@ type Account struct {
 	sessions []*Session
 	line     line
 	ended    []ended              // sessions that ended lately without the will of their clients
-	revoked  map[string]time.Time // devices, and when; see RevokeDevice and ShutOut
+	revoked  map[string]time.Time // devices, and when; see RevokeDevice, ShutOut and born
 	gates    int                  // tickets that its turns wait for
 	erasing  bool                 // it is deleted, and in the store still
 	idle     time.Time            // since when nobody is there

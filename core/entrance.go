@@ -142,6 +142,14 @@ func (a *Account) ShutOut(w *Work) int {
 	return a.EndSessions(w, nil)
 }
 
+// born keeps log-ins out that began before the account was made: whoever had another one of its name was on the way in by that one's password.
+func (a *Account) born(at time.Time) {
+	now := a.Host.now()
+	if now.Sub(at) <= a.longestLogin() && !at.After(now) { // an import may have brought anything
+		a.revoked = map[string]time.Time{everyDevice: at}
+	}
+}
+
 func (a *Account) revoke(device string) {
 	a.forgetRevoked()
 	if a.revoked == nil {
@@ -152,12 +160,17 @@ func (a *Account) revoke(device string) {
 
 // forgetRevoked forgets what no log-in under way can have begun before. An account stays in memory as long as it remembers anything of it.
 func (a *Account) forgetRevoked() {
-	now, longest := a.Host.now(), max(a.Host.Config.Limits.LoginTime.D(), a.Host.Config.Signup.FormTime.D())
+	now := a.Host.now()
 	for d, at := range a.revoked {
-		if now.Sub(at) > longest {
+		if now.Sub(at) > a.longestLogin() {
 			delete(a.revoked, d)
 		}
 	}
+}
+
+// longestLogin is how long before its end a log-in can have begun.
+func (a *Account) longestLogin() time.Duration {
+	return max(a.Host.Config.Limits.LoginTime.D(), a.Host.Config.Signup.FormTime.D())
 }
 
 // bars tells whether the device, or the account, was revoked since the log-in began.

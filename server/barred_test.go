@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"stonechat/config"
+	"stonechat/xmpp/client"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/sasl"
 	"stonechat/xmpp/stanza"
@@ -110,6 +111,11 @@ func TestWhoIsShutOutDoesNotComeInBehind(t *testing.T) {
 			if _, err := r.enter("bob", "a third good one", reset.token(r.t), nil); err != nil {
 				r.t.Fatal(err)
 			}
+		},
+		"another of that name": func(r *running) {
+			r.ctl("DELETE", "/users/bob?now=1", nil, nil)
+			r.ctl("POST", "/users", map[string]string{"name": "bob", "password": "a third good one"}, nil)
+			r.dial("bob", func(c *client.Config) { c.Password = "a third good one" })
 		},
 	} {
 		t.Run(what, func(t *testing.T) {

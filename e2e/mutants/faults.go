@@ -34,6 +34,7 @@ var faults = []fault{
 	{"what is tried elsewhere delays the user at home", "edge/c2s/guess.go", "	if a.known {\n		own.network = a.network\n	}\n", "", "./edge/c2s -run TestGuesses"},
 	{"a full room turns new sources away", "edge/c2s/crowd.go", "	c.drops = true\n", "", "./edge/c2s -run TestCrowdDrops"},
 	{"whoever is shut out comes in by a log-in under way", "core/entrance.go", "	a.revoke(everyDevice)\n", "", "./server -run TestWhoIsShutOut"},
+	{"an account is entered by the password of its name's last owner", "core/owners.go", "	a.born(acc.Created)\n", "", "./server -run TestWhoIsShutOut"},
 	{"a classic log-in does not say when it began", "edge/c2s/login.go", "	c.entrance = &core.Entrance{Since: began}\n", "	_ = began\n", "./server -run TestWhoIsShutOut"},
 	{"guests talk to everybody", "core/guests.go", "	return listed && h.Router", "	return (listed || peer.Resource() != \"\") && h.Router", "./core -run TestGuest"},
 	{"guests have an account", "core/permit.go", "actor.Role == store.RoleGuest && !r.guests", "actor.Role == store.RoleGuest && r.below", "./core -run TestPermit"},
