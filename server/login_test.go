@@ -54,8 +54,8 @@ func TestConversationsOrder(t *testing.T) {
 	if f := w.read("features"); f.Has(ns.Bind, "bind") || f.Has(ns.SASL2, "authentication") {
 		t.Errorf("features after the log-in: %s", f.Raw())
 	}
-	w.send("<presence/>")
-	w.read("presence") // one's own
+	w.send("<presence/><r xmlns='urn:xmpp:sm:3'/>")
+	w.read("a")
 	bob := r.dial("bob", nil)
 	say := func(text string) {
 		t.Helper()
@@ -68,6 +68,7 @@ func TestConversationsOrder(t *testing.T) {
 		}
 	}
 	say("counted")
+	w.read("presence") // one's own: the session begins inactive, so it has waited for the message
 	w.read("message")
 	w.conn.Close()
 	say("missed")
