@@ -172,3 +172,20 @@ func TestWhoIsShutOutHasNoSessionOnDisk(t *testing.T) {
 		})
 	}
 }
+
+// A device that more recent ones have pushed out of the list is thrown out with all of them.
+func TestAllDevicesAreThoseOfSessions(t *testing.T) {
+	r := startWith(t, "example.org", func(c *config.Config) { c.Login.Devices = 1 })
+	one, two := r.wire(""), r.wire("")
+	for w, id := range map[*wire]string{one: agentID, two: "11111111-2222-4333-8444-555555555555"} {
+		if ok := w.login("bob", password, sasl.ScramSHA512Plus, userAgent(id)+"<bind xmlns='urn:xmpp:bind:0'/>"); ok.Local != "success" {
+			t.Fatal(ok.Raw())
+		}
+		w.read("features")
+	}
+	var answer struct{ Ended int }
+	r.ctl("DELETE", "/users/bob/devices", nil, &answer)
+	if answer.Ended != 2 {
+		t.Errorf("%d sessions ended", answer.Ended)
+	}
+}
