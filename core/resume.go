@@ -244,7 +244,7 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 	return h.ResumeBy(ctx, w, account, id, handled, sink, nil)
 }
 
-// ResumeBy is Resume for a client of XEP-0388; <resumed/> is one of the answers of its entrance.
+// ResumeBy is Resume for a client whose entrance is known; by XEP-0388 <resumed/> is one of its answers.
 func (h *Host) ResumeBy(
 	ctx context.Context, w *Work, account jid.JID, id string, handled uint32, sink Sink, in *Entrance,
 ) (*Session, error) {

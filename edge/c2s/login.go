@@ -32,6 +32,7 @@ func (c *conn) login(ctx context.Context, o *offer) error {
 // loginClassic is one SASL exchange by RFC 6120 section 6.4.
 func (c *conn) loginClassic(ctx context.Context, o *offer, st *stanza.Stanza) error {
 	mechanism, _ := st.Attr("mechanism")
+	began := c.host.Now()
 	x, err := c.stream.AnswerSASL(st, func(mechanism string) (*sasl.Server, error) {
 		if !slices.Contains(o.classic, mechanism) {
 			return nil, &sasl.Error{Condition: sasl.InvalidMechanism} // RFC 6120 section 6.5.7
@@ -52,6 +53,7 @@ func (c *conn) loginClassic(ctx context.Context, o *offer, st *stanza.Stanza) er
 	if c.account, err = c.accountOf(user); err != nil {
 		return &stanza.StreamError{Condition: stanza.StreamInternalServerError}
 	}
+	c.entrance = &core.Entrance{Since: began}
 	c.report(c.account, mechanism, "")
 	return nil
 }

@@ -113,9 +113,9 @@ func (x *hashes) of(ctx context.Context, d *Door, h *core.Host) []sasl.Hash {
 	if x.known == nil {
 		x.known = make(map[*core.Host]knownHashes)
 	}
-	if ok && k.version == version {
-		k.at = now
-		x.known[h] = k
+	if ok {
+		// It is tried again after a failure when the version changes once more, or in a minute.
+		x.known[h] = knownHashes{k.list, now, version}
 	}
 	x.mu.Unlock()
 	list, err := h.Ports.Upgrades.Hashes(ctx)

@@ -40,7 +40,8 @@ func (d *Door) WebSocket(w http.ResponseWriter, r *http.Request) {
 		_ = g.Close()
 		return
 	}
-	shaking := d.handshakes.enter(g.addr, d.shared(g.addr), func() { _ = g.Conn.Close() })
+	g.shaking.leave() // it begins anew here, perhaps as somebody else's
+	shaking := d.handshakes.enter(g.addr, d.shared(g.addr), d.dropping(transport(g.Conn)))
 	if shaking == nil {
 		d.hosts.Refused("handshakes")
 		_ = g.Close()
