@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"stonechat/xmpp/jid"
@@ -62,7 +63,7 @@ type Login struct {
 	// Manage asks for acknowledgements and resumption (XEP-0198).
 	Manage bool
 	// Resume, if its ID is set, is tried first; a new resource is bound when the
-	// server refuses.
+	// server refuses, over another connection when it finds the count impossible.
 	Resume Resumption
 	// Register, if set, makes the account first, or sets its password.
 	Register *Registration
@@ -142,10 +143,15 @@ func Connect(ctx context.Context, l Login) (*Session, error) {
 // maxMoves is how often a server may send a client elsewhere before the log-in.
 const maxMoves = 5
 
-// connectOnce is Connect to one address. A token that confuses the server is left out then.
+// connectOnce is Connect to one address. What the server ends the stream for is left out then: a session of which it counts otherwise, or a
+// token that confuses it.
 func connectOnce(ctx context.Context, l Login) (*Session, error) {
 	s, err := attempt(ctx, l)
 	var peer *PeerError
+	if errors.As(err, &peer) && l.Resume.ID != "" && strings.HasPrefix(peer.Err.App, "<handled-count-too-high") && ctx.Err() == nil {
+		l.Resume = Resumption{} // XEP-0198 section 6: it would say so again
+		s, err = attempt(ctx, l)
+	}
 	var refused *LoginError
 	var moved *MovedError
 	confused := errors.As(err, &peer) && !errors.As(err, &moved) || errors.As(err, &refused) && refused.Condition == sasl.InvalidMechanism
