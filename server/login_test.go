@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"regexp"
@@ -370,5 +371,19 @@ func TestChannelBindingModes(t *testing.T) {
 			r.dial("alice", nil)
 			r.dial("alice", func(c *client.Config) { c.Classic = true })
 		})
+	}
+}
+
+// Who has a token alone is told that it is refused, and does not try it for ever.
+func TestRefusedTokenAlone(t *testing.T) {
+	r := start(t, "example.org")
+	_, err := stream.Connect(t.Context(), stream.Login{
+		JID: jid.MustParse("alice@example.org"), Address: r.Addresses("c2s_tls")[0].String(), DirectTLS: true,
+		TLS: &tls.Config{InsecureSkipVerify: true}, Manage: true, Agent: stream.UserAgent{ID: agentID}, KeepToken: true, Tag: "Test",
+		Token: stream.Token{Mechanism: sasl.HTNone, Secret: "worthless", Expires: time.Now().Add(time.Hour)},
+	})
+	var refused *stream.LoginError
+	if !errors.As(err, &refused) || refused.Condition != sasl.NotAuthorized {
+		t.Errorf("%v", err)
 	}
 }

@@ -56,7 +56,8 @@ type Login struct {
 	// KeepToken asks for a Token to come back with (XEP-0484).
 	KeepToken bool
 	// Token is tried first. With it nothing is awaited inside of TLS before the
-	// session is asked for.
+	// session is asked for. When it is refused and there is no Password the error is a
+	// *LoginError and sasl.ErrPassword.
 	Token Token
 	// Lang is the language for texts of the server.
 	Lang string
@@ -152,10 +153,7 @@ func connectOnce(ctx context.Context, l Login) (*Session, error) {
 		l.Resume = Resumption{} // XEP-0198 section 6: it would say so again
 		s, err = attempt(ctx, l)
 	}
-	var refused *LoginError
-	var moved *MovedError
-	confused := errors.As(err, &peer) && !errors.As(err, &moved) || errors.As(err, &refused) && refused.Condition == sasl.InvalidMechanism
-	if confused && l.Token.Secret != "" && !l.Classic && ctx.Err() == nil {
+	if l.Token.Secret != "" && !l.Classic && confused(err) && ctx.Err() == nil {
 		// The server may have forgotten how to read what was sent without awaiting its offer, or take no password behind a token.
 		l.Token = Token{}
 		if s, err = attempt(ctx, l); err == nil {
@@ -163,6 +161,24 @@ func connectOnce(ctx context.Context, l Login) (*Session, error) {
 		}
 	}
 	return s, err
+}
+
+// confused tells whether the token may be the reason for which it did not work: a server that goes down, or has no room, would say so to everybody.
+func confused(err error) bool {
+	var peer *PeerError
+	var refused *LoginError
+	var moved *MovedError
+	switch {
+	case errors.As(err, &moved), errors.Is(err, sasl.ErrPassword):
+		return false // there is an answer, and nothing else to try
+	case errors.As(err, &peer):
+		switch peer.Err.Condition {
+		case stanza.StreamConnectionTimeout, stanza.StreamReset, stanza.StreamResourceConstraint, stanza.StreamSystemShutdown:
+			return false
+		}
+		return true
+	}
+	return errors.As(err, &refused) && refused.Condition == sasl.InvalidMechanism
 }
 
 // attempt is one connection.
@@ -294,16 +310,20 @@ func (n *negotiation) inside() (*Session, error) {
 	if n.features, err = n.open(ahead); err != nil {
 		return nil, err
 	}
+	var refused *LoginError
 	if quick != nil {
 		s, err := quick.run()
-		var refused *LoginError
 		if !errors.As(err, &refused) || refused.Condition == sasl.TemporaryAuthFailure {
 			return s, err
 		}
 	}
 	s, err := n.slow()
-	if err == nil {
-		s.TokenRefused = quick != nil && s.Token == nil
+	switch {
+	case quick == nil:
+	case err == nil:
+		s.TokenRefused = s.Token == nil
+	case n.l.Password == "":
+		err = fmt.Errorf("%w: %w", refused, err) // the token was all there was
 	}
 	return s, err
 }
