@@ -195,6 +195,7 @@ func TestModernRefusals(t *testing.T) {
 		{"another authorization identity", "", authenticate(sasl.ScramSHA512, []byte("n,a=bob@example.org,n=alice,r=abcdefgh"), ""), "sasl:invalid-authzid"},
 		{"one's own", "", authenticate(sasl.ScramSHA512, []byte("n,a=alice@example.org,n=alice,r=abcdefgh"), ""), "challenge"},
 		{"the header's own with a resource", "alice@example.org/x", start, "challenge"},
+		{"nobody in particular in the header", "example.org", start, "challenge"},
 		{"a cut offer", "", authenticate(sasl.ScramSHA512, []byte("y,,n=alice,r=abcdefgh"), ""), "sasl:not-authorized"},
 		{"a mechanism that is not offered", "", authenticate("PLAIN", []byte("\x00alice\x00x"), ""), "sasl:invalid-mechanism"},
 		{"an unknown mechanism", "", authenticate("X-FOO", nil, ""), "sasl:invalid-mechanism"},
