@@ -55,8 +55,8 @@ func TestConversationsOrder(t *testing.T) {
 	if f := w.read("features"); f.Has(ns.Bind, "bind") || f.Has(ns.SASL2, "authentication") {
 		t.Errorf("features after the log-in: %s", f.Raw())
 	}
-	w.send("<presence/>")
-	w.read("presence") // one's own
+	w.send("<presence/><r xmlns='urn:xmpp:sm:3'/>")
+	w.read("a")
 	bob := r.dial("bob", nil)
 	say := func(text string) {
 		t.Helper()
@@ -69,6 +69,7 @@ func TestConversationsOrder(t *testing.T) {
 		}
 	}
 	say("counted")
+	w.read("presence") // one's own: it has waited, as the session is inactive
 	w.read("message")
 	w.conn.Close()
 	say("missed")
