@@ -370,7 +370,9 @@ func (a *Account) attach(w *Work, s *Session, sink Sink, id string, in *Entrance
 	handled := s.win.handled()
 	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + id + "' h='" + strconv.FormatUint(uint64(handled), 10) + "'/>"
 	if in != nil && in.Before != "" {
-		greeting = in.around(s.JID.String(), greeting)
+		// Nothing tells the client that there will be no features: some wait for one element more, and take stanzas as of the next. An <r/> may
+		// come at any time (XEP-0198 section 4), and costs nobody a stanza.
+		greeting = in.around(s.JID.String(), greeting) + "<r xmlns='" + ns.StreamManagement + "'/>"
 	}
 	if device := in.device(); device != "" {
 		s.Device = device

@@ -23,7 +23,10 @@ func (c *conn) login(ctx context.Context, o *offer) error {
 		c.claimed = jid.JID{} // the header after the log-in is judged
 		return c.loginClassic(ctx, o, st)
 	case st.Space == ns.SASL2 && st.Local == "authenticate" && o.secure:
-		c.claimed = c.introduced
+		c.claimed = jid.JID{}
+		if c.introduced.Local() != "" {
+			c.claimed = c.introduced // XEP-0388 section 2.1: what is no address of an account claims nothing
+		}
 		return c.loginModern(ctx, o, st)
 	}
 	return c.early(ctx, st)

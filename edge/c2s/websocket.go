@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"stonechat/obs"
+	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stream"
 )
 
@@ -91,6 +92,11 @@ func (d *Door) allowed(r *http.Request) bool {
 		return true
 	}
 	for _, domain := range d.config.Domains {
+		if j, err := jid.Parse(domain); err == nil && domain[0] != '[' {
+			if ascii, err := j.ASCIIDomain(); err == nil {
+				domain = ascii // as browsers write it
+			}
+		}
 		// On this machine a page is often served from another port while it is written.
 		if withoutPort(u.Host, "443") == domain || d.config.Local && u.Hostname() == domain {
 			return true
