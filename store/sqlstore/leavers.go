@@ -22,7 +22,8 @@ const (
 // Leave implements store.Leavers.
 func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 	id := int64(owner)
-	_, ticket := l.db.queueOf(nobody).put(op{}, true, func(o *op, key store.Key) {
+	// It ends what the owner's lane has: nothing of that may still be on its way.
+	return l.db.behind([]*lane{l.db.laneOf(owner)}, op{}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
 			n, err := w.change("UPDATE accounts SET disabled = 3 WHERE id = $1 AND disabled <> 3", id)
 			if err != nil || n == 0 {
@@ -54,7 +55,6 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 			return err
 		}
 	})
-	return ticket
 }
 
 // Return implements store.Leavers.

@@ -303,7 +303,8 @@ func putContact(w *writer, owner store.Owner, version int64, c *store.Contact) e
 
 func setVersion(w *writer, owner store.Owner, version int64) error {
 	_, err := w.change(`INSERT INTO rosters (owner, version, floor) VALUES ($1, $2, 0)
-		ON CONFLICT (owner) DO UPDATE SET version = excluded.version`, int64(owner), version)
+		ON CONFLICT (owner) DO UPDATE SET version = CASE WHEN rosters.version > excluded.version THEN rosters.version ELSE excluded.version END`,
+		int64(owner), version)
 	return err
 }
 

@@ -87,6 +87,12 @@ func Run(t *testing.T, open Open) {
 		{"DeviceTokens", testDeviceTokens},
 		{"DevicesRevoked", testDevicesRevoked},
 		{"Credentials", testCredentials},
+		{"LeaveOrder", testLeaveOrder},
+		{"EndIsLast", testEndIsLast},
+		{"OfNobody", testOfNobody},
+		{"Storm", testStorm},
+		{"LoginRaces", testLoginRaces},
+		{"Quotas", testQuotas},
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 	} {
