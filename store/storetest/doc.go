@@ -93,6 +93,7 @@ func Run(t *testing.T, open Open) {
 		{"Storm", testStorm},
 		{"LoginRaces", testLoginRaces},
 		{"Quotas", testQuotas},
+		{"LongTexts", testLongTexts},
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 	} {
