@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -92,6 +93,9 @@ func (d *Door) row(row core.Route, actor core.Actor) http.HandlerFunc {
 		var err error
 		if refused := core.Permit(actor, row.Action, core.Object{}); refused != nil {
 			err = refused
+		} else if strings.Contains(r.URL.Path, "\x00") || strings.Contains(r.URL.RawQuery, "%00") {
+			// Nothing has such a name, and PostgreSQL would not even look.
+			err = stanza.NewError(stanza.BadRequest, "a name has a NUL character")
 		} else {
 			answer, err = row.Do(r.Context(), actor, r)
 		}
