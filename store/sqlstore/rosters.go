@@ -53,7 +53,7 @@ func (r *reads) snapshot(ctx context.Context, f func(*snapshot) error) error {
 		err = rollback
 	}
 	for _, query := range s.fresh {
-		if _, perr := r.stmt(ctx, query); err == nil {
+		if _, perr := r.prepare(ctx, query); err == nil {
 			err = perr
 		}
 	}
@@ -63,6 +63,7 @@ func (r *reads) snapshot(ctx context.Context, f func(*snapshot) error) error {
 func (s *snapshot) each(query string, f func(*sql.Rows) error, args ...any) error {
 	var rows *sql.Rows
 	var err error
+	s.r.count.Add(1)
 	if st := s.r.prepared(query); st != nil {
 		rows, err = s.tx.StmtContext(s.ctx, st).QueryContext(s.ctx, args...)
 	} else {
