@@ -101,7 +101,8 @@ func (s sessions) Put(k store.KeptSession) store.Ticket {
 	if k.Owner == 0 || len(k.ID) == 0 {
 		return store.Settled(errors.New("store: a session has an owner and an id"))
 	}
-	return s.db.queueOf(nobody).change(len(k.State)+len(k.ID)+len(k.Resource), func(w *writer) error {
+	// Its size does not count: all come at once when the process ends, what one holds was in memory before, and one that is refused makes all void.
+	return s.db.queueOf(k.Owner).change(0, func(w *writer) error {
 		// The account may be deleted meanwhile; a session without one would never be erased.
 		if _, exists, err := w.number("SELECT id FROM accounts WHERE id = $1", int64(k.Owner)); err != nil || !exists {
 			return err
@@ -113,7 +114,7 @@ func (s sessions) Put(k store.KeptSession) store.Ticket {
 
 // Remove implements store.Sessions.
 func (s sessions) Remove(owner store.Owner, ids ...[]byte) store.Ticket {
-	return s.db.queueOf(nobody).change(0, func(w *writer) error {
+	return s.db.queueOf(owner).change(0, func(w *writer) error {
 		if len(ids) == 0 {
 			_, err := w.change(deleteAllKept, int64(owner))
 			return err

@@ -89,6 +89,7 @@ func Run(t *testing.T, open Open) {
 		{"Credentials", testCredentials},
 		{"LeaveOrder", testLeaveOrder},
 		{"EndIsLast", testEndIsLast},
+		{"ManySessions", testManySessions},
 		{"OfNobody", testOfNobody},
 		{"Storm", testStorm},
 		{"LoginRaces", testLoginRaces},

@@ -59,6 +59,25 @@ func testEndIsLast(t *testing.T, f *fixture) {
 	}
 }
 
+// testManySessions: at the end of a process all sessions come at once, and one that is refused makes all void.
+func testManySessions(t *testing.T, f *fixture) {
+	_, err := f.Sessions.Begin(f.ctx)
+	must(t, err)
+	state := make([]byte, 200<<10)
+	var owners []store.Owner
+	for i := range 8 {
+		owners = append(owners, f.account(t, fmt.Sprint("u", i)))
+	}
+	var tickets []store.Ticket
+	for i := range 400 {
+		k := f.kept(owners[i%8], fmt.Sprint(i), 5)
+		k.State = state
+		tickets = append(tickets, f.Sessions.Put(k))
+	}
+	f.wait(t, tickets...)
+	f.wait(t, f.Sessions.End())
+}
+
 // testOfNobody: what is called for an account that is gone, or has left, leaves nothing behind.
 func testOfNobody(t *testing.T, f *fixture) {
 	alice, bob := f.account(t, "alice"), f.account(t, "bob")
