@@ -212,7 +212,13 @@ func (a accounts) SetRole(ctx context.Context, id store.Owner, r store.Role) err
 
 // SetDisabled implements store.Accounts.
 func (a accounts) SetDisabled(ctx context.Context, id store.Owner, disabled bool) error {
-	return a.update(ctx, "UPDATE accounts SET disabled = $2 WHERE id = $1 AND disabled < 2", id, truth(disabled))
+	return a.db.queueOf(nobody).change(0, func(w *writer) error {
+		n, err := w.change("UPDATE accounts SET disabled = $2 WHERE id = $1 AND disabled < 2", int64(id), truth(disabled))
+		if err != nil || n == 0 || !disabled {
+			return errors.Join(err, notFoundUnless(err != nil || n > 0))
+		}
+		return dropTokens(w, id)
+	}).Wait(ctx)
 }
 
 func (a accounts) update(ctx context.Context, query string, id store.Owner, value any) error {

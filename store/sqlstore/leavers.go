@@ -29,7 +29,7 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 			if err != nil || n == 0 {
 				return errors.Join(err, notFoundUnless(err != nil))
 			}
-			if err := partAll(w, owner); err != nil {
+			if err := errors.Join(partAll(w, owner), dropTokens(w, owner)); err != nil {
 				return err
 			}
 			for _, query := range [...]string{

@@ -161,6 +161,19 @@ func testDevicesRevoked(t *testing.T, f *fixture) {
 	must(t, f.enter(a.ID, f.device("b"), under(credentials()[1].StoredKey)))
 	must(t, f.Devices.RevokeAll(f.ctx, a.ID))
 	f.seeds(t, a.ID, "b")
+	// Being disabled, or having left, ends tokens for good.
+	for _, away := range []func() error{
+		func() error { return f.Accounts.SetDisabled(f.ctx, a.ID, true) },
+		func() error { return f.Leavers.Leave(a.ID, f.clock.Now()).Wait(f.ctx) },
+	} {
+		must(t, f.enter(a.ID, f.device("b"), under(credentials()[1].StoredKey)))
+		must(t, away())
+		f.seeds(t, a.ID, "b")
+		if err := f.Leavers.Return(f.ctx, a.ID); err != nil {
+			must(t, f.Accounts.SetDisabled(f.ctx, a.ID, false))
+		}
+		f.seeds(t, a.ID, "b")
+	}
 	// Nothing outlives its account.
 	must(t, f.enter(a.ID, f.device("b"), under(credentials()[1].StoredKey)))
 	must(t, f.Accounts.Delete(f.ctx, a.ID))
