@@ -28,7 +28,7 @@ func onPostgres(t *testing.T) string {
 	return url
 }
 
-// PostgreSQL keeps no NUL character in a text, and XML has none: whatever the control socket is told with one is refused as the caller's fault, on
+// PostgreSQL keeps no NUL character in a text, nor what is no UTF-8, and XML has neither: whatever the control socket is told with one is refused as the caller's fault, on
 // either database.
 func TestNoNUL(t *testing.T) {
 	// The same must hold on both: what SQLite takes could not be migrated.
@@ -50,6 +50,8 @@ func TestNoNUL(t *testing.T) {
 				{"PUT", "/circles/a%00b/alice", `{}`},
 				{"DELETE", "/circles/a%00b/alice", ``},
 				{"DELETE", "/users/alice/devices/a%00b", ``},
+				{"GET", "/circles/a%ff", ``},
+				{"DELETE", "/invites/%c3%28", ``},
 				{"POST", "/reports/1/close", `{"note":"a\u0000b"}`},
 				{"POST", "/users/import", `{"name":"bob","password":"` + password + `","contacts":[{"jid":"a@example.org","name":"a\u0000"}]}`},
 				{"POST", "/users/import", `{"name":"bob","password":"` + password + `","contacts":[{"jid":"a@example.org","groups":["a\u0000"]}]}`},
