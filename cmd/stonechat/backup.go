@@ -85,7 +85,9 @@ type restoreCmd struct {
 // Help is shown below the flags.
 func (*restoreCmd) Help() string {
 	return `The data folder must not exist, or be empty. It appears when everything in it is proved and durable. The data goes into the embedded
-database, or into the empty PostgreSQL database that --to, --to-file, STONECHAT_POSTGRES or the configuration names, whichever kind it came from.`
+database, or into the empty PostgreSQL database that --to, --to-file, STONECHAT_POSTGRES or the configuration names, whichever kind it came from.
+
+What was ended, changed or used since the backup is as it was then. Sessions that could be resumed and links that set a password are void.`
 }
 
 // Run is called by the command line.
@@ -106,6 +108,8 @@ func (r *restoreCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s holds everything again.\n", folder)
+	fmt.Printf("%s holds everything again, as of %s. Accounts, passwords, devices and invites that were ended, changed or used since are as they were\n"+
+		"then: look at \"ctl invite list\" and \"ctl device list\". Links that set a password and sessions that could be resumed are void.\n",
+		folder, report.Head.Made.Local().Format(time.RFC1123))
 	return showReport(&report)
 }

@@ -83,6 +83,8 @@ var faults = []fault{
 	{"frames are waited for however long they say they are", "xmpp/stream/frame.go", "	case !control && size > uint64(max(most, 0)):", "	case !control && size > 1<<40:", "./xmpp/stream -run TestParseFrame"},
 	{"pages of any site may connect", "edge/c2s/websocket.go", "		return false // \"null\" is here, too\n", "		return true\n", "./server -run TestOrigins"},
 	{"anybody may write a PROXY header", "edge/c2s/arrive.go", "	if among(d.proxies, addr) {\n		claimed", "	if addr.IsValid() {\n		claimed", "./edge/c2s -run TestProxied"},
+	{"leaving overtakes what was before", "store/sqlstore/leavers.go", "behind([]*lane{l.db.laneOf(owner)}, ", "behind(nil, ", "./store/sqlstore -run TestContractOnPostgres/LongTail/LeaveOrder"},
+	{"a restored backup resumes sessions", "store/sqlstore/loader.go", "	{\"sessions\", \"DELETE FROM sessions\"},\n", "", "./server -run TestMoves"},
 	{"writers are not pinned to owners", "store/sqlstore/lane.go", "func (db *DB) queueOf(owner store.Owner) *queue { return &db.laneOf(owner).queue }", "func (db *DB) queueOf(store.Owner) *queue { return &db.laneOf(store.Owner(db.keys.next())).queue }", "./store/sqlstore -run TestNoKeyBeforeItsElder"},
 	{"the hold on the database is not checked", "store/sqlstore/postgres_session.go", "WHERE lane = %d AND token = '%s'\", s.lane.trying, s.id, s.owner.token))", "WHERE lane = %d\", s.lane.trying, s.id))", "./store/sqlstore -run TestTakenOver"},
 	{"a commit in doubt counts as lost", "store/sqlstore/postgres_session.go", "	case s.lane.doubt && seq == s.lane.trying:\n		kept = true\n", "	case s.lane.doubt && seq == s.lane.trying:\n", "./store/sqlstore -run TestCommitInDoubt"},

@@ -22,13 +22,14 @@ const (
 // Leave implements store.Leavers.
 func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 	id := int64(owner)
-	_, ticket := l.db.queueOf(nobody).put(op{}, true, func(o *op, key store.Key) {
+	// It ends what the owner's lane has: nothing of that may still be on its way.
+	return l.db.behind([]*lane{l.db.laneOf(owner)}, op{}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
 			n, err := w.change("UPDATE accounts SET disabled = 3 WHERE id = $1 AND disabled <> 3", id)
 			if err != nil || n == 0 {
 				return errors.Join(err, notFoundUnless(err != nil))
 			}
-			if err := partAll(w, owner); err != nil {
+			if err := errors.Join(partAll(w, owner), dropTokens(w, owner)); err != nil {
 				return err
 			}
 			for _, query := range [...]string{
@@ -55,7 +56,6 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 			return err
 		}
 	})
-	return ticket
 }
 
 // Return implements store.Leavers.
