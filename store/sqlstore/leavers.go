@@ -40,7 +40,6 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 				"DELETE FROM roster_pending WHERE owner = $1",
 				"DELETE FROM ties WHERE owner = $1",
 				"DELETE FROM invites WHERE owner = $1",
-				"DELETE FROM device_tokens WHERE owner = $1",
 			} {
 				if _, err := w.change(query, id); err != nil {
 					return err
