@@ -1,11 +1,14 @@
 package server_test
 
 import (
+	"strings"
 	"testing"
 
+	"stonechat/config"
 	"stonechat/xmpp/client"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
+	"stonechat/xmpp/sasl"
 	"stonechat/xmpp/stanza"
 )
 
@@ -44,5 +47,91 @@ func TestTokenOfTheBlocked(t *testing.T) {
 	r.ctl("GET", "/invites?of=bob", "", &list)
 	if len(list) != 1 || list[0].Used != 0 {
 		t.Errorf("invites: %+v", list)
+	}
+}
+
+// Decision 13: being disabled, or leaving, ends all tokens. An account that comes back is entered by its password.
+func TestTokensEndWithTheAccount(t *testing.T) {
+	r := joining(t, "closed", nil)
+	for what, end := range map[string][2]func(){
+		"disabled": {
+			func() { r.ctl("PUT", "/users/bob/disabled", map[string]bool{"disabled": true}, nil) },
+			func() { r.ctl("PUT", "/users/bob/disabled", map[string]bool{"disabled": false}, nil) },
+		},
+		"left": {
+			func() { r.ctl("DELETE", "/users/bob", "", nil) },
+			func() { r.ctl("POST", "/users/bob/restore", "", nil) },
+		},
+	} {
+		request := userAgent(agentID) + "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>"
+		ok := r.wire("").login("bob", password, sasl.ScramSHA512Plus, request)
+		token := first(tokenOf, ok)
+		if token == "" {
+			t.Fatalf("%s: no token: %s", what, ok.Raw())
+		}
+		end[0]()
+		use := userAgent(agentID) + "<fast xmlns='urn:xmpp:fast:0'/>"
+		if got := r.wire("").byToken("bob", sasl.HTNone, token, use); got.Local != "failure" {
+			t.Errorf("%s: %s", what, got.Raw())
+		}
+		end[1]()
+		if got := r.wire("").byToken("bob", sasl.HTNone, token, use); got.Local != "failure" {
+			t.Errorf("%s and back: %s", what, got.Raw())
+		}
+		if err := r.login("bob", password); err != nil {
+			t.Errorf("%s and back, by password: %v", what, err)
+		}
+	}
+}
+
+// A restored account is what it was: one that was disabled when an administrator removed it does not come back as one that may log in.
+func TestRestoredAsItWas(t *testing.T) {
+	r := joining(t, "approve", nil)
+	r.ctl("PUT", "/users/bob/disabled", map[string]bool{"disabled": true}, nil)
+	if _, err := r.enter("carol", "long enough for me", "", nil); err == nil || !strings.Contains(err.Error(), "approval") {
+		t.Fatalf("not waiting: %v", err)
+	}
+	for name, word := range map[string]string{"bob": password, "carol": "long enough for me"} {
+		r.ctl("DELETE", "/users/"+name, "", nil)
+		if status, _ := r.tryCtl("DELETE", "/users/"+name, "", nil); status == 200 {
+			t.Errorf("%s leaves twice", name)
+		}
+		r.ctl("POST", "/users/"+name+"/restore", "", nil)
+		if err := r.login(name, word); err == nil {
+			t.Errorf("%s is in after all", name)
+		}
+	}
+	r.ctl("PUT", "/users/bob/disabled", map[string]bool{"disabled": false}, nil)
+	if err := r.login("bob", password); err != nil {
+		t.Error(err)
+	}
+}
+
+// An account that somebody has made has a credential for each hash, and comes in by each; one that waits for approval comes in by none, in
+// either profile, and gets no token.
+func TestRegisteredForEveryHash(t *testing.T) {
+	const word = "long enough for me"
+	request := userAgent(agentID) + "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/><bind xmlns='urn:xmpp:bind:0'/>"
+	for hash, mechanisms := range map[string][]string{
+		"SHA-1": {sasl.ScramSHA1, sasl.ScramSHA1Plus}, "SHA-256": {sasl.ScramSHA256, sasl.ScramSHA256Plus}, "SHA-512": {sasl.ScramSHA512, sasl.ScramSHA512Plus},
+	} {
+		r := joining(t, "approve", func(c *config.Config) { c.Login.Hashes = []string{hash} })
+		carol, err := r.enter("carol", word, r.makeInvite(`{"as":"alice"}`).token(t), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = carol.Close(t.Context())
+		if _, err := r.enter("dora", word, "", nil); err == nil || !strings.Contains(err.Error(), "approval") {
+			t.Fatalf("not waiting: %v", err)
+		}
+		for _, mechanism := range mechanisms {
+			if got := r.wire("").login("carol", word, mechanism, request); got.Local != "success" || first(tokenOf, got) == "" {
+				t.Errorf("carol by %s: %s", mechanism, got.Raw())
+			}
+			got := r.wire("").login("dora", word, mechanism, request)
+			if got.Local != "failure" || !strings.Contains(got.Raw(), "approval") || first(tokenOf, got) != "" {
+				t.Errorf("dora by %s: %s", mechanism, got.Raw())
+			}
+		}
 	}
 }

@@ -15,9 +15,10 @@ type Leaver struct {
 // Leavers keeps accounts that are on their way in or out.
 type Leavers interface {
 	// Leave takes an account out of the world until it is erased: it cannot log in, its own subscriptions, requests, circles and invites
-	// end. Its name, messages and password stay until it is erased.
+	// and tokens (Devices) end. Its name, messages and password stay until it is erased.
 	Leave(owner Owner, due time.Time) Ticket
-	// Return ends Leave: the account may log in again, its contacts are listed without subscriptions. ErrNotFound: it was not leaving.
+	// Return ends Leave: the account may log in again, unless it was disabled or waited before; its contacts are listed without subscriptions.
+	// ErrNotFound: it was not leaving.
 	Return(ctx context.Context, owner Owner) error
 	// Due returns up to limit accounts of a domain that are to be erased by that time, the first due first.
 	Due(ctx context.Context, domain string, by time.Time, limit int) ([]Leaver, error)

@@ -54,11 +54,11 @@ const (
 	stateActive accountState = iota
 	stateDisabled
 	stateWaiting
-	stateLeaving
+	stateLeaving // and above: with what it was before added
 )
 
 func (s accountState) show(a *store.Account) {
-	a.Disabled, a.Waiting, a.Leaving = s != stateActive, s == stateWaiting, s == stateLeaving
+	a.Disabled, a.Waiting, a.Leaving = s != stateActive, s == stateWaiting, s >= stateLeaving
 }
 
 // scanAccount reads into the given fields and then the time of creation.
@@ -212,7 +212,16 @@ func (a accounts) SetRole(ctx context.Context, id store.Owner, r store.Role) err
 
 // SetDisabled implements store.Accounts.
 func (a accounts) SetDisabled(ctx context.Context, id store.Owner, disabled bool) error {
-	return a.update(ctx, "UPDATE accounts SET disabled = $2 WHERE id = $1 AND disabled < 2", id, truth(disabled))
+	return a.db.queueOf(nobody).change(0, func(w *writer) error {
+		n, err := w.change("UPDATE accounts SET disabled = $2 WHERE id = $1 AND disabled < 2", int64(id), truth(disabled))
+		if err != nil || n == 0 {
+			return errors.Join(err, notFoundUnless(err != nil))
+		}
+		if disabled {
+			return dropTokens(w, id) // they do not come back with the account
+		}
+		return nil
+	}).Wait(ctx)
 }
 
 func (a accounts) update(ctx context.Context, query string, id store.Owner, value any) error {

@@ -24,9 +24,14 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 	id := int64(owner)
 	_, ticket := l.db.queueOf(nobody).put(op{}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
-			n, err := w.change("UPDATE accounts SET disabled = 3 WHERE id = $1 AND disabled <> 3", id)
+			// What it was before stands beside it, so that it comes back as that: see stateLeaving.
+			n, err := w.change("UPDATE accounts SET disabled = disabled + 3 WHERE id = $1 AND disabled < 3", id)
 			if err != nil || n == 0 {
 				return errors.Join(err, notFoundUnless(err != nil))
+			}
+			// Whoever brings the account back may have found it in somebody else's hands.
+			if err := dropTokens(w, owner); err != nil {
+				return err
 			}
 			if err := partAll(w, owner); err != nil {
 				return err
@@ -59,7 +64,7 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 
 // Return implements store.Leavers.
 func (l leavers) Return(ctx context.Context, owner store.Owner) error {
-	return l.change(ctx, owner, "UPDATE accounts SET disabled = 0 WHERE id = $1 AND disabled = 3", "DELETE FROM leavers WHERE owner = $1")
+	return l.change(ctx, owner, "UPDATE accounts SET disabled = disabled - 3 WHERE id = $1 AND disabled >= 3", "DELETE FROM leavers WHERE owner = $1")
 }
 
 // Approve implements store.Leavers.
