@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -134,4 +135,48 @@ func TestRegisteredForEveryHash(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Who leaves is gone at once, whatever lay on disk for a return: sessions from before a restart, tokens, circles. What is restored begins anew.
+func TestLeavingWithSessionsOnDisk(t *testing.T) {
+	r := joining(t, "closed", nil)
+	r.ctl("PUT", "/circles/Team", "", nil)
+	r.ctl("PUT", "/circles/Team/alice", "", nil)
+	r.ctl("PUT", "/circles/Team/bob", "", nil)
+	w := r.wire("")
+	ok := w.login("bob", password, sasl.ScramSHA512Plus, userAgent(agentID)+"<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>"+
+		"<bind xmlns='urn:xmpp:bind:0'><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>")
+	token, id := first(tokenOf, ok), first(enabledOf, ok)
+	if token == "" || id == "" {
+		t.Fatalf("%s", ok.Raw())
+	}
+	w.send("<presence/>")
+	eventually(t, "the circle", func() bool { return count(t, r.data, "ties") == 0 && count(t, r.data, "roster_items") == 2 })
+	eventually(t, "bob is there", func() bool {
+		var list []struct{ State string }
+		r.ctl("GET", "/sessions?of=bob", "", &list)
+		return len(list) == 1
+	})
+	r.stop()
+	if n := count(t, r.data, "sessions"); n != 1 {
+		t.Fatalf("%d sessions on disk", n)
+	}
+	r = openWith(t, joinDomain, r.data, func(c *config.Config) { c.Signup.Mode, c.Store.Synchronous = "closed", "off" })
+	alice := r.dial("alice", nil)
+	r.ctl("DELETE", "/users/bob", "", nil)
+	eventually(t, "the circle is told", func() bool { return len(contacts(t, alice)) == 0 && count(t, r.data, "ties") == 0 })
+	owner := ownerOf(t, r.data, "bob")
+	for _, table := range []string{"sessions", "device_tokens", "circle_members", "invites"} {
+		if n := count(t, r.data, table+" WHERE owner = "+strconv.FormatInt(owner, 10)); n != 0 {
+			t.Errorf("%s has %d rows of whom has left", table, n)
+		}
+	}
+	r.ctl("POST", "/users/bob/restore", "", nil)
+	resume := userAgent(agentID) + "<resume xmlns='urn:xmpp:sm:3' previd='" + id + "' h='0'/>"
+	if got := r.wire("").login("bob", password, sasl.ScramSHA512Plus, resume); got.Local != "success" || strings.Contains(got.Raw(), "<resumed") {
+		t.Errorf("resumed after a restoration: %s", got.Raw())
+	}
+	r.ctl("DELETE", "/users/bob?now=1", "", nil)
+	r.stop()
+	walk(t, r.data, owner, "bob")
 }
