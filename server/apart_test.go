@@ -180,3 +180,36 @@ func TestLeavingWithSessionsOnDisk(t *testing.T) {
 	r.stop()
 	walk(t, r.data, owner, "bob")
 }
+
+// Decision 17: what the maker of an invite may count when the token is shown and when the account is made.
+func TestMakerCountsTwice(t *testing.T) {
+	r := joining(t, "invite", nil)
+	for what, lose := range map[string]func(){
+		"demoted":  func() { r.ctl("PUT", "/users/alice/role", `{"role":"member"}`, nil) },
+		"disabled": func() { r.ctl("PUT", "/users/alice/disabled", `{"disabled":true}`, nil) },
+	} {
+		r.ctl("PUT", "/users/alice/role", `{"role":"owner"}`, nil)
+		token := r.makeInvite(`{"as":"alice","role":"admin"}`).token(t)
+		w := r.wire("")
+		ask := func(inner string) *stanza.Stanza {
+			t.Helper()
+			w.send("<iq type='set' id='" + what + "' to='" + joinDomain + "'>" + inner + "</iq>")
+			st, err := w.conn.Read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return st
+		}
+		if got := ask("<preauth xmlns='" + ns.PreAuth + "' token='" + token + "'/>"); got.Type != stanza.TypeResult {
+			t.Fatalf("%s: %s", what, got.Raw())
+		}
+		lose()
+		got := ask("<query xmlns='jabber:iq:register'><username>eve" + what + "</username><password>long enough for me</password></query>")
+		if e := stanza.ParseError(got); e == nil || e.Condition != stanza.ItemNotFound {
+			t.Errorf("%s: %s", what, got.Raw())
+		}
+		if err := r.login("eve"+what, "long enough for me"); err == nil {
+			t.Errorf("%s: there is an account", what)
+		}
+	}
+}
