@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -211,5 +212,29 @@ func TestMakerCountsTwice(t *testing.T) {
 		if err := r.login("eve"+what, "long enough for me"); err == nil {
 			t.Errorf("%s: there is an account", what)
 		}
+	}
+}
+
+// XEP-0401 section 5.3.2: whoever comes by an invite is a contact in both directions, and every session of the inviter is told.
+func TestEverySessionIsToldOfTheGuest(t *testing.T) {
+	r := joining(t, "invite", nil)
+	pushes := make(chan string, 64)
+	for _, name := range []string{"one", "two"} {
+		c := r.dial("alice", func(c *client.Config) {
+			c.RosterPush = func(i client.RosterItem) { pushes <- name + " " + i.JID.String() + " " + i.Subscription }
+		})
+		contacts(t, c)
+	}
+	carol, err := r.enter("carol", "long enough for me", r.makeInvite(`{"as":"alice"}`).token(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := contacts(t, carol); len(got) != 1 || got[0] != "alice@"+joinDomain+" both" {
+		t.Errorf("carol has %v", got)
+	}
+	got := []string{<-pushes, <-pushes}
+	slices.Sort(got)
+	if want := []string{"one carol@" + joinDomain + " both", "two carol@" + joinDomain + " both"}; !slices.Equal(got, want) {
+		t.Errorf("pushes %q, want %q", got, want)
 	}
 }
