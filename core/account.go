@@ -32,6 +32,7 @@ type Account struct {
 	line     line
 	ended    []ended              // sessions that ended lately without the will of their clients
 	revoked  map[string]time.Time // devices, and when; see RevokeDevice
+	shut     time.Time            // whoever began to log in before does not come in; see EndSessions
 	gates    int                  // tickets that its turns wait for
 	erasing  bool                 // it is deleted, and in the store still
 	idle     time.Time            // since when nobody is there

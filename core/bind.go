@@ -32,7 +32,7 @@ type Binding struct {
 	// First is sent before anything else, such as the result of the bind request; it is given the full address. It may be called for a
 	// resource that is not bound after all.
 	First func(full jid.JID) string
-	// Entrance is how a client of XEP-0388 comes in; nil for others.
+	// Entrance is how the client comes in; nil: nothing bars it.
 	Entrance *Entrance
 }
 

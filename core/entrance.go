@@ -11,15 +11,15 @@ import (
 	"stonechat/xmpp/xmltok"
 )
 
-// ErrRevoked: the device was revoked while it was logging in.
-var ErrRevoked = errors.New("the device was revoked")
+// ErrRevoked: the device was revoked, or all sessions of the account were ended, while it was logging in.
+var ErrRevoked = errors.New("revoked during the log-in")
 
-// Entrance is how a client of XEP-0388 comes to its session: who it is, what it wants with the session at once, and what stands around the
+// Entrance is how a client comes to its session: when it began, and by XEP-0388 who it is, what it wants with the session at once, and what stands around the
 // answers. All of it goes out as one, before anything else: Before, the full address, Between, the answers, After.
 type Entrance struct {
 	// Device names the client's installation; empty when it is not known. A new session by XEP-0386 ends the older ones of the device.
 	Device string
-	// Since is when the log-in began: a device that was revoked later does not come in.
+	// Since is when the log-in began: a device that was revoked later does not come in, nor anybody when the account was shut later.
 	Since time.Time
 	// Bind is the <bind/> of XEP-0386, as XML that stands alone; empty for a resource of RFC 6120, where Binding.First is sent instead.
 	Bind string
@@ -141,9 +141,15 @@ func (a *Account) RevokeDevice(w *Work, device string) int {
 	return a.EndSessions(w, func(s *Session) bool { return s.Device == device })
 }
 
-// bars tells whether the device was revoked since the log-in began.
+// bars tells whether the device was revoked, or the account was shut, since the log-in began.
 func (a *Account) bars(in *Entrance) bool {
-	if in == nil || in.Device == "" {
+	if in == nil {
+		return false
+	}
+	if !a.shut.IsZero() && !in.Since.After(a.shut) {
+		return true
+	}
+	if in.Device == "" {
 		return false
 	}
 	at, ok := a.revoked[in.Device]

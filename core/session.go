@@ -347,8 +347,12 @@ func size(st *stanza.Stanza) int { return len(st.Raw()) + 128 }
 // State of the session, for people: "live" or "detached".
 func (s *Session) State() string { return [...]string{"live", "detached", "closed"}[s.state] }
 
-// EndSessions ends the sessions that f chooses, or all when it is nil, and returns how many. Only in a turn of a.
+// EndSessions ends the sessions that f chooses, or all when it is nil, and returns how many. Nil means those, too, that are about to begin: whoever
+// has proven to be the account before and has no session yet gets none. Only in a turn of a.
 func (a *Account) EndSessions(w *Work, f func(*Session) bool) int {
+	if f == nil {
+		a.shut = a.Host.now()
+	}
 	var chosen []*Session
 	for _, s := range a.sessions {
 		if f == nil || f(s) {

@@ -238,3 +238,59 @@ func TestEverySessionIsToldOfTheGuest(t *testing.T) {
 		t.Errorf("pushes %q, want %q", got, want)
 	}
 }
+
+// Whoever had proven to be the account, and has no session yet, does not get one any more when the account is shut meanwhile: what ends all
+// sessions ends those that are about to begin.
+func TestShutBetweenProofAndSession(t *testing.T) {
+	r := joining(t, "closed", nil)
+	w := r.wire("")
+	if ok := w.login("bob", password, sasl.ScramSHA512Plus, ""); ok.Local != "success" {
+		t.Fatalf("%s", ok.Raw())
+	}
+	w.read("features")
+	classic := r.classic("bob", password)
+	r.ctl("PUT", "/users/bob/disabled", `{"disabled":true}`, nil)
+	for what, w := range map[string]*wire{"SASL2": w, "SASL": classic} {
+		w.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
+		st, err := w.conn.Read()
+		if err == nil && st.Type == stanza.TypeResult {
+			t.Errorf("%s: bound: %s", what, st.Raw())
+		}
+	}
+	var list []struct{ State string }
+	r.ctl("GET", "/sessions?of=bob", "", &list)
+	if len(list) != 0 {
+		t.Errorf("sessions of a disabled account: %+v", list)
+	}
+}
+
+// classic logs in by the classic profile, up to the features behind it.
+func (r *running) classic(name, word string) *wire {
+	r.t.Helper()
+	w := r.wire("")
+	login := sasl.Login{Username: name, Password: word, ServerBindings: []string{sasl.TLSExporter, sasl.TLSServerEndPoint}}
+	list, _ := w.features.Child(ns.SASL, "mechanisms")
+	tree, err := list.Tree()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var offered []string
+	for _, m := range tree.All(ns.SASL, "mechanism") {
+		offered = append(offered, m.Text())
+	}
+	c, err := sasl.NewClient(offered, login)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	w.send("<auth xmlns='" + ns.SASL + "' mechanism='" + c.Mechanism() + "'>" + b64(c.Start()) + "</auth>")
+	response, err := c.Next(data(r.t, w.read("challenge").Inner()))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	w.send("<response xmlns='" + ns.SASL + "'>" + b64(response) + "</response>")
+	w.read("success")
+	w.conn.Restart()
+	w.send(header(r.domain, ""))
+	w.readHeader()
+	return w
+}

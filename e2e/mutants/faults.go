@@ -62,6 +62,7 @@ var faults = []fault{
 	{"what waited of a blocked address is given to a resumed session", "core/resume.go", "	a.sift(w, s)\n", "", plays + "TestPlays/.*/.*/.*/xep0191"},
 	{"a token opens what a block has shut", "core/presence.go", "	if barred || !a.guestHears(t.st) {\n", "	_ = barred\n	if !a.guestHears(t.st) {\n", "./server -run TestTokenOfTheBlocked"},
 	{"the maker of an invite counts once", "mod/join/register.go", "		if err := m.stands(ctx, p.invite.Hash); err != nil {\n", "		if err := m.stands(ctx, p.invite.Hash); err != nil && false {\n", "./server -run TestMakerCountsTwice"},
+	{"an account that is shut lets in who has proven before", "core/session.go", "		a.shut = a.Host.now()\n", "		_ = a.shut\n", "./server -run TestShutBetweenProofAndSession"},
 	{"presence goes to who is blocked", "core/presence.go", "	if a.Blocks(x.to) {\n", "	if a.Blocks(x.to) && x.st == nil {\n", plays + "TestPlays/.*/.*/.*/xep0191"},
 	{"another's vCard can be set", "mod/profile/vcard.go", "row.Slow, row.Action, row.Do = stanza.Set, false, core.ActUseAccount, m.setVCard\n", "row.Slow, row.Action, row.Do = stanza.Set, false, core.ActSeeAnyone, m.setVCard\n", plays + "TestPlays/.*/.*/.*/xep0054"},
 	{"reports are for everybody", "core/permit.go", "	ActSeeReports:   {roles: guards},\n", "	ActSeeReports:   {relations: isAnyone},\n", "./server -run TestRightsOfAllRows"},

@@ -32,6 +32,7 @@ func (c *conn) login(ctx context.Context, o *offer) error {
 // loginClassic is one SASL exchange by RFC 6120 section 6.4.
 func (c *conn) loginClassic(ctx context.Context, o *offer, st *stanza.Stanza) error {
 	mechanism, _ := st.Attr("mechanism")
+	c.entrance = &core.Entrance{Since: c.host.Now()}
 	x, err := c.stream.AnswerSASL(st, func(mechanism string) (*sasl.Server, error) {
 		if !slices.Contains(o.classic, mechanism) {
 			return nil, &sasl.Error{Condition: sasl.InvalidMechanism} // RFC 6120 section 6.5.7
