@@ -24,6 +24,8 @@ type Leavers interface {
 	Due(ctx context.Context, domain string, by time.Time, limit int) ([]Leaver, error)
 	// Erase is Accounts.Delete, and keeps the name from being registered until a time. The hold is a hash of the name.
 	Erase(ctx context.Context, owner Owner, hold time.Time) error
+	// EraseDue is Erase of an account that is still leaving and due by that time; ErrNotFound otherwise.
+	EraseDue(ctx context.Context, owner Owner, by, hold time.Time) error
 	// Waiting returns up to limit accounts of a domain that wait for approval, by name, without credentials.
 	Waiting(ctx context.Context, domain string, limit int) ([]Account, error)
 	// Approve lets an account in that has waited, or returns ErrNotFound.

@@ -115,7 +115,23 @@ func (l leavers) Waiting(ctx context.Context, domain string, limit int) ([]store
 
 // Erase implements store.Leavers.
 func (l leavers) Erase(ctx context.Context, owner store.Owner, hold time.Time) error {
+	return l.erase(ctx, owner, hold, func(*writer) error { return nil })
+}
+
+// EraseDue implements store.Leavers.
+func (l leavers) EraseDue(ctx context.Context, owner store.Owner, by, hold time.Time) error {
+	return l.erase(ctx, owner, hold, func(w *writer) error {
+		_, due, err := w.number("SELECT owner FROM leavers WHERE owner = $1 AND due <= $2", int64(owner), by.UnixMicro())
+		return errors.Join(err, notFoundUnless(err != nil || due))
+	})
+}
+
+// erase removes an account if nothing is against it in the moment of doing so.
+func (l leavers) erase(ctx context.Context, owner store.Owner, hold time.Time, check func(*writer) error) error {
 	err := l.db.queueOf(nobody).change(0, func(w *writer) error {
+		if err := check(w); err != nil {
+			return err
+		}
 		hash := ""
 		err := w.query("SELECT domain, local FROM accounts WHERE id = $1", func(row []driver.Value) error {
 			domain, _ := row[0].(string)
