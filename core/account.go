@@ -31,8 +31,7 @@ type Account struct {
 	sessions []*Session
 	line     line
 	ended    []ended              // sessions that ended lately without the will of their clients
-	revoked  map[string]time.Time // devices, and when; see RevokeDevice
-	shut     time.Time            // whoever began to log in before does not come in; see EndSessions
+	revoked  map[string]time.Time // devices, and when; see RevokeDevice, ShutOut and born
 	gates    int                  // tickets that its turns wait for
 	erasing  bool                 // it is deleted, and in the store still
 	idle     time.Time            // since when nobody is there
@@ -424,7 +423,8 @@ func (a *Account) touch() {
 
 // leaveMemory is the turn that forgets an account that nobody uses.
 func (a *Account) leaveMemory(_ *Work, _ *turn) {
-	if len(a.sessions) > 0 || a.line.head != nil || a.gates > 0 || a.erasing || (a.Exists && a.Host.now().Sub(a.idle) < forgetAfter) {
+	a.forgetRevoked()
+	if len(a.sessions) > 0 || a.line.head != nil || a.gates > 0 || a.erasing || (a.Exists && len(a.revoked) > 0) || (a.Exists && a.Host.now().Sub(a.idle) < forgetAfter) {
 		return
 	}
 	if a.turns.close() {

@@ -32,7 +32,7 @@ type Binding struct {
 	// First is sent before anything else, such as the result of the bind request; it is given the full address. It may be called for a
 	// resource that is not bound after all.
 	First func(full jid.JID) string
-	// Entrance is how the client comes in; nil: nothing bars it.
+	// Entrance is how the client comes in; nil: nothing that shut it out meanwhile is asked.
 	Entrance *Entrance
 }
 

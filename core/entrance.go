@@ -11,15 +11,15 @@ import (
 	"stonechat/xmpp/xmltok"
 )
 
-// ErrRevoked: the device was revoked, or all sessions of the account were ended, while it was logging in.
-var ErrRevoked = errors.New("revoked during the log-in")
+// ErrRevoked: the device was revoked, or everybody of the account shut out, while it was logging in.
+var ErrRevoked = errors.New("the log-in was revoked")
 
-// Entrance is how a client comes to its session: when it began, and by XEP-0388 who it is, what it wants with the session at once, and what stands around the
-// answers. All of it goes out as one, before anything else: Before, the full address, Between, the answers, After.
+// Entrance is how a client comes to its session: since when, and by XEP-0388 who it is, what it wants with the session at once, and what stands
+// around the answers. All of it goes out as one, before anything else: Before, the full address, Between, the answers, After.
 type Entrance struct {
 	// Device names the client's installation; empty when it is not known. A new session by XEP-0386 ends the older ones of the device.
 	Device string
-	// Since is when the log-in began: a device that was revoked later does not come in, nor anybody when the account was shut later.
+	// Since is when the log-in began: a device that was revoked later does not come in, nor does anybody if the account was shut.
 	Since time.Time
 	// Bind is the <bind/> of XEP-0386, as XML that stands alone; empty for a resource of RFC 6120, where Binding.First is sent instead.
 	Bind string
@@ -125,35 +125,65 @@ func (o *Outbox) greet(w *Work, greeting string, managed bool) {
 	o.push(w, item{raw: greeting, size: len(greeting), from: managed})
 }
 
+// everyDevice stands for all devices, and for clients that name none, among those that are revoked.
+const everyDevice = ""
+
 // RevokeDevice ends the sessions of a device of the account and keeps log-ins of it out that have begun before. It returns how many sessions
 // there were. Only in a turn of a, after the store has forgotten the device.
 func (a *Account) RevokeDevice(w *Work, device string) int {
-	if a.revoked == nil {
-		a.revoked = make(map[string]time.Time)
-	}
-	now := a.Host.now()
-	for d, at := range a.revoked {
-		if now.Sub(at) > a.Host.Config.Limits.LoginTime.D() {
-			delete(a.revoked, d)
-		}
-	}
-	a.revoked[device] = now
+	a.revoke(device)
 	return a.EndSessions(w, func(s *Session) bool { return s.Device == device })
 }
 
-// bars tells whether the device was revoked, or the account was shut, since the log-in began.
+// ShutOut ends all sessions of the account, and keeps out every log-in that has begun before: a connection on its way to a session is none yet,
+// and what it has proven counts no more. It returns how many sessions there were. Only in a turn of a, after the store has what shuts them out.
+func (a *Account) ShutOut(w *Work) int {
+	a.revoke(everyDevice)
+	return a.EndSessions(w, nil)
+}
+
+// born keeps log-ins out that began before the account was made: whoever had another one of its name was on the way in by that one's password.
+func (a *Account) born(at time.Time) {
+	now := a.Host.now()
+	if now.Sub(at) <= a.longestLogin() && !at.After(now) { // an import may have brought anything
+		a.revoked = map[string]time.Time{everyDevice: at}
+	}
+}
+
+func (a *Account) revoke(device string) {
+	a.forgetRevoked()
+	if a.revoked == nil {
+		a.revoked = make(map[string]time.Time)
+	}
+	a.revoked[device] = a.Host.now()
+}
+
+// forgetRevoked forgets what no log-in under way can have begun before. An account stays in memory as long as it remembers anything of it.
+func (a *Account) forgetRevoked() {
+	now := a.Host.now()
+	for d, at := range a.revoked {
+		if now.Sub(at) > a.longestLogin() {
+			delete(a.revoked, d)
+		}
+	}
+}
+
+// longestLogin is how long before its end a log-in can have begun.
+func (a *Account) longestLogin() time.Duration {
+	return max(a.Host.Config.Limits.LoginTime.D(), a.Host.Config.Signup.FormTime.D())
+}
+
+// bars tells whether the device, or the account, was revoked since the log-in began.
 func (a *Account) bars(in *Entrance) bool {
 	if in == nil {
 		return false
 	}
-	if !a.shut.IsZero() && !in.Since.After(a.shut) {
-		return true
+	for _, device := range [...]string{everyDevice, in.Device} {
+		if at, ok := a.revoked[device]; ok && !in.Since.After(at) {
+			return true
+		}
 	}
-	if in.Device == "" {
-		return false
-	}
-	at, ok := a.revoked[in.Device]
-	return ok && !in.Since.After(at)
+	return false
 }
 
 // replaceOlder ends the other sessions of the device (XEP-0386 section 3.2): its client has begun anew.

@@ -81,7 +81,7 @@ func TestEntrance(t *testing.T) {
 		}
 		again.work.Run()
 		again.wait("id='m-1'")
-		want = "<success><jid>juliet@example.org/a&amp;b</jid><resumed xmlns='urn:xmpp:sm:3' previd='" + id[1] + "' h='0'/></success><message"
+		want = "<success><jid>juliet@example.org/a&amp;b</jid><resumed xmlns='urn:xmpp:sm:3' previd='" + id[1] + "' h='0'/></success><r xmlns='" + ns.StreamManagement + "'/><message"
 		if !strings.HasPrefix(again.text(), want) {
 			t.Errorf("resumed by %s", again.text())
 		}

@@ -115,6 +115,7 @@ func (o *owners) read(ctx context.Context, a *Account) error {
 	}
 	a.ID = acc.ID
 	a.SetRole(acc.Role)
+	a.born(acc.Created)
 	err = o.host.restore(ctx, a)
 	for _, l := range o.host.Hooks.Loading {
 		if err == nil {

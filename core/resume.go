@@ -244,7 +244,7 @@ func (h *Host) Resume(ctx context.Context, w *Work, account jid.JID, id string, 
 	return h.ResumeBy(ctx, w, account, id, handled, sink, nil)
 }
 
-// ResumeBy is Resume for a client of XEP-0388; <resumed/> is one of the answers of its entrance.
+// ResumeBy is Resume for a client whose entrance is known; by XEP-0388 <resumed/> is one of its answers.
 func (h *Host) ResumeBy(
 	ctx context.Context, w *Work, account jid.JID, id string, handled uint32, sink Sink, in *Entrance,
 ) (*Session, error) {
@@ -371,7 +371,9 @@ func (a *Account) attach(w *Work, s *Session, sink Sink, id string, in *Entrance
 	handled := s.win.handled()
 	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + id + "' h='" + strconv.FormatUint(uint64(handled), 10) + "'/>"
 	if in != nil && in.Before != "" {
-		greeting = in.around(s.JID.String(), greeting)
+		// Nothing tells the client that there will be no features: some wait for one element more, and take stanzas as of the next. An <r/> may
+		// come at any time (XEP-0198 section 4), and costs nobody a stanza.
+		greeting = in.around(s.JID.String(), greeting) + "<r xmlns='" + ns.StreamManagement + "'/>"
 	}
 	if device := in.device(); device != "" {
 		s.Device = device

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"sync/atomic"
@@ -314,15 +315,15 @@ func (a *Account) end(w *Work, s *Session, why Lost) {
 	a.leave(w, s)
 	e := w.begin(a, nil, s)
 	a.Host.Hooks.Closed.run(e)
-	a.redeliver(w, left)
+	a.redeliver(w, left, cmp.Or(s.lostAt, a.Host.now()))
 	a.touch()
 	a.seeOff(w)
 }
 
 // redeliver treats what a session never acknowledged as if it were for a session that is not there (XEP-0198 section 4): requests are
 // refused, messages are given to the other sessions or to Fallback. What is kept only goes to Fallback: everybody else had it from the
-// start, or finds it in the archive.
-func (a *Account) redeliver(w *Work, left []item) {
+// start, or finds it in the archive. failed is about when it did not arrive: what nobody else has a time of says that.
+func (a *Account) redeliver(w *Work, left []item, failed time.Time) {
 	for _, it := range left {
 		switch {
 		case it.st == nil || it.once:
@@ -336,6 +337,7 @@ func (a *Account) redeliver(w *Work, left []item) {
 			e.Kept, e.Key = it.kept, it.key
 			a.Host.Hooks.Fallback.run(e)
 		default:
+			it.delayed(a.Host.Domain, failed)
 			a.showAgain(w, &it)
 		}
 	}
@@ -347,12 +349,8 @@ func size(st *stanza.Stanza) int { return len(st.Raw()) + 128 }
 // State of the session, for people: "live" or "detached".
 func (s *Session) State() string { return [...]string{"live", "detached", "closed"}[s.state] }
 
-// EndSessions ends the sessions that f chooses, or all when it is nil, and returns how many. Nil means those, too, that are about to begin: whoever
-// has proven to be the account before and has no session yet gets none. Only in a turn of a.
+// EndSessions ends the sessions that f chooses, or all when it is nil, and returns how many. Only in a turn of a.
 func (a *Account) EndSessions(w *Work, f func(*Session) bool) int {
-	if f == nil {
-		a.shut = a.Host.now()
-	}
 	var chosen []*Session
 	for _, s := range a.sessions {
 		if f == nil || f(s) {

@@ -28,6 +28,7 @@ part "kills" go test -count=1 -timeout 60m ./e2e/chaos -run 'TestKill$' -v -cycl
 part "kills on PostgreSQL" go test -count=1 -timeout 60m ./e2e/chaos -run 'TestKillOnPostgres' -v -cycles "$(pick 3 100)" -acked "$(pick 1000 50000)"
 part "kills of PostgreSQL" go test -count=1 -timeout 60m ./e2e/chaos -run 'TestKillPostgres|TestPostgresComesAndGoes' -v -cycles "$(pick 3 50)" -acked "$(pick 1000 20000)"
 part "backups under traffic" go test -count=1 -timeout 60m ./e2e/chaos -run 'TestBackups' -v -cycles "$(pick 3 30)"
+part "restarts" go test -count=1 -timeout 60m ./e2e/chaos -run 'TestRestart' -v -cycles "$(pick 3 20)"
 part "power cuts" go test -count=1 -timeout 60m ./e2e/chaos -run 'PowerCut' -v -cycles "$(pick 2 50)"
 part "full and stalled disk" go test -count=1 -timeout 20m ./e2e/chaos -run 'DiskFull|StalledDisk' -v
 part "slow reader" go test -count=1 -timeout 30m ./e2e/chaos -run 'SlowReader' -v -slow-bytes "$(pick 20000000 1000000000)"

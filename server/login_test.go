@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"regexp"
@@ -54,8 +55,8 @@ func TestConversationsOrder(t *testing.T) {
 	if f := w.read("features"); f.Has(ns.Bind, "bind") || f.Has(ns.SASL2, "authentication") {
 		t.Errorf("features after the log-in: %s", f.Raw())
 	}
-	w.send("<presence/>")
-	w.read("presence") // one's own
+	w.send("<presence/><r xmlns='urn:xmpp:sm:3'/>")
+	w.read("a")
 	bob := r.dial("bob", nil)
 	say := func(text string) {
 		t.Helper()
@@ -68,6 +69,7 @@ func TestConversationsOrder(t *testing.T) {
 		}
 	}
 	say("counted")
+	w.read("presence") // one's own: it has waited, as the session is inactive
 	w.read("message")
 	w.conn.Close()
 	say("missed")
@@ -89,7 +91,8 @@ func TestConversationsOrder(t *testing.T) {
 	if !ok.Has(ns.StreamManagement, "resumed") || ok.Has(ns.Bind2, "bound") || ok.Has(ns.Fast, "token") || first(identifierOf, ok) != full {
 		t.Fatalf("success is %s", ok.Raw())
 	}
-	// No features: what was missed comes at once.
+	// No features: what was missed comes at once, behind an element for clients that wait for features.
+	w.read("r")
 	if m := w.read("message"); !strings.Contains(m.Raw(), "missed") {
 		t.Errorf("got %s", m.Raw())
 	}
@@ -194,6 +197,7 @@ func TestModernRefusals(t *testing.T) {
 		{"another authorization identity", "", authenticate(sasl.ScramSHA512, []byte("n,a=bob@example.org,n=alice,r=abcdefgh"), ""), "sasl:invalid-authzid"},
 		{"one's own", "", authenticate(sasl.ScramSHA512, []byte("n,a=alice@example.org,n=alice,r=abcdefgh"), ""), "challenge"},
 		{"the header's own with a resource", "alice@example.org/x", start, "challenge"},
+		{"nobody in particular in the header", "example.org", start, "challenge"},
 		{"a cut offer", "", authenticate(sasl.ScramSHA512, []byte("y,,n=alice,r=abcdefgh"), ""), "sasl:not-authorized"},
 		{"a mechanism that is not offered", "", authenticate("PLAIN", []byte("\x00alice\x00x"), ""), "sasl:invalid-mechanism"},
 		{"an unknown mechanism", "", authenticate("X-FOO", nil, ""), "sasl:invalid-mechanism"},
@@ -370,5 +374,19 @@ func TestChannelBindingModes(t *testing.T) {
 			r.dial("alice", nil)
 			r.dial("alice", func(c *client.Config) { c.Classic = true })
 		})
+	}
+}
+
+// Who has a token alone is told that it is refused, and does not try it for ever.
+func TestRefusedTokenAlone(t *testing.T) {
+	r := start(t, "example.org")
+	_, err := stream.Connect(t.Context(), stream.Login{
+		JID: jid.MustParse("alice@example.org"), Address: r.Addresses("c2s_tls")[0].String(), DirectTLS: true,
+		TLS: &tls.Config{InsecureSkipVerify: true}, Manage: true, Agent: stream.UserAgent{ID: agentID}, KeepToken: true, Tag: "Test",
+		Token: stream.Token{Mechanism: sasl.HTNone, Secret: "worthless", Expires: time.Now().Add(time.Hour)},
+	})
+	var refused *stream.LoginError
+	if !errors.As(err, &refused) || refused.Condition != sasl.NotAuthorized {
+		t.Errorf("%v", err)
 	}
 }

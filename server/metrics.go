@@ -23,6 +23,7 @@ func storeMetrics(o obs.Obs, db *sqlstore.DB) {
 	count("store_changes_total", "Changes made durable.", func(s sqlstore.Stats) float64 { return float64(s.Ops) })
 	count("store_failed_changes_total", "Changes that failed.", func(s sqlstore.Stats) float64 { return float64(s.FailedOps) })
 	count("store_archive_rows_total", "Rows added to archives.", func(s sqlstore.Stats) float64 { return float64(s.ArchiveRows) })
+	count("store_reads_total", "Statements run that change nothing.", func(s sqlstore.Stats) float64 { return float64(s.Reads) })
 	count("store_other_rows_total", "Rows changed outside archives.", func(s sqlstore.Stats) float64 { return float64(s.OtherRows) })
 }
 

@@ -82,6 +82,8 @@ func TestTokensEnd(t *testing.T) {
 	token = fresh("another")
 	r.ctl("PUT", "/users/alice/disabled", map[string]bool{"disabled": true}, nil)
 	try("of a disabled account", sasl.HTNone, token, userAgent(agentID)+use, "not-authorized")
+	r.ctl("PUT", "/users/alice/disabled", map[string]bool{"disabled": false}, nil)
+	try("of one that was disabled", sasl.HTNone, token, userAgent(agentID)+use, "not-authorized")
 	if log := r.log.String(); strings.Contains(log, token) || strings.Contains(log, agentID) {
 		t.Error("the log holds a token or the id of a device")
 	}

@@ -80,7 +80,7 @@ type Accounts interface {
 	SetCredentials(ctx context.Context, id Owner, c []Credential) error
 	// SetRole changes the role.
 	SetRole(ctx context.Context, id Owner, r Role) error
-	// SetDisabled forbids or allows log-ins; forbidding ends the account's tokens (Devices). Sessions are the caller's affair. An account that waits or leaves is ErrNotFound.
+	// SetDisabled forbids or allows log-ins; who is forbidden them has no tokens afterwards (Devices). Sessions are the caller's affair. An account that waits or leaves is ErrNotFound.
 	SetDisabled(ctx context.Context, id Owner, disabled bool) error
 	// Delete removes the account at once and returns when everything that was kept for it is erased too. When the context ends first, or
 	// the process, erasing goes on by itself.

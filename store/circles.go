@@ -38,7 +38,7 @@ type Circles interface {
 	Circles(ctx context.Context, domain string) ([]Circle, error)
 	// Members of a circle by name, or ErrNotFound.
 	Members(ctx context.Context, domain, name string) ([]string, error)
-	// Join adds a member. ErrNotFound: no such circle. ErrTooMany: it has as many as limit; zero is no limit.
+	// Join adds a member. ErrNotFound: no such circle, or the account is gone or leaves. ErrTooMany: it has as many as limit; zero is no limit.
 	Join(ctx context.Context, domain, name string, owner Owner, limit int) error
 	// Part removes a member, or returns ErrNotFound.
 	Part(ctx context.Context, domain, name string, owner Owner) error

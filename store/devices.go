@@ -44,7 +44,8 @@ type Login struct {
 	Issue *Token
 }
 
-// Devices keeps what is known of the devices of accounts, and their tokens. SetCredentials of Accounts ends all tokens of the account.
+// Devices keeps what is known of the devices of accounts, and their tokens. SetCredentials and SetDisabled of
+// Accounts end all tokens of the account, as does Leave of Leavers.
 type Devices interface {
 	// List returns the owner's devices, the one seen last first.
 	List(ctx context.Context, owner Owner) ([]Device, error)

@@ -55,7 +55,8 @@ const Everybody Owner = -1
 
 // Invites keeps tokens by their hashes.
 type Invites interface {
-	// Put adds an invite. ErrConflict: there is one with that hash, that id, or with a use left for that name.
+	// Put adds an invite. ErrConflict: there is one with that hash, that id, or with a use left for that name. ErrNotFound: its owner is gone or
+	// leaves.
 	Put(i Invite) Ticket
 	// Get returns the invite, expired or used up as it may be, or ErrNotFound.
 	Get(ctx context.Context, domain, hash string) (Invite, error)

@@ -26,7 +26,8 @@ type Sessions interface {
 	// Begin is called once, before anything else, by every process that has sessions, and returns when its beginning is durable. If the last
 	// one did not End, what it kept is erased, and voided is how many that were.
 	Begin(ctx context.Context) (voided int64, err error)
-	// End says that all that is kept is true; nothing may be changed after it.
+	// End says that all that is kept is true; nothing may be changed after it. It is durable behind everything that was called before, for
+	// whomever.
 	End() Ticket
 	// Resting returns all accounts with sessions on disk, those first whose sessions end first.
 	Resting(ctx context.Context) ([]Resting, error)
@@ -34,7 +35,7 @@ type Sessions interface {
 	Of(ctx context.Context, owner Owner) ([]KeptSession, error)
 	// Get returns one session, or ErrNotFound.
 	Get(ctx context.Context, owner Owner, id []byte) (KeptSession, error)
-	// Put keeps a session, in the place of one with the same id.
+	// Put keeps a session, in the place of one with the same id. Of an account that is gone it keeps nothing.
 	Put(s KeptSession) Ticket
 	// Remove forgets sessions of an owner; no ids: all of them.
 	Remove(owner Owner, ids ...[]byte) Ticket

@@ -200,6 +200,7 @@ func (ch *chat) bounced(st *stanza.Stanza) {
 	}
 	for _, o := range ch.sent {
 		if o.id == st.ID && o.to == st.From.Bare() {
+			ch.forget(o) // that the server has taken it over is no comfort any more
 			ch.failed(o, reason(e))
 			return
 		}

@@ -59,14 +59,19 @@ func (b *backupCmd) Run() error {
 func showReport(r *dump.Report) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "TABLE\tROWS\tHASH")
+	empty := 0
 	for _, t := range r.Head.Tables {
 		sum := r.Manifest.Tables[t.Name]
+		if sum.Rows == 0 {
+			empty++
+			continue
+		}
 		fmt.Fprintf(w, "%s\t%d\t%.16s\n", t.Name, sum.Rows, sum.Hash)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Printf("%d files, schema %d, made by %s, %s.\n", len(r.Manifest.Files), r.Head.Schema, r.Head.Program, megabytes(r.Bytes))
+	fmt.Printf("%d tables are empty. %d files, schema %d, made by %s, %s.\n", empty, len(r.Manifest.Files), r.Head.Schema, r.Head.Program, megabytes(r.Bytes))
 	return nil
 }
 
@@ -80,7 +85,9 @@ type restoreCmd struct {
 // Help is shown below the flags.
 func (*restoreCmd) Help() string {
 	return `The data folder must not exist, or be empty. It appears when everything in it is proved and durable. The data goes into the embedded
-database, or into the empty PostgreSQL database that --to, --to-file, STONECHAT_POSTGRES or the configuration names, whichever kind it came from.`
+database, or into the empty PostgreSQL database that --to, --to-file, STONECHAT_POSTGRES or the configuration names, whichever kind it came from.
+
+What was ended, changed or used since the backup is as it was then. Sessions that could be resumed and links that set a password are void.`
 }
 
 // Run is called by the command line.
@@ -101,6 +108,8 @@ func (r *restoreCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s holds everything again.\n", folder)
+	fmt.Printf("%s holds everything again, as of %s. Accounts, passwords, devices and invites that were ended, changed or used since are as they were\n"+
+		"then: look at \"ctl invite list\" and \"ctl device list\". Links that set a password and sessions that could be resumed are void.\n",
+		folder, report.Head.Made.Local().Format(time.RFC1123))
 	return showReport(&report)
 }

@@ -17,9 +17,26 @@ import (
 	"stonechat/xmpp/sasl"
 )
 
+// What the features offer to those who log in by RFC 6120; of XEP-0388 the list comes later.
+var (
+	offeredMechanism = regexp.MustCompile(`<mechanism>([^<]*)</mechanism>`)
+	offeredBinding   = regexp.MustCompile(`<channel-binding type='([^']*)'`)
+)
+
+// texts are what a pattern finds, of mechanisms those before the end of the first list.
+func texts(pattern *regexp.Regexp, features string) (out []string) {
+	if pattern == offeredMechanism {
+		features, _, _ = strings.Cut(features, "</mechanisms>")
+	}
+	for _, m := range pattern.FindAllStringSubmatch(features, -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
 // guess tries a password on a stream and returns the condition of the failure, "" for success.
 func (r *rawStream) guess(user, password string) (string, error) {
-	c, err := sasl.NewClient([]string{sasl.ScramSHA1}, sasl.Login{Username: user, Password: password})
+	c, err := sasl.NewClient(texts(offeredMechanism, r.features), sasl.Login{Username: user, Password: password, ServerBindings: texts(offeredBinding, r.features)})
 	if err != nil {
 		return "", err
 	}
@@ -32,7 +49,7 @@ func (r *rawStream) guess(user, password string) (string, error) {
 		}
 		return r.scan.Next()
 	}
-	answer, err := say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>%s</auth>", c.Start())
+	answer, err := say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='"+c.Mechanism()+"'>%s</auth>", c.Start())
 	if err != nil {
 		return "", err
 	}
@@ -108,7 +125,7 @@ func side(n, atOnce int, f func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-var loginLine = regexp.MustCompile(`(?m)^.* msg=login .*jid=(\S+) peer=(\S+):\d+ mechanism=SCRAM-SHA-1 outcome=(\S+) reason=(\S+) delay=(\S+)$`)
+var loginLine = regexp.MustCompile(`(?m)^.* msg=login .*jid=(\S+) peer=(\S+):\d+ mechanism=SCRAM-SHA-[0-9]+ outcome=(\S+) reason=(\S+) delay=(\S+)$`)
 
 // logged are the records of attempts on an account from addresses with a prefix.
 func logged(t *testing.T, s *peers.Server, user int, prefix string) (delays []time.Duration, refused int) {

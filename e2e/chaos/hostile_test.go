@@ -99,8 +99,9 @@ func classify(element []byte) (answer string, ok bool) {
 
 // rawStream is a connection before log-in.
 type rawStream struct {
-	conn net.Conn
-	scan *wire.Scanner
+	conn     net.Conn
+	scan     *wire.Scanner
+	features string // before the log-in
 }
 
 // openStream climbs to a stage before log-in.
@@ -143,6 +144,7 @@ func openStreamFrom(ctx context.Context, s *peers.Server, to stage, from string)
 			return nil, errors.Join(err, conn.Close())
 		}
 		if wire.Named(element, "stream:features") {
+			r.features = string(element)
 			return r, nil
 		}
 	}

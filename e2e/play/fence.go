@@ -50,6 +50,9 @@ const (
 // quiet returns when everything that was on its way to c has come: two breaths in a row have brought nothing. A machine on which a round of
 // fences takes long is busy, and its disk takes longer, too.
 func (p *Performance) quiet(c *client) error {
+	if err := p.written(); err != nil {
+		return err
+	}
 	began := time.Now()
 	if err := p.round(c); err != nil {
 		return err
@@ -65,6 +68,25 @@ func (p *Performance) quiet(c *client) error {
 		took = max(took, time.Since(began))
 		if calm++; before != len(c.pending) {
 			calm = 0
+		}
+	}
+	return nil
+}
+
+// written returns when the server has written what everybody has made it keep so far: it answers no private storage (XEP-0049) before that is on
+// its disk, which takes things in their order. Somebody who may store nothing is told so, which is as good.
+func (p *Performance) written() error {
+	for _, c := range p.order {
+		if !c.live() {
+			continue
+		}
+		id := p.fenceID()
+		err := c.stanza("<iq type='set' id='" + id + "'><query xmlns='jabber:iq:private'><fence xmlns='urn:example:fence'/></query></iq>")
+		if err == nil {
+			err = c.until(id)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

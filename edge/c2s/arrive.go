@@ -34,7 +34,7 @@ const (
 type berth struct {
 	addr    netip.AddrPort
 	present *stay // among the connections
-	shaking *stay // among the handshakes; ended when it is none any more
+	shaking *stay // among the handshakes, as what speaks HTTP is all the time; ended when it is none any more
 }
 
 func (b *berth) leave() {
@@ -59,7 +59,7 @@ func (d *Door) admit(nc net.Conn) (b berth, ok bool) {
 		}
 	}
 	b.addr = addr
-	if !d.enter(&b, func() { _ = nc.Close() }) {
+	if !d.enter(&b, d.dropping(nc)) {
 		_ = nc.Close()
 		return b, false
 	}
@@ -86,6 +86,14 @@ func (d *Door) introduced(nc net.Conn) (netip.AddrPort, error) {
 // shared tells whether many people come from the address: a proxy, to which the limits for one source do not apply.
 func (d *Door) shared(addr netip.AddrPort) bool {
 	return !d.config.RateLimits || among(d.proxies, addr) || among(d.forwarders, addr)
+}
+
+// dropping closes a connection for the sake of newer ones. It does not wait.
+func (d *Door) dropping(nc net.Conn) func() {
+	return func() {
+		d.hosts.Refused("handshakes_dropped")
+		_ = nc.Close()
+	}
 }
 
 // enter counts a connection and its handshake, unless there are too many. drop is called when it has to make room.
@@ -178,7 +186,7 @@ func (v *Visitors) receive(nc net.Conn) {
 			return
 		}
 	}
-	g.shaking.leave()
+	// It stays among the handshakes: whoever has not logged in can be made to make room, or idle connections for HTTP would fill that of everybody.
 	select {
 	case v.come <- g:
 	case <-v.ended:

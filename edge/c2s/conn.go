@@ -59,7 +59,7 @@ type conn struct {
 	modern     bool           // by XEP-0388: there is no stream restart
 	introduced jid.JID        // from of the client's last header
 	claimed    jid.JID        // whom the log-in must prove, if it is anybody
-	entrance   *core.Entrance // of a log-in without a resource; see core.Binding
+	entrance   *core.Entrance // of a log-in that has no resource yet; see core.Binding
 
 	mu      sync.Mutex
 	nc      net.Conn            // until the stream has it

@@ -52,14 +52,13 @@ func newRing(all, perSource int) *crowd {
 func (c *crowd) enter(addr netip.AddrPort, off bool, drop func()) *stay {
 	from, prefix := source(addr), around(addr)
 	c.mu.Lock()
-	var victim *stay
+	var makeRoom func()
 	if !off && c.sources[from] >= c.perSource || c.total >= c.all && !c.drops {
 		c.mu.Unlock()
 		return nil
 	}
 	if c.total >= c.all {
-		victim = c.oldest()
-		victim.remove()
+		makeRoom = c.expel()
 	}
 	n := c.networks[prefix]
 	if n == nil {
@@ -72,8 +71,8 @@ func (c *crowd) enter(addr netip.AddrPort, off bool, drop func()) *stay {
 	s.at = n.stays.PushBack(s)
 	c.rank(n, n.stays.Len()-1)
 	c.mu.Unlock()
-	if victim != nil {
-		victim.drop()
+	if makeRoom != nil {
+		makeRoom()
 	}
 	return s
 }
@@ -81,14 +80,21 @@ func (c *crowd) enter(addr netip.AddrPort, off bool, drop func()) *stay {
 // evict drops one, if there is any.
 func (c *crowd) evict() {
 	c.mu.Lock()
-	victim := c.oldest()
-	if victim != nil {
-		victim.remove()
-	}
+	drop := c.expel()
 	c.mu.Unlock()
-	if victim != nil {
-		victim.drop()
+	if drop != nil {
+		drop()
 	}
+}
+
+// expel ends the stay of the one who has to make room, and returns what drops it; nil when there is nobody.
+func (c *crowd) expel() (drop func()) {
+	victim := c.oldest()
+	if victim == nil {
+		return nil
+	}
+	victim.remove()
+	return victim.drop // read under the lock: see dropBy
 }
 
 // oldest of the network with most.
@@ -122,7 +128,6 @@ func (c *crowd) rank(n *network, before int) {
 	}
 }
 
-// leave ends the stay, unless it has ended.
 // dropBy changes what is called when it has to make room. One that had to already is dropped in both ways.
 func (s *stay) dropBy(drop func()) {
 	s.crowd.mu.Lock()

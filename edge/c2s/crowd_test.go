@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -131,6 +133,23 @@ func TestCrowdAtRandom(t *testing.T) {
 		}
 		if c.size() != len(there) || c.size() > 50 {
 			t.Fatalf("%d are there, counted are %d", len(there), c.size())
+		}
+	}
+}
+
+// What is to be done when one has to make room may change at that very moment; it happens once, in the old way or the new one.
+func TestCrowdDropsWhileThatChanges(t *testing.T) {
+	c := newRing(1, 1000)
+	for range 200 {
+		var dropped atomic.Int32
+		drop := func() { dropped.Add(1) }
+		s := c.enter(at("192.0.2.1"), true, drop)
+		var both sync.WaitGroup
+		both.Go(func() { s.dropBy(drop) })
+		both.Go(func() { c.enter(at("192.0.2.2"), true, func() {}) })
+		both.Wait()
+		if n := dropped.Load(); n != 1 {
+			t.Fatalf("dropped %d times", n)
 		}
 	}
 }

@@ -23,7 +23,10 @@ func (c *conn) login(ctx context.Context, o *offer) error {
 		c.claimed = jid.JID{} // the header after the log-in is judged
 		return c.loginClassic(ctx, o, st)
 	case st.Space == ns.SASL2 && st.Local == "authenticate" && o.secure:
-		c.claimed = c.introduced
+		c.claimed = jid.JID{}
+		if c.introduced.Local() != "" {
+			c.claimed = c.introduced // XEP-0388 section 2.1: what is no address of an account claims nothing
+		}
 		return c.loginModern(ctx, o, st)
 	}
 	return c.early(ctx, st)
@@ -32,7 +35,7 @@ func (c *conn) login(ctx context.Context, o *offer) error {
 // loginClassic is one SASL exchange by RFC 6120 section 6.4.
 func (c *conn) loginClassic(ctx context.Context, o *offer, st *stanza.Stanza) error {
 	mechanism, _ := st.Attr("mechanism")
-	c.entrance = &core.Entrance{Since: c.host.Now()}
+	began := c.host.Now()
 	x, err := c.stream.AnswerSASL(st, func(mechanism string) (*sasl.Server, error) {
 		if !slices.Contains(o.classic, mechanism) {
 			return nil, &sasl.Error{Condition: sasl.InvalidMechanism} // RFC 6120 section 6.5.7
@@ -53,6 +56,7 @@ func (c *conn) loginClassic(ctx context.Context, o *offer, st *stanza.Stanza) er
 	if c.account, err = c.accountOf(user); err != nil {
 		return &stanza.StreamError{Condition: stanza.StreamInternalServerError}
 	}
+	c.entrance = &core.Entrance{Since: began}
 	c.report(c.account, mechanism, "")
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 	"unique"
 
 	"stonechat/core"
@@ -28,7 +29,7 @@ func (c *conn) negotiate(ctx context.Context, secure bool) error {
 	var o *offer
 	err := c.greetWith(func() string {
 		o = c.offer(ctx)
-		return o.features() + c.host.Features(core.BeforeLogin, c.stranger()) + c.limitsFeature(c.door.config.Limits.StanzaBytesLogin)
+		return o.features() + c.host.Features(core.BeforeLogin, c.stranger()) + c.limitsFeature(c.door.config.Limits.StanzaBytesLogin, 0)
 	})
 	if err != nil {
 		return err
@@ -109,13 +110,17 @@ func (c *conn) header(client stream.Header) stream.Header {
 }
 
 func (c *conn) startTLSFeature() string {
-	return "<starttls xmlns='" + ns.TLS + "'><required/></starttls>" + c.limitsFeature(c.door.config.Limits.StanzaBytesLogin)
+	return "<starttls xmlns='" + ns.TLS + "'><required/></starttls>" + c.limitsFeature(c.door.config.Limits.StanzaBytesLogin, 0)
 }
 
-// limitsFeature is XEP-0478.
-func (c *conn) limitsFeature(bytes int) string {
-	idle := int((c.door.config.Limits.IdlePing.D() + pingPatience).Seconds())
-	return "<limits xmlns='" + ns.StreamLimits + "'><max-bytes>" + strconv.Itoa(bytes) + "</max-bytes><idle-seconds>" + strconv.Itoa(idle) + "</idle-seconds></limits>"
+// limitsFeature is XEP-0478 section 3.1. idle is the silence after which the client is asked for a sign of life; 0 before the log-in, where there
+// is a time for everything instead.
+func (c *conn) limitsFeature(bytes int, idle time.Duration) string {
+	b := "<limits xmlns='" + ns.StreamLimits + "'><max-bytes>" + strconv.Itoa(bytes) + "</max-bytes>"
+	if idle > 0 {
+		b += "<idle-seconds>" + strconv.Itoa(int(idle.Seconds())) + "</idle-seconds>"
+	}
+	return b + "</limits>"
 }
 
 // startTLS waits for <starttls/>; RFC 6120 section 5.3.1: nothing else is negotiated without TLS.
@@ -162,7 +167,7 @@ func (c *conn) boundFeatures(managed bool) string {
 		sm = ""
 	}
 	return sm + "<csi xmlns='" + ns.ClientState + "'/>" + c.host.Features(core.AfterLogin, nil) + strings.Join(c.host.Disco.StreamFeatures, "") +
-		c.limitsFeature(c.door.config.Limits.StanzaBytes)
+		c.limitsFeature(c.door.config.Limits.StanzaBytes, c.door.config.Limits.IdlePing.D())
 }
 
 // bind reads one element after log-in: a bind request, or a wish to resume.

@@ -85,6 +85,7 @@ const hashesTime = time.Minute
 
 // hashes remembers what may be offered to everybody, by host.
 type hashes struct {
+	first sync.Mutex // held while nothing is known of a host yet: everybody waits for the one that looks
 	mu    sync.Mutex
 	known map[*core.Host]knownHashes
 }
@@ -103,24 +104,38 @@ func (x *hashes) of(ctx context.Context, d *Door, h *core.Host) []sasl.Hash {
 	if h.Ports.Upgrades == nil {
 		return classicHashes()
 	}
-	now, version := h.Now(), h.Credentials.Load()
-	x.mu.Lock()
-	k, ok := x.known[h]
-	if ok && k.version == version && now.Sub(k.at) < hashesTime {
-		x.mu.Unlock()
+	k, fresh := x.look(h)
+	if k.list == nil {
+		x.first.Lock()
+		defer x.first.Unlock()
+		k, fresh = x.look(h)
+	}
+	if fresh {
 		return k.list
 	}
-	if x.known == nil {
-		x.known = make(map[*core.Host]knownHashes)
+	return x.ask(ctx, d, h, k)
+}
+
+// look returns what is known of a host, and whether that will do. Whoever is told that it will not looks it up; the others go on with it. It is
+// tried again after a failure when the version changes once more, or in a minute.
+func (x *hashes) look(h *core.Host) (k knownHashes, fresh bool) {
+	now, version := h.Now(), h.Credentials.Load()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	k, ok := x.known[h]
+	if !ok || k.version == version && now.Sub(k.at) < hashesTime {
+		return k, ok
 	}
-	if ok && k.version == version {
-		k.at = now
-		x.known[h] = k
-	}
-	x.mu.Unlock()
+	x.known[h] = knownHashes{k.list, now, version}
+	return k, false
+}
+
+// ask looks it up in the store.
+func (x *hashes) ask(ctx context.Context, d *Door, h *core.Host, k knownHashes) []sasl.Hash {
+	now, version := h.Now(), h.Credentials.Load()
 	list, err := h.Ports.Upgrades.Hashes(ctx)
 	switch {
-	case err != nil && ok:
+	case err != nil && k.list != nil:
 		list = k.list
 	case len(list) == 0:
 		list = classicHashes()
@@ -138,6 +153,9 @@ func (x *hashes) of(ctx context.Context, d *Door, h *core.Host) []sasl.Hash {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.known == nil {
+		x.known = make(map[*core.Host]knownHashes)
+	}
 	x.known[h] = knownHashes{list, now, version}
 	return list
 }

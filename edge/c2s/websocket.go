@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"stonechat/obs"
+	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stream"
 )
 
@@ -40,7 +41,8 @@ func (d *Door) WebSocket(w http.ResponseWriter, r *http.Request) {
 		_ = g.Close()
 		return
 	}
-	shaking := d.handshakes.enter(g.addr, d.shared(g.addr), func() { _ = g.Conn.Close() })
+	g.shaking.leave() // it begins anew here, perhaps as somebody else's
+	shaking := d.handshakes.enter(g.addr, d.shared(g.addr), d.dropping(transport(g.Conn)))
 	if shaking == nil {
 		d.hosts.Refused("handshakes")
 		_ = g.Close()
@@ -90,6 +92,11 @@ func (d *Door) allowed(r *http.Request) bool {
 		return true
 	}
 	for _, domain := range d.config.Domains {
+		if j, err := jid.Parse(domain); err == nil && domain[0] != '[' {
+			if ascii, err := j.ASCIIDomain(); err == nil {
+				domain = ascii // as browsers write it
+			}
+		}
 		// On this machine a page is often served from another port while it is written.
 		if withoutPort(u.Host, "443") == domain || d.config.Local && u.Hostname() == domain {
 			return true

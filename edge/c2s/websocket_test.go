@@ -156,7 +156,7 @@ func TestLoginTimeOverWebSocket(t *testing.T) {
 
 func TestAllowed(t *testing.T) {
 	r := newRig(t, func(r *rig) {
-		r.cfg.Domains, r.cfg.HTTP.Origins = []string{"example.org"}, []string{"https://App.example", "http://10.0.0.1:3000"}
+		r.cfg.Domains, r.cfg.HTTP.Origins = []string{"example.org", "bücher.example"}, []string{"https://App.example", "http://10.0.0.1:3000"}
 	})
 	for _, c := range []struct {
 		origin         string
@@ -170,6 +170,7 @@ func TestAllowed(t *testing.T) {
 		{"http://example.org:3000", false, true},
 		{"https://example.org:3000", false, true},
 		{"https://example.org", true, true},
+		{"https://xn--bcher-kva.example", true, true},
 		{"https://other.example", false, false},
 		{"null", false, false},
 		{"https://", false, false},

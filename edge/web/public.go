@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"stonechat/xmpp/jid"
 )
 
 // Site is what the world may ask over HTTPS.
@@ -63,16 +65,35 @@ func (s *Site) webSocketURL(host string) string {
 		return "wss://" + u.Host + strings.TrimSuffix(u.Path, "/") + webSocketPaths[0]
 	}
 	domain := s.Domains[0]
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if asked := strings.ToLower(host); slices.Contains(s.Domains, asked) {
+	if asked := domainOf(host); slices.Contains(s.Domains, asked) {
 		domain = asked
 	}
-	if s.Port != 0 && s.Port != 443 {
-		domain = net.JoinHostPort(domain, strconv.Itoa(s.Port))
+	return "wss://" + authority(domain, s.Port) + webSocketPaths[0]
+}
+
+// domainOf is a Host header as domains are configured: without port, and in letters that people read (RFC 7622 section 3.2).
+func domainOf(host string) string {
+	if u := (&url.URL{Host: host}); u.Port() != "" {
+		host = strings.TrimSuffix(host, ":"+u.Port())
 	}
-	return "wss://" + domain + webSocketPaths[0]
+	j, err := jid.Parse(host)
+	if err != nil || !j.IsDomain() {
+		return ""
+	}
+	return j.Domain()
+}
+
+// authority is a configured domain as URLs have it (RFC 3986 section 3.2): A-labels, and the port unless it goes without saying.
+func authority(domain string, port int) string {
+	if j, err := jid.Parse(domain); err == nil && domain[0] != '[' {
+		if ascii, err := j.ASCIIDomain(); err == nil {
+			domain = ascii
+		}
+	}
+	if port != 0 && port != 443 {
+		domain += ":" + strconv.Itoa(port)
+	}
+	return domain
 }
 
 // hostMeta is XEP-0156 section 2 in XML (RFC 6415 section 3).

@@ -10,8 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -92,6 +95,8 @@ func (d *Door) row(row core.Route, actor core.Actor) http.HandlerFunc {
 		var err error
 		if refused := core.Permit(actor, row.Action, core.Object{}); refused != nil {
 			err = refused
+		} else if !textual(r.URL) {
+			err = stanza.NewError(stanza.BadRequest, "a name is no text")
 		} else {
 			answer, err = row.Do(r.Context(), actor, r)
 		}
@@ -104,6 +109,13 @@ func (d *Door) row(row core.Route, actor core.Actor) http.HandlerFunc {
 		}
 		d.answer(w, status, answer)
 	}
+}
+
+// textual: nothing has a name with a NUL character, or one that is no UTF-8, and PostgreSQL would not even look for it.
+func textual(u *url.URL) bool {
+	query, err := url.QueryUnescape(u.RawQuery)
+	all := u.Path + query
+	return err == nil && utf8.ValidString(all) && !strings.Contains(all, "\x00")
 }
 
 func (d *Door) answer(w http.ResponseWriter, status int, v any) {

@@ -2,8 +2,6 @@ package activity
 
 import (
 	"context"
-	"encoding/json"
-	"io"
 	"net/http"
 
 	"stonechat/core"
@@ -52,9 +50,6 @@ type setting struct {
 	Shown store.ShownTo `json:"shown"`
 }
 
-// maxBody bounds one such request, bytes.
-const maxBody = 4096
-
 // httpShown answers an administrator who may know.
 func (x *activity) httpShown(ctx context.Context, _ core.Actor, r *http.Request) (any, error) {
 	var out setting
@@ -68,10 +63,8 @@ func (x *activity) httpShown(ctx context.Context, _ core.Actor, r *http.Request)
 // httpShow sets it for an administrator.
 func (x *activity) httpShow(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
 	var in setting
-	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
-		return nil, stanza.NewError(stanza.BadRequest, err.Error())
+	if err := core.ReadJSON(r, &in); err != nil {
+		return nil, err
 	}
 	var ticket store.Ticket
 	err := x.turn(ctx, r, func(a *core.Account) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"stonechat/core"
@@ -81,10 +82,23 @@ func (m *Module) revokeDevices(ctx context.Context, actor core.Actor, r *http.Re
 	}
 	ended := 0
 	err = m.host.Ask(ctx, m.address(a), func(w *core.Work, acc *core.Account) error {
+		if r.PathValue("id") == "" {
+			ids = withThoseOfSessions(ids, acc)
+		}
 		for _, id := range ids {
 			ended += acc.RevokeDevice(w, id)
 		}
 		return nil
 	})
 	return map[string]int{"revoked": len(ids), "ended": ended}, err
+}
+
+// withThoseOfSessions adds the devices that are here and not kept any more, since others pushed them out, or that came just now.
+func withThoseOfSessions(ids []string, a *core.Account) []string {
+	for _, s := range a.Sessions() {
+		if s.Device != "" && !slices.Contains(ids, s.Device) {
+			ids = append(ids, s.Device)
+		}
+	}
+	return ids
 }

@@ -59,6 +59,10 @@ func (m *Module) importUsers(ctx context.Context, actor core.Actor, r *http.Requ
 				bad = fmt.Errorf("line %d: %w", line, err)
 				break
 			}
+			if core.HasNUL(in.Bytes()) {
+				bad = fmt.Errorf("line %d: a text has a NUL character", line)
+				break
+			}
 			chunk = append(chunk, u)
 		}
 		accounts, err := m.prepare(actor, chunk)

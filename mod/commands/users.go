@@ -156,7 +156,7 @@ func (m *Module) setDisabled(ctx context.Context, actor core.Actor, r *http.Requ
 		return nil, known(err)
 	}
 	return nil, m.host.Ask(ctx, m.address(a), func(w *core.Work, acc *core.Account) error {
-		acc.EndSessions(w, nil)
+		acc.ShutOut(w)
 		return nil
 	})
 }

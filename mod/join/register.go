@@ -276,7 +276,7 @@ func (m *Module) reset(ctx context.Context, s *core.Stranger, p *pass, in filled
 	m.outcome(s, account.String(), "reset")
 	m.host.Credentials.Add(1)
 	return m.host.Ask(ctx, account, func(w *core.Work, a *core.Account) error {
-		a.EndSessions(w, nil)
+		a.ShutOut(w)
 		return nil
 	})
 }

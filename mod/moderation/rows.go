@@ -2,9 +2,7 @@ package moderation
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -16,7 +14,6 @@ import (
 
 const (
 	pageOfReports = 100     // reports of one answer
-	maxBody       = 8 << 10 // bytes of a request
 	maxNote       = 4 << 10 // bytes
 )
 
@@ -105,10 +102,8 @@ func (m *Module) close(ctx context.Context, actor core.Actor, r *http.Request) (
 	var body struct {
 		Note string `json:"note"`
 	}
-	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&body); err != nil {
-		return nil, stanza.NewError(stanza.BadRequest, err.Error())
+	if err := core.ReadJSON(r, &body); err != nil {
+		return nil, err
 	}
 	if len(body.Note) > maxNote {
 		return nil, stanza.NewError(stanza.NotAcceptable, "the note is too long")

@@ -120,6 +120,10 @@ func (r *roster) block(_ context.Context, e *core.Event) (core.Answer, error) {
 	if len(items) == 0 {
 		return core.Answer{}, stanza.NewError(stanza.BadRequest, "there is nobody to block")
 	}
+	if slices.ContainsFunc(items, func(j jid.JID) bool { return len(j.String()) > store.MaxBlocked }) {
+		r.host.Metrics().Refused("blocklist")
+		return core.Answer{}, stanza.NewError(stanza.NotAcceptable, "the address is too long to be kept: block it without its resource")
+	}
 	l := r.lists.Of(e.Account)
 	if !r.roomToBlock(l, items) {
 		r.host.Metrics().Refused("blocklist")

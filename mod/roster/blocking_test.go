@@ -96,6 +96,10 @@ func TestBlockLimits(t *testing.T) {
 	if got := c.blocklist(); strings.Count(got, "<item") != 3 {
 		t.Errorf("list: %s", got)
 	}
+	long := strings.Repeat("a", 1000)
+	if got := c.block(blockItem(long + "@" + strings.Repeat("b.", 400) + "x/" + long)); !strings.Contains(got, "not-acceptable") {
+		t.Errorf("an address that is too long to be kept: %.300s", got)
+	}
 	var many []string
 	for i := range 600 {
 		many = append(many, blockItem("x"+strconv.Itoa(i)+strings.Repeat("a", 900)+"@x"))

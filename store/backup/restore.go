@@ -49,7 +49,7 @@ func (nothing) File(_ string, _ fs.FileMode, r io.Reader) error {
 }
 
 // Restore makes a data folder of a backup, and fills the empty PostgreSQL database of o if one is named. The folder must not exist, or be
-// empty; it appears when everything in it is proved and durable.
+// empty; it appears when everything in it is proved and durable. Sessions and links that set a password are void afterwards.
 func Restore(ctx context.Context, name, folder string, o sqlstore.Options, progress Progress) (dump.Report, error) {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
@@ -172,6 +172,9 @@ func (t *target) finish(m *dump.Manifest) error {
 		if err := compare(t.loader, &t.tables[i], t.sums[t.tables[i].Name]); err != nil {
 			return err
 		}
+	}
+	if err := t.loader.Outdate(); err != nil {
+		return err
 	}
 	if err := t.loader.SetCounters(m.Counters); err != nil {
 		return err

@@ -217,10 +217,10 @@ func (a accounts) SetDisabled(ctx context.Context, id store.Owner, disabled bool
 		if err != nil || n == 0 {
 			return errors.Join(err, notFoundUnless(err != nil))
 		}
-		if disabled {
-			return dropTokens(w, id) // they do not come back with the account
+		if !disabled {
+			return nil
 		}
-		return nil
+		return dropTokens(w, id) // whoever has one must not come back with it
 	}).Wait(ctx)
 }
 

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -45,6 +46,11 @@ func (b blocks) ChangeBlocked(owner store.Owner, c store.BlockChange) store.Tick
 	size := 0
 	for _, j := range slices.Concat(c.Remove, c.Add) {
 		size += len(j.String()) + opOverhead
+	}
+	for _, j := range c.Add {
+		if len(j.String()) > store.MaxBlocked {
+			return store.Settled(fmt.Errorf("address of %d bytes: %w", len(j.String()), store.ErrInvalid))
+		}
 	}
 	return b.db.queueOf(owner).change(size, func(w *writer) error {
 		if c.Clear {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 
 	"stonechat/store"
@@ -104,12 +105,21 @@ func (c circles) Join(ctx context.Context, domain, name string, owner store.Owne
 	return c.db.queueOf(nobody).change(0, func(w *writer) error { return joinCircle(w, domain, name, owner, limit) }).Wait(ctx)
 }
 
+// stays is ErrNotFound for an account that is gone or leaves: what is written for it now would not be removed with the rest.
+func stays(w *writer, owner store.Owner) error {
+	_, here, err := w.number("SELECT id FROM accounts WHERE id = $1 AND disabled < 3", int64(owner))
+	return errors.Join(err, notFoundUnless(err != nil || here))
+}
+
 // joinCircle adds a member and has all rosters follow; limit zero: any number.
 func joinCircle(w *writer, domain, name string, owner store.Owner, limit int) error {
 	if _, found, err := w.number(selectCircle, domain, name); err != nil || !found {
 		if err == nil {
 			err = noCircle()
 		}
+		return err
+	}
+	if err := stays(w, owner); err != nil {
 		return err
 	}
 	members, _, err := w.number("SELECT COUNT(*) FROM circle_members WHERE domain = $1 AND circle = $2", domain, name)

@@ -50,6 +50,11 @@ func (v invites) Put(i store.Invite) store.Ticket {
 	}
 	now := v.db.options.Now().UnixMicro()
 	return v.db.queueOf(nobody).change(len(i.Label)+len(circles), func(w *writer) error {
+		if i.Owner != 0 {
+			if err := stays(w, i.Owner); err != nil {
+				return err
+			}
+		}
 		if i.Name != "" && i.Kind == store.InviteAccount {
 			if _, taken, err := w.number(selectReserved, i.Domain, i.Name, now, i.Hash); err != nil || taken {
 				return conflictIf(taken, err)

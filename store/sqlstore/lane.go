@@ -28,6 +28,34 @@ func (db *DB) laneOf(owner store.Owner) *lane {
 // queueOf is where changes of an owner are queued; of nobody those of the server as a whole.
 func (db *DB) queueOf(owner store.Owner) *queue { return &db.laneOf(owner).queue }
 
+// behind queues o, as a change of nobody, when everything that was called before for these lanes has ended, well or not: it changes or
+// vouches for what belongs to them. With one lane the queue is order enough.
+func (db *DB) behind(lanes []*lane, o op, keyed bool, setup func(*op, store.Key)) store.Ticket {
+	own := db.laneOf(nobody)
+	p := new(store.Promise)
+	next := func() {
+		_, ticket := own.queue.put(o, keyed, setup)
+		ticket.Done(p.Settle)
+	}
+	for _, l := range lanes {
+		if l == own {
+			continue
+		}
+		then := next
+		next = func() {
+			l.queue.change(0, func(*writer) error { return nil }).Done(func(err error) {
+				if err != nil {
+					p.Settle(err)
+					return
+				}
+				then()
+			})
+		}
+	}
+	next()
+	return p.Ticket()
+}
+
 // flush waits until the orders hold everything that was appended to this lane before the call.
 func (l *lane) flush(ctx context.Context) error {
 	_, ticket := l.queue.put(op{flush: true}, false, nil)

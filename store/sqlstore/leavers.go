@@ -22,18 +22,15 @@ const (
 // Leave implements store.Leavers.
 func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 	id := int64(owner)
-	_, ticket := l.db.queueOf(nobody).put(op{}, true, func(o *op, key store.Key) {
+	// It ends what the owner's lane has: nothing of that may still be on its way.
+	return l.db.behind([]*lane{l.db.laneOf(owner)}, op{}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
 			// What it was before stands beside it, so that it comes back as that: see stateLeaving.
 			n, err := w.change("UPDATE accounts SET disabled = disabled + 3 WHERE id = $1 AND disabled < 3", id)
 			if err != nil || n == 0 {
 				return errors.Join(err, notFoundUnless(err != nil))
 			}
-			// Whoever brings the account back may have found it in somebody else's hands.
-			if err := dropTokens(w, owner); err != nil {
-				return err
-			}
-			if err := partAll(w, owner); err != nil {
+			if err := errors.Join(partAll(w, owner), dropTokens(w, owner)); err != nil {
 				return err
 			}
 			for _, query := range [...]string{
@@ -44,6 +41,7 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 				"DELETE FROM roster_pending WHERE owner = $1",
 				"DELETE FROM ties WHERE owner = $1",
 				"DELETE FROM invites WHERE owner = $1",
+				"DELETE FROM device_tokens WHERE owner = $1",
 			} {
 				if _, err := w.change(query, id); err != nil {
 					return err
@@ -59,7 +57,6 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 			return err
 		}
 	})
-	return ticket
 }
 
 // Return implements store.Leavers.

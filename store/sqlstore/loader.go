@@ -237,6 +237,26 @@ func (l *Loader) setCounter(table, sequence string, n int64) error {
 	return err
 }
 
+// outdated are rows that must not come back with an older state of the data: a client that resumes such a session is told that nothing is
+// missing, and a link that sets a password may have been used since.
+var outdated = []struct{ table, remove string }{
+	{"sessions", "DELETE FROM sessions"},
+	{"invites", "DELETE FROM invites WHERE kind = 'reset'"},
+}
+
+// Outdate takes out what was true only at the moment that the rows are of. It is for rows that come from the past, not for those that move.
+func (l *Loader) Outdate() error {
+	for _, o := range outdated {
+		if !slices.ContainsFunc(l.list, func(t dump.Table) bool { return t.Name == o.table }) {
+			continue // an older schema
+		}
+		if _, err := l.w.exec(o.remove); err != nil {
+			return fmt.Errorf("table %s: %w", o.table, err)
+		}
+	}
+	return nil
+}
+
 // Finish makes everything durable and closes the database.
 func (l *Loader) Finish() error {
 	err := l.w.commit()

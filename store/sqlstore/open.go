@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"stonechat/store"
@@ -333,6 +334,8 @@ type reads struct {
 	isolation sql.IsolationLevel
 	check     func(context.Context) error // refuses reads while the database may be another's; nil: never
 
+	count atomic.Int64 // statements run
+
 	mu    sync.Mutex
 	stmts map[string]*sql.Stmt
 }
@@ -359,8 +362,13 @@ func (r *reads) prepared(query string) *sql.Stmt {
 	return r.stmts[query]
 }
 
-// stmt returns the prepared statement for a query, which must be one of a fixed set. It may wait for a connection: see snapshot.
+// stmt returns the prepared statement for a query, which is run once and must be one of a fixed set. It may wait for a connection: see snapshot.
 func (r *reads) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	r.count.Add(1)
+	return r.prepare(ctx, query)
+}
+
+func (r *reads) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	if err := r.allowed(ctx); err != nil {
 		return nil, err
 	}

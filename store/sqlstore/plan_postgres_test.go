@@ -113,11 +113,14 @@ func TestPostgresPlans(t *testing.T) {
 	queries := map[string]string{}
 	for _, query := range append([]string{
 		selectAccount, selectAccounts, selectVersion, selectItems, selectGone, selectPending, selectHidden,
+		selectPlace, selectDevices, selectTokens, selectBlocked, selectLastSeen, selectStrangerPrefs, selectAcquaintances, selectWaiting,
+		selectPrivate, countPrivate, sumPrivate, selectVCard, countReports, selectReport, selectInvite, selectReserved,
+		selectCircle, selectMembers, selectCommon, selectKept, selectOneKept, deleteKept, tieEach, tieOne,
 		"SELECT MAX(key) FROM archive", "SELECT key FROM archive WHERE key > $1 ORDER BY key",
 	}, eraseRest[:]...) {
 		queries[query] = anyArguments
 	}
-	for _, query := range append(eraseSteps[:], expireSteps[:]...) {
+	for _, query := range append(append(eraseSteps[:], expireSteps[:]...), listReports, selectTies, selectDue) {
 		queries[query] = theseArguments
 	}
 	for query, mode := range queries {

@@ -53,7 +53,7 @@ func (r *reads) snapshot(ctx context.Context, f func(*snapshot) error) error {
 		err = rollback
 	}
 	for _, query := range s.fresh {
-		if _, perr := r.stmt(ctx, query); err == nil {
+		if _, perr := r.prepare(ctx, query); err == nil {
 			err = perr
 		}
 	}
@@ -63,6 +63,7 @@ func (r *reads) snapshot(ctx context.Context, f func(*snapshot) error) error {
 func (s *snapshot) each(query string, f func(*sql.Rows) error, args ...any) error {
 	var rows *sql.Rows
 	var err error
+	s.r.count.Add(1)
 	if st := s.r.prepared(query); st != nil {
 		rows, err = s.tx.StmtContext(s.ctx, st).QueryContext(s.ctx, args...)
 	} else {
@@ -303,7 +304,8 @@ func putContact(w *writer, owner store.Owner, version int64, c *store.Contact) e
 
 func setVersion(w *writer, owner store.Owner, version int64) error {
 	_, err := w.change(`INSERT INTO rosters (owner, version, floor) VALUES ($1, $2, 0)
-		ON CONFLICT (owner) DO UPDATE SET version = excluded.version`, int64(owner), version)
+		ON CONFLICT (owner) DO UPDATE SET version = CASE WHEN rosters.version > excluded.version THEN rosters.version ELSE excluded.version END`,
+		int64(owner), version)
 	return err
 }
 

@@ -45,10 +45,11 @@ func (s sessions) Begin(ctx context.Context) (voided int64, err error) {
 
 // End implements store.Sessions.
 func (s sessions) End() store.Ticket {
-	return s.db.queueOf(nobody).change(0, func(w *writer) error {
+	// What is on disk of sessions names rows of all archives.
+	return s.db.behind(s.db.lanes, op{run: func(w *writer) error {
 		_, err := w.change("UPDATE sessions_state SET orderly = 1 WHERE id = 1")
 		return err
-	})
+	}}, false, nil)
 }
 
 // Resting implements store.Sessions.
@@ -100,7 +101,12 @@ func (s sessions) Put(k store.KeptSession) store.Ticket {
 	if k.Owner == 0 || len(k.ID) == 0 {
 		return store.Settled(errors.New("store: a session has an owner and an id"))
 	}
-	return s.db.queueOf(nobody).change(len(k.State)+len(k.ID)+len(k.Resource), func(w *writer) error {
+	// Its size does not count: all come at once when the process ends, what one holds was in memory before, and one that is refused makes all void.
+	return s.db.queueOf(k.Owner).change(0, func(w *writer) error {
+		// The account may be deleted meanwhile; a session without one would never be erased.
+		if _, exists, err := w.number("SELECT id FROM accounts WHERE id = $1", int64(k.Owner)); err != nil || !exists {
+			return err
+		}
 		_, err := w.change(upsertKept, int64(k.Owner), k.ID, k.Resource, k.Ends.UnixMicro(), k.State)
 		return err
 	})
@@ -108,7 +114,7 @@ func (s sessions) Put(k store.KeptSession) store.Ticket {
 
 // Remove implements store.Sessions.
 func (s sessions) Remove(owner store.Owner, ids ...[]byte) store.Ticket {
-	return s.db.queueOf(nobody).change(0, func(w *writer) error {
+	return s.db.queueOf(owner).change(0, func(w *writer) error {
 		if len(ids) == 0 {
 			_, err := w.change(deleteAllKept, int64(owner))
 			return err

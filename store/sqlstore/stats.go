@@ -17,6 +17,7 @@ type Stats struct {
 	Failures     int64         // commits that failed as a whole
 	ArchiveRows  int64         // rows added to archives
 	OtherRows    int64         // rows changed elsewhere (rosters, marks, accounts, erasing), without the orders of archives
+	Reads        int64         // statements run that change nothing
 	OrderRows    int64         // rows moved from the tail into the orders
 	LastBatch    int           // operations of the last commit
 	LargestBatch int           // operations of the largest commit
@@ -42,6 +43,7 @@ func (db *DB) Stats() Stats {
 	db.counters.mu.Lock()
 	s := db.counters.s
 	db.counters.mu.Unlock()
+	s.Reads = db.reads.count.Load()
 	for _, l := range db.lanes {
 		ops, bytes := l.queue.length()
 		frozen, active := l.tail.sizes()

@@ -22,17 +22,20 @@ import (
 // crashEnv names the folder in which a child process writes.
 const crashEnv = "STORETEST_CRASH_FOLDER"
 
-const crashProducers = 8
+const (
+	crashProducers = 8
+	crashOwner     = store.Owner(1 << 40) // the first of as many, who are no accounts
+)
 
 // CrashFolder is for TestMain: when it returns a folder, the process is a child of Crash and must call CrashWriter instead of the tests.
 func CrashFolder() string { return os.Getenv(crashEnv) }
 
 // CrashWriter keeps writing until it is killed, and says on standard output what was promised, one line for each ticket that succeeded:
-// "row <owner> <id>" or "contact <owner> <address>".
+// "row <owner> <id>", "contact <owner> <address>", and what crashJoining says.
 func CrashWriter(s store.Set) error {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	errs := make(chan error, 2*crashProducers)
+	errs := make(chan error, 2*crashProducers+1)
 	say := func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -40,8 +43,12 @@ func CrashWriter(s store.Set) error {
 			errs <- err
 		}
 	}
+	if err := crashSession(context.Background(), s); err != nil {
+		return err
+	}
+	wg.Go(func() { errs <- crashJoining(context.Background(), s, say) })
 	for p := range crashProducers {
-		owner := store.Owner(p + 1)
+		owner := crashOwner + store.Owner(p)
 		done, err := s.Archive.Page(context.Background(), owner, store.Query{})
 		if err != nil {
 			return err
@@ -98,7 +105,13 @@ func Crash(t *testing.T, open Open, cycles int) {
 		s := open(t, folder, time.Now)
 		checkPromised(t, s, promised)
 		must(t, s.Close())
-		t.Logf("cycle %d: %d promises, all kept", cycle, len(promised)-before)
+		guests := 0
+		for line := range promised {
+			if strings.HasPrefix(line, "guest ") {
+				guests++
+			}
+		}
+		t.Logf("cycle %d: %d promises, all kept, %d guests so far", cycle, len(promised)-before, guests)
 	}
 }
 
@@ -136,7 +149,7 @@ func checkPromised(t *testing.T, s Store, promised map[string]bool) {
 	ctx := context.Background()
 	there := map[string]bool{}
 	for p := range crashProducers {
-		owner := store.Owner(p + 1)
+		owner := crashOwner + store.Owner(p)
 		r, err := s.Rosters.Load(ctx, owner)
 		must(t, err)
 		for _, c := range r.Contacts {
@@ -144,6 +157,8 @@ func checkPromised(t *testing.T, s Store, promised map[string]bool) {
 		}
 		noHoles(t, s, owner, there)
 	}
+	noHalves(t, s, there)
+	noSessions(t, s)
 	for line := range promised {
 		if !there[line] {
 			t.Errorf("lost: %s", line)

@@ -161,8 +161,24 @@ func testDevicesRevoked(t *testing.T, f *fixture) {
 	must(t, f.enter(a.ID, f.device("b"), under(credentials()[1].StoredKey)))
 	must(t, f.Devices.RevokeAll(f.ctx, a.ID))
 	f.seeds(t, a.ID, "b")
+	// Nor does a token outlive that its account was shut, and work when that is open again.
+	current := under(credentials()[1].StoredKey)
+	for what, shut := range map[string]func() error{
+		"disabled": func() error {
+			return errors.Join(f.Accounts.SetDisabled(f.ctx, a.ID, true), f.Accounts.SetDisabled(f.ctx, a.ID, false))
+		},
+		"leaving": func() error {
+			return errors.Join(f.Leavers.Leave(a.ID, f.clock.Now().Add(time.Hour)).Wait(f.ctx), f.Leavers.Return(f.ctx, a.ID))
+		},
+	} {
+		must(t, f.enter(a.ID, f.device("b"), current))
+		must(t, shut())
+		if tokens, err := f.Devices.Tokens(f.ctx, a.ID, "b"); err != nil || len(tokens) != 0 {
+			t.Errorf("%s: %d tokens, %v", what, len(tokens), err)
+		}
+	}
 	// Nothing outlives its account.
-	must(t, f.enter(a.ID, f.device("b"), under(credentials()[1].StoredKey)))
+	must(t, f.enter(a.ID, f.device("b"), current))
 	must(t, f.Accounts.Delete(f.ctx, a.ID))
 	f.seeds(t, a.ID, "b")
 	if list, err := f.Devices.List(f.ctx, a.ID); err != nil || len(list) != 0 {

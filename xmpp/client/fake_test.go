@@ -32,6 +32,7 @@ type fakeServer struct {
 	sessions map[string]*fakeSession // by SM-ID
 	seq      int
 	forget   bool // refuse to resume
+	tooHigh  bool // find the count of who resumes impossible
 	silent   bool // do not answer <r/>
 	plain    bool // no stream management
 	handle   func(s *fakeSession, st *stanza.Stanza)
@@ -189,6 +190,12 @@ func (f *fakeServer) take(s *fakeSession, st *stanza.Stanza) *fakeSession {
 func (f *fakeServer) resume(s *fakeSession, st *stanza.Stanza) *fakeSession {
 	id, _ := st.Attr("previd")
 	old := f.sessions[id]
+	if f.tooHigh {
+		s.conn.End(&stanza.StreamError{
+			Condition: stanza.StreamUndefinedCondition, App: "<handled-count-too-high xmlns='" + ns.StreamManagement + "' h='9' send-count='0'/>",
+		})
+		return s
+	}
 	if old == nil || f.forget {
 		h := ""
 		if old != nil {

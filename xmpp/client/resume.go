@@ -217,7 +217,7 @@ func (c *Client) reconnect() *stream.Session {
 		var s *stream.Session
 		if s, err = c.connect(c.ctx); err != nil {
 			var refused *stream.LoginError
-			if errors.As(err, &refused) && refused.Condition != sasl.TemporaryAuthFailure {
+			if errors.As(err, &refused) && refused.Condition != sasl.TemporaryAuthFailure || errors.Is(err, sasl.ErrPassword) {
 				break
 			}
 			continue

@@ -279,3 +279,31 @@ func TestBackoff(t *testing.T) {
 		t.Errorf("attempt 1000 waits %v", d)
 	}
 }
+
+// XEP-0198 section 6: a server that finds our count impossible ends the stream. To say the same again and again would never end.
+func TestImpossibleResumption(t *testing.T) {
+	f := newFake(t)
+	f.silent = true
+	cfg := f.config()
+	cfg.Reconnect = &Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond}
+	back := make(chan bool, 10)
+	cfg.Online = func(resumed bool) { back <- resumed }
+	c := f.dial(cfg)
+	k, err := c.Message(deadline(t), romeo, "said before")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.locked(func() { f.tooHigh, f.silent = true, false })
+	c.Cut()
+	select {
+	case resumed := <-back:
+		if resumed {
+			t.Error("resumed")
+		}
+	case <-deadline(t).Done():
+		t.Fatal("never back")
+	}
+	if err := k.Wait(deadline(t)); err != nil {
+		t.Error(err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"stonechat/xmpp/jid"
@@ -55,14 +56,15 @@ type Login struct {
 	// KeepToken asks for a Token to come back with (XEP-0484).
 	KeepToken bool
 	// Token is tried first. With it nothing is awaited inside of TLS before the
-	// session is asked for.
+	// session is asked for. When it is refused and there is no Password the error is a
+	// *LoginError and sasl.ErrPassword.
 	Token Token
 	// Lang is the language for texts of the server.
 	Lang string
 	// Manage asks for acknowledgements and resumption (XEP-0198).
 	Manage bool
 	// Resume, if its ID is set, is tried first; a new resource is bound when the
-	// server refuses.
+	// server refuses, over another connection when it finds the count impossible.
 	Resume Resumption
 	// Register, if set, makes the account first, or sets its password.
 	Register *Registration
@@ -142,14 +144,16 @@ func Connect(ctx context.Context, l Login) (*Session, error) {
 // maxMoves is how often a server may send a client elsewhere before the log-in.
 const maxMoves = 5
 
-// connectOnce is Connect to one address. A token that confuses the server is left out then.
+// connectOnce is Connect to one address. What the server ends the stream for is left out then: a session of which it counts otherwise, or a
+// token that confuses it.
 func connectOnce(ctx context.Context, l Login) (*Session, error) {
 	s, err := attempt(ctx, l)
 	var peer *PeerError
-	var refused *LoginError
-	var moved *MovedError
-	confused := errors.As(err, &peer) && !errors.As(err, &moved) || errors.As(err, &refused) && refused.Condition == sasl.InvalidMechanism
-	if confused && l.Token.Secret != "" && !l.Classic && ctx.Err() == nil {
+	if errors.As(err, &peer) && l.Resume.ID != "" && strings.HasPrefix(peer.Err.App, "<handled-count-too-high") && ctx.Err() == nil {
+		l.Resume = Resumption{} // XEP-0198 section 6: it would say so again
+		s, err = attempt(ctx, l)
+	}
+	if l.Token.Secret != "" && !l.Classic && confused(err) && ctx.Err() == nil {
 		// The server may have forgotten how to read what was sent without awaiting its offer, or take no password behind a token.
 		l.Token = Token{}
 		if s, err = attempt(ctx, l); err == nil {
@@ -157,6 +161,24 @@ func connectOnce(ctx context.Context, l Login) (*Session, error) {
 		}
 	}
 	return s, err
+}
+
+// confused tells whether the token may be the reason for which it did not work: a server that goes down, or has no room, would say so to everybody.
+func confused(err error) bool {
+	var peer *PeerError
+	var refused *LoginError
+	var moved *MovedError
+	switch {
+	case errors.As(err, &moved), errors.Is(err, sasl.ErrPassword):
+		return false // there is an answer, and nothing else to try
+	case errors.As(err, &peer):
+		switch peer.Err.Condition {
+		case stanza.StreamConnectionTimeout, stanza.StreamReset, stanza.StreamResourceConstraint, stanza.StreamSystemShutdown:
+			return false
+		}
+		return true
+	}
+	return errors.As(err, &refused) && refused.Condition == sasl.InvalidMechanism
 }
 
 // attempt is one connection.
@@ -288,16 +310,20 @@ func (n *negotiation) inside() (*Session, error) {
 	if n.features, err = n.open(ahead); err != nil {
 		return nil, err
 	}
+	var refused *LoginError
 	if quick != nil {
 		s, err := quick.run()
-		var refused *LoginError
 		if !errors.As(err, &refused) || refused.Condition == sasl.TemporaryAuthFailure {
 			return s, err
 		}
 	}
 	s, err := n.slow()
-	if err == nil {
-		s.TokenRefused = quick != nil && s.Token == nil
+	switch {
+	case quick == nil:
+	case err == nil:
+		s.TokenRefused = s.Token == nil
+	case n.l.Password == "":
+		err = fmt.Errorf("%w: %w", refused, err) // the token was all there was
 	}
 	return s, err
 }
