@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
@@ -8,7 +10,7 @@ import (
 )
 
 // This file keeps an account and the addresses that it has blocked apart (XEP-0191). Who that is a module knows, and gives Bar; that nothing
-// passes is decided here, at the few points where something enters or leaves an account, whatever it is.
+// passes is decided here, at the few points where something enters or leaves an account, whatever it is, and where a session gets a new connection.
 
 // Bar has blocked decide from now on with whom the account exchanges nothing; nil: there is nobody. It is called often, in turns of the
 // account, and never for the account itself or its server. Only in Hooks.Loading, or in a turn of a.
@@ -42,6 +44,55 @@ func (a *Account) keptIn(w *Work, t *turn) {
 		Type: stanza.Cancel, Condition: stanza.NotAcceptable, Text: "you have blocked this address", App: "<blocked xmlns='" + ns.BlockingErrors + "'/>",
 	})
 	t.from.settle(w)
+}
+
+// sift takes what addresses that were blocked meanwhile have said to a session out of what waits for its new connection (XEP-0191, "User
+// Blocks JID": once somebody is blocked, nothing of theirs is delivered). What was asked is answered as if nobody were there. No count of
+// XEP-0198 depends on it: what the client has not confirmed is sent, and counted, anew.
+func (a *Account) sift(w *Work, s *Session) {
+	if !a.Bars() {
+		return
+	}
+	for _, it := range s.out.withdraw(func(st *stanza.Stanza) bool { return a.Blocks(st.From) || a.Blocks(copied(a.JID, st)) }) {
+		if it.st.Kind == stanza.IQ {
+			a.replyError(w, it.st, stanza.NewError(stanza.ServiceUnavailable, ""))
+		}
+	}
+}
+
+// withdraw takes the stanzas that f chooses out of all that waits, and returns them. Only while there is no connection.
+func (o *Outbox) withdraw(f func(*stanza.Stanza) bool) (out []item) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	from := func(list []item, bytes *int) []item {
+		return slices.DeleteFunc(list, func(it item) bool {
+			if it.st == nil || !f(it.st) {
+				return false
+			}
+			*bytes -= it.size
+			out = append(out, it)
+			return true
+		})
+	}
+	o.unacked, o.queue = from(o.unacked, &o.heldback), from(o.queue, &o.bytes)
+	return out
+}
+
+// copied is who has sent what st is a copy of for the devices of own (XEP-0280 section 7); the zero address when it is none.
+func copied(own jid.JID, st *stanza.Stanza) jid.JID {
+	c, ok := st.Child(ns.Carbons, "received")
+	if !ok || st.From != own {
+		return jid.JID{}
+	}
+	tree, err := c.Tree()
+	if err != nil {
+		return jid.JID{}
+	}
+	from, err := jid.Parse(tree.Child(ns.Forward, "forwarded").Child(ns.Client, "message").Attr("from"))
+	if err != nil {
+		return jid.JID{}
+	}
+	return from
 }
 
 // HideFrom ends the presence that an address has of the account, which is about to block it: of the sessions whose presence it gets by

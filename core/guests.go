@@ -106,6 +106,10 @@ func (g *guests) get(j jid.JID) *guest {
 // Guest tells whether the account is that of a guest.
 func (a *Account) Guest() bool { return a.guest != nil }
 
+// IsGuest tells whether an address is that of a guest of this host and node. A guest has an address of a member's form and is none. Safe from
+// any goroutine.
+func (h *Host) IsGuest(j jid.JID) bool { return h.guests.get(j.Bare()) != nil }
+
 // become makes the account that of a guest, which the store knows nothing of.
 func (a *Account) become(g *guest) {
 	a.guest, a.Exists = g, true

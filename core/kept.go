@@ -33,6 +33,7 @@ type keptState struct {
 	Presence   string     `json:"presence,omitempty"`
 	Interested bool       `json:"interested,omitempty"`
 	Copied     bool       `json:"copied,omitempty"`
+	Watching   bool       `json:"watching,omitempty"`
 	Directed   []string   `json:"directed,omitempty"`
 	Void       bool       `json:"void,omitempty"` // its queue could not be kept: it is only there to be ended
 	Unacked    []keptItem `json:"unacked,omitempty"`
@@ -169,6 +170,7 @@ func (s *Session) keptForm() *keptState {
 	k := &keptState{
 		Device: s.Device, Since: s.Since.UnixMicro(), Lost: s.lostAt.UnixMicro(), Wait: s.resume.wait.Milliseconds(),
 		Void: s.resume.void, Handled: s.win.counted(), Available: s.available, Priority: s.priority, Interested: s.interested, Copied: s.copied,
+		Watching: s.watching,
 	}
 	if s.Address.IsValid() {
 		k.Address = s.Address.String()
@@ -190,7 +192,7 @@ func (a *Account) revive(row *store.KeptSession, k *keptState) (*Session, error)
 	}
 	s := &Session{
 		JID: full, Account: a, Since: time.UnixMicro(k.Since), Device: k.Device, state: detached, managed: true, lostAt: time.UnixMicro(k.Lost),
-		available: k.Available, priority: k.Priority, interested: k.Interested, copied: k.Copied,
+		available: k.Available, priority: k.Priority, interested: k.Interested, copied: k.Copied, watching: k.Watching,
 		resume: &resumption{id: smID(row.ID), wait: time.Duration(k.Wait) * time.Millisecond, void: k.Void},
 	}
 	if address, err := netip.ParseAddrPort(k.Address); err == nil {

@@ -263,7 +263,10 @@ func (a *Account) see(w *Work, x arrival) {
 }
 
 func (a *Account) deliverSubscription(w *Work, t *turn) {
-	if !a.guestHears(t.st) {
+	// XEP-0191, "User Blocks JID": a request and an approval end here without an answer, before any hook could take them for welcome. What a
+	// contact gives up goes on, or the two would disagree for ever.
+	barred := (t.st.Type == stanza.Subscribe || t.st.Type == stanza.Subscribed) && a.Blocks(t.st.From)
+	if barred || !a.guestHears(t.st) {
 		t.from.settle(w)
 		return
 	}

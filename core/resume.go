@@ -366,6 +366,7 @@ func (a *Account) attach(w *Work, s *Session, sink Sink, id string, in *Entrance
 		s.Address = from.Address()
 	}
 	s.SetInactive(w, false) // XEP-0352 section 4.3
+	a.sift(w, s)
 	s.win.resumed()
 	handled := s.win.handled()
 	greeting := "<resumed xmlns='" + ns.StreamManagement + "' previd='" + id + "' h='" + strconv.FormatUint(uint64(handled), 10) + "'/>"

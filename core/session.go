@@ -68,6 +68,7 @@ type Session struct {
 	presence   *stanza.Stanza // the last one broadcast
 	interested bool           // asked for the roster (RFC 6121 section 2.2)
 	copied     bool           // is sent copies of what the others get
+	watching   bool           // asked for the block list (XEP-0191)
 	directed   map[jid.JID]struct{}
 	managed    bool // stream management is on
 	resume     *resumption
@@ -196,6 +197,12 @@ func (s *Session) Interested() bool { return s.interested }
 
 // Interest marks the session as interested in roster pushes.
 func (s *Session) Interest() { s.interested = true }
+
+// WatchesBlocks tells whether the session asked for the block list and is told of changes (XEP-0191); kept through resumption.
+func (s *Session) WatchesBlocks() bool { return s.watching }
+
+// WatchBlocks says so.
+func (s *Session) WatchBlocks() { s.watching = true }
 
 // Copied tells whether the session is sent copies of what the others get (XEP-0280); kept through resumption, since the session is.
 func (s *Session) Copied() bool { return s.copied }

@@ -48,13 +48,16 @@ func (x *adhoc) actor(e *core.Event) core.Actor {
 	return a
 }
 
-// items is XEP-0050 section 2.2: the commands that the requester may run.
+// items is XEP-0050 section 2.2: the commands that the requester may run. A command itself has none, which is no error (XEP-0030 section 4.1).
 func (x *adhoc) items(e *core.Event, node string) (string, bool, error) {
+	list, actor := disco.Items{Node: node}, x.actor(e)
 	if node != ns.Commands {
-		return "", x.host.Commands.Find(node) != nil, stanza.NewError(stanza.ItemNotFound, "")
+		c := x.host.Commands.Find(node)
+		if c != nil && !c.Allows(actor) {
+			return "", true, stanza.NewError(stanza.Forbidden, "")
+		}
+		return string(list.AppendXML(nil)), c != nil, nil
 	}
-	list := disco.Items{Node: node}
-	actor := x.actor(e)
 	for _, c := range x.host.Commands.Rows() {
 		if c.Allows(actor) {
 			list.Items = append(list.Items, disco.Item{JID: x.host.Domain, Node: c.Node, Name: c.Name})
@@ -106,6 +109,9 @@ func (x *adhoc) run(ctx context.Context, e *core.Event) (core.Answer, error) {
 	switch {
 	case action == "cancel":
 		return answer(c, id, "canceled", ""), nil // XEP-0050 section 2.4.3
+	case given && c.Form == nil:
+		// XEP-0050 section 3.3: the session ended with its only answer, and running the command again is a new one.
+		return core.Answer{}, expired("the session has ended")
 	case action != "" && action != "execute" && action != "complete" && action != "next" && action != "prev":
 		return core.Answer{}, refusedAction("malformed-action", "")
 	case action == "prev" || (action == "next" && given) || (!given && action == "complete" && submitted == nil):
@@ -126,12 +132,13 @@ func (x *adhoc) run(ctx context.Context, e *core.Event) (core.Answer, error) {
 	return answer(c, id, "completed", payload), nil
 }
 
+// answer tells its language, as everything that commands say is in one (XEP-0050 section 3.7).
 func answer(c *core.Command, id, status, payload string) core.Answer {
 	b := xmltok.AppendAttr([]byte("<command xmlns='"+ns.Commands+"'"), "node", c.Node)
 	if id != "" {
 		b = xmltok.AppendAttr(b, "sessionid", id)
 	}
-	b = append(xmltok.AppendAttr(b, "status", status), '>')
+	b = append(xmltok.AppendAttr(b, "status", status), " xml:lang='en'>"...)
 	b = append(b, payload...)
 	return core.Answer{Payload: string(append(b, "</command>"...))}
 }
@@ -169,9 +176,14 @@ func (x *adhoc) check(id, node string, of jid.JID) *stanza.Error {
 	}
 	since := time.UnixMicro(int64(binary.BigEndian.Uint64(b)))
 	if x.host.Now().Sub(since) > sessionLife {
-		err := stanza.NewError(stanza.NotAllowed, "the form was handed out too long ago")
-		err.App = "<session-expired xmlns='" + ns.Commands + "'/>"
-		return err
+		return expired("the form was handed out too long ago")
 	}
 	return nil
+}
+
+// expired is the error of XEP-0050 section 4.4 for a session that was one.
+func expired(text string) *stanza.Error {
+	err := stanza.NewError(stanza.NotAllowed, text)
+	err.App = "<session-expired xmlns='" + ns.Commands + "'/>"
+	return err
 }

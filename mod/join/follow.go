@@ -59,7 +59,12 @@ func (m *Module) sweep(ctx context.Context) error {
 			return errors.Join(err, expired)
 		}
 		for _, x := range due {
-			if err := m.Leavers.Erase(ctx, x.Owner, now.Add(m.Config.Accounts.HoldName.D())); err != nil && !errors.Is(err, store.ErrNotFound) {
+			// Erasing the others may have taken long, and somebody may have brought this one back.
+			err := m.Leavers.EraseDue(ctx, x.Owner, now, now.Add(m.Config.Accounts.HoldName.D()))
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
 				return err
 			}
 			m.Obs.Log.Info("account erased", obs.JID, m.address(x.Local).String(), "due", x.Due)

@@ -202,6 +202,16 @@ func (m *Module) find(ctx context.Context, typed string) (store.Invite, error) {
 	return i, err
 }
 
+// stands is ErrNotFound when an invite has been ended, or its maker may not invite so any more, since the token was shown. Its time does not
+// count again (XEP-0445 section 4).
+func (m *Module) stands(ctx context.Context, hash string) error {
+	i, err := m.Invites.Get(ctx, m.host.Domain.Domain(), hash)
+	if err == nil && !m.standsFor(&i) {
+		err = store.ErrNotFound
+	}
+	return err
+}
+
 // standsFor tells whether the maker could still make the invite. An operator's always stands, and a link for the own password.
 func (m *Module) standsFor(i *store.Invite) bool {
 	if i.Owner == 0 || i.Kind == store.InviteReset {

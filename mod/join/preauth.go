@@ -48,6 +48,9 @@ func (m *Module) receiving(e *core.Event) core.Verdict {
 			m.host.Router.Route(e.Work, st) // somebody was faster: now it is a request like any other
 			return
 		}
+		if e.Account.Blocks(st.From) {
+			return // since the token was shown
+		}
 		m.Obs.Log.Info("invite used by a contact", "id", i.ID, obs.JID, a.JID.String())
 		m.host.Ports.Ties.Grant(e.Work, e.Account, st.From.Bare()).Done(func(err error) {
 			if err != nil {

@@ -16,6 +16,9 @@ import (
 // legacyInvite is how old clients look for XEP-0445, from before it had a namespace of its own.
 const legacyInvite = "urn:xmpp:invite"
 
+// badToken is told about every token that is good for nothing, whyever (XEP-0445 section 4).
+const badToken = "The provided token is invalid or expired"
+
 // pass is what a stranger has shown.
 type pass struct {
 	invite store.Invite // of the zero kind: none
@@ -74,7 +77,7 @@ func (m *Module) preauth(ctx context.Context, s *core.Stranger, st *stanza.Stanz
 	}
 	if !good {
 		m.outcome(s, "", "bad token")
-		return "", stanza.NewError(stanza.ItemNotFound, "The provided token is invalid or expired")
+		return "", stanza.NewError(stanza.ItemNotFound, badToken)
 	}
 	m.succeeded(s)
 	passOf(s).invite = i
@@ -192,6 +195,9 @@ func (m *Module) newcomer(ctx context.Context, s *core.Stranger, p *pass, in fil
 	}
 	r := store.Registration{NewAccount: store.NewAccount{Domain: m.host.Domain.Domain(), Local: local, Role: store.RoleMember}}
 	if p.invite.Kind != "" {
+		if err := m.stands(ctx, p.invite.Hash); err != nil {
+			return known(err, badToken)
+		}
 		r.Token, r.Role, r.Circles = p.invite.Hash, p.invite.Role, p.invite.Circles
 	} else {
 		r.Waiting = cfg.Mode == "approve"
@@ -203,7 +209,7 @@ func (m *Module) newcomer(ctx context.Context, s *core.Stranger, p *pass, in fil
 		err = stanza.NewError(stanza.NotAcceptable, "this cannot be a password")
 	} else {
 		_, err = m.Invites.Register(ctx, r)
-		err = known(err, "The provided token is invalid or expired")
+		err = known(err, badToken)
 	}
 	if err != nil {
 		if r.Token == "" {
@@ -264,7 +270,7 @@ func (m *Module) reset(ctx context.Context, s *core.Stranger, p *pass, in filled
 		return stanza.NewError(stanza.NotAcceptable, "this cannot be a password")
 	}
 	if err := m.Invites.Reset(ctx, p.invite.Hash, credentials); err != nil {
-		return known(err, "The provided token is invalid or expired")
+		return known(err, badToken)
 	}
 	account := m.address(local)
 	m.outcome(s, account.String(), "reset")

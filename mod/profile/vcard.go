@@ -57,7 +57,7 @@ func (m *Module) vCardOf(ctx context.Context, e *core.Event) (core.Answer, error
 
 // shownTo tells whether an account shows its vCard to somebody: to members of this server and to contacts, or to everybody.
 func (m *Module) shownTo(ctx context.Context, a *core.Account, asker jid.JID) (bool, error) {
-	if m.config.VCardFor == "everybody" || m.host.Router.Host(asker.Domain()) != nil {
+	if h := m.host.Router.Host(asker.Domain()); m.config.VCardFor == "everybody" || h != nil && !h.IsGuest(asker) {
 		return true, nil
 	}
 	contact := false

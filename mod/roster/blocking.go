@@ -29,9 +29,6 @@ type promised struct {
 	entries int
 }
 
-// watcher marks a session that has asked for the block list and is told of changes.
-type watcher struct{ blocks bool }
-
 // matches is XEP-0191, "JID Matching": the address itself, any resource of it, any address of its domain.
 func matches(list map[jid.JID]struct{}, j jid.JID) bool {
 	if j.IsZero() {
@@ -88,7 +85,7 @@ func (r *roster) installBlocking(h *core.Host, module string) {
 
 // getBlocked is XEP-0191, "User Retrieves Block List".
 func (r *roster) getBlocked(_ context.Context, e *core.Event) (core.Answer, error) {
-	r.watchers.Of(e.Session).blocks = true
+	e.Session.WatchBlocks()
 	var all []jid.JID
 	if l, ok := r.lists.Has(e.Account); ok {
 		for j := range l.jids {
@@ -310,7 +307,7 @@ func (r *roster) pushBlocks(w *core.Work, a *core.Account, local string, items [
 		return
 	}
 	for _, s := range a.Sessions() {
-		if m, ok := r.watchers.Has(s); ok && m.blocks {
+		if s.WatchesBlocks() {
 			s.Send(w, st.WithTo(s.JID).Seal())
 		}
 	}

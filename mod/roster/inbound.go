@@ -21,10 +21,7 @@ func (r *roster) receiving(e *core.Event) core.Verdict {
 		r.absent(e)
 		return core.Done
 	}
-	blocked := a.Blocks(e.Stanza.From)
-	if blocked && (e.Stanza.Type == stanza.Subscribe || e.Stanza.Type == stanza.Subscribed) {
-		return core.Done // XEP-0191, "User Blocks JID": without an answer
-	}
+	blocked := a.Blocks(e.Stanza.From) // then it is no request and no approval: those end in core
 	// RFC 6121 section 3.1.3: both addresses are bare, whoever has sent it.
 	st := e.Stanza
 	if st.From != from {

@@ -41,7 +41,7 @@ func (m *Module) Name() string { return "roster" }
 func (m *Module) Install(h *core.Host) {
 	r := &roster{
 		host: h, store: m.store, blocks: m.blocks, obs: m.obs,
-		books: core.NewSlot[book](h), debts: core.NewSlot[debt](h), lists: core.NewSlot[blocklist](h), watchers: core.NewSlot[watcher](h),
+		books: core.NewSlot[book](h), debts: core.NewSlot[debt](h), lists: core.NewSlot[blocklist](h),
 	}
 	h.Ports.Contacts, h.Ports.Ties = r, r
 	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account) error]{Module: m.Name(), Do: r.load})
@@ -65,14 +65,13 @@ func (m *Module) Install(h *core.Host) {
 
 // roster is the module on one host.
 type roster struct {
-	host     *core.Host
-	store    store.Rosters
-	blocks   store.Blocks
-	obs      obs.Obs
-	books    core.Slot[book]      // of accounts
-	lists    core.Slot[blocklist] // of accounts that have blocked, or tried to block, somebody
-	debts    core.Slot[debt]      // of sessions
-	watchers core.Slot[watcher]   // of sessions
+	host   *core.Host
+	store  store.Rosters
+	blocks store.Blocks
+	obs    obs.Obs
+	books  core.Slot[book]      // of accounts
+	lists  core.Slot[blocklist] // of accounts that have blocked, or tried to block, somebody
+	debts  core.Slot[debt]      // of sessions
 }
 
 // load reads the account's roster before its first turn.

@@ -27,7 +27,11 @@ type box struct {
 }
 
 // pile is what waits of one sender.
-type pile struct{ messages, bytes int }
+type pile struct {
+	messages, bytes int
+	written         store.Ticket // of the last one: what is not on disk cannot be read
+	promised        bool         // it is given when that is done
+}
 
 // count reads how much waits.
 func (m *Module) count(ctx context.Context, a *core.Account, b *box) error {
@@ -35,22 +39,35 @@ func (m *Module) count(ctx context.Context, a *core.Account, b *box) error {
 	if err != nil {
 		return err
 	}
+	old := b.piles
 	b.piles, b.messages, b.bytes, b.counted = nil, 0, 0, m.host.Now()
 	for _, x := range all {
 		if x.Key > b.given[x.Sender] {
-			b.add(x.Sender, len(x.Stanza))
+			b.add(x.Sender, len(x.Stanza), store.Ticket{})
+		}
+	}
+	for sender, p := range old {
+		if done, _ := p.written.Outcome(); !done {
+			b.drop(sender)
+			b.put(sender, p)
 		}
 	}
 	return nil
 }
 
-func (b *box) add(sender jid.JID, bytes int) {
+func (b *box) add(sender jid.JID, bytes int, written store.Ticket) {
+	p := b.piles[sender]
+	b.drop(sender)
+	p.messages, p.bytes, p.written = p.messages+1, p.bytes+bytes, written
+	b.put(sender, p)
+}
+
+func (b *box) put(sender jid.JID, p pile) {
 	if b.piles == nil {
 		b.piles = make(map[jid.JID]pile)
 	}
-	p := b.piles[sender]
-	b.piles[sender] = pile{p.messages + 1, p.bytes + bytes}
-	b.messages, b.bytes = b.messages+1, b.bytes+bytes
+	b.piles[sender] = p
+	b.messages, b.bytes = b.messages+p.messages, b.bytes+p.bytes
 }
 
 // drop forgets the pile of a sender.
@@ -80,8 +97,9 @@ func (m *Module) keep(e *core.Event, b *box, by jid.JID) core.Verdict {
 		return m.refuse(e)
 	}
 	by = by.Clone()
-	b.add(by, len(text))
-	e.Wait(m.Strangers.AddWaiting(e.Account.ID, by, text))
+	written := m.Strangers.AddWaiting(e.Account.ID, by, text)
+	b.add(by, len(text), written)
+	e.Wait(written)
 	return core.Done
 }
 
@@ -97,7 +115,8 @@ func (m *Module) releaseKnown(w *core.Work, a *core.Account, b *box) {
 // release gives what waits of a sender as if it came now, with the time at which it came (XEP-0203). It is erased behind its way into the
 // archive: what a crash interrupts is given again, and never lost.
 func (m *Module) release(w *core.Work, a *core.Account, b *box, sender jid.JID) {
-	if _, waits := b.piles[sender]; !waits {
+	p, waits := b.piles[sender]
+	if !waits || m.releaseLater(a, b, sender, p) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
@@ -129,6 +148,35 @@ func (m *Module) release(w *core.Work, a *core.Account, b *box, sender jid.JID) 
 	if err := m.host.Do(a.JID, func(_ *core.Work, a *core.Account) { m.Strangers.RemoveWaiting(a.ID, sender, last) }); err != nil {
 		m.obs.Log.Warn("messages of a stranger not erased", obs.JID, a.JID.String(), obs.Err, err)
 	}
+}
+
+// releaseLater has a pile given when the last of it is on disk, if it is not yet.
+func (m *Module) releaseLater(a *core.Account, b *box, sender jid.JID, p pile) bool {
+	if done, _ := p.written.Outcome(); done {
+		return false
+	}
+	if p.promised {
+		return true
+	}
+	p.promised = true
+	b.piles[sender] = p
+	p.written.Done(func(error) {
+		err := m.host.Do(a.JID, func(w *core.Work, a *core.Account) {
+			b, ok := m.boxes.Has(a)
+			if !ok {
+				return
+			}
+			if p, waits := b.piles[sender]; waits {
+				p.promised = false
+				b.piles[sender] = p
+				m.release(w, a, b, sender)
+			}
+		})
+		if err != nil {
+			m.obs.Log.Warn("messages of a stranger not given yet", obs.JID, a.JID.String(), obs.Err, err)
+		}
+	})
+	return true
 }
 
 // late is a kept message as it is given. The delay names nobody: what names this server is taken for forged by the archive.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"stonechat/core"
+	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/forward"
 	"stonechat/xmpp/jid"
@@ -154,9 +155,32 @@ func (m *Module) reject(_ context.Context, e *core.Event) (core.Answer, error) {
 	if err != nil {
 		return core.Answer{}, err
 	}
-	e.Wait(m.Strangers.RemoveWaiting(e.Account.ID, who, math.MaxInt64))
+	gone := m.Strangers.RemoveWaiting(e.Account.ID, who, math.MaxInt64)
+	e.Wait(gone)
 	if b, ok := m.boxes.Has(e.Account); ok {
-		e.After(func(*core.Event) { b.drop(who) })
+		b.drop(who) // now, since what comes while the disk is at work is no part of it
+		own := e.Account.JID
+		gone.Done(func(err error) {
+			if err != nil {
+				m.recount(own)
+			}
+		})
 	}
 	return core.Answer{}, nil
+}
+
+// recount looks again how much waits, since it is not what it was meant to be.
+func (m *Module) recount(own jid.JID) {
+	err := m.host.Do(own, func(_ *core.Work, a *core.Account) {
+		ctx, cancel := context.WithTimeout(context.Background(), readTime)
+		defer cancel()
+		if b, ok := m.boxes.Has(a); ok {
+			if err := m.count(ctx, a, b); err != nil {
+				m.obs.Log.Warn("messages of strangers not counted", obs.JID, own.String(), obs.Err, err)
+			}
+		}
+	})
+	if err != nil {
+		m.obs.Log.Warn("messages of strangers not counted", obs.JID, own.String(), obs.Err, err)
+	}
 }

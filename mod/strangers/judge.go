@@ -71,9 +71,13 @@ func talks(st *stanza.Stanza) bool {
 	return false
 }
 
-// member: somebody of a domain of ours, where the account does not count them as strangers.
+// member: somebody of a domain of ours, where the account does not count them as strangers. A guest is nobody's member.
 func (m *Module) member(b *box, who jid.JID) bool {
-	return b.prefs.Members && m.host.Router.Host(who.Domain()) != nil
+	if !b.prefs.Members {
+		return false
+	}
+	h := m.host.Router.Host(who.Domain())
+	return h != nil && !h.IsGuest(who)
 }
 
 // knows tells whether somebody is no stranger. from is the bare address that the message comes from.

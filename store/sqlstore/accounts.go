@@ -54,11 +54,11 @@ const (
 	stateActive accountState = iota
 	stateDisabled
 	stateWaiting
-	stateLeaving
+	stateLeaving // and above: with what it was before added
 )
 
 func (s accountState) show(a *store.Account) {
-	a.Disabled, a.Waiting, a.Leaving = s != stateActive, s == stateWaiting, s == stateLeaving
+	a.Disabled, a.Waiting, a.Leaving = s != stateActive, s == stateWaiting, s >= stateLeaving
 }
 
 // scanAccount reads into the given fields and then the time of creation.

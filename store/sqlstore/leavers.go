@@ -25,7 +25,8 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 	// It ends what the owner's lane has: nothing of that may still be on its way.
 	return l.db.behind([]*lane{l.db.laneOf(owner)}, op{}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
-			n, err := w.change("UPDATE accounts SET disabled = 3 WHERE id = $1 AND disabled <> 3", id)
+			// What it was before stands beside it, so that it comes back as that: see stateLeaving.
+			n, err := w.change("UPDATE accounts SET disabled = disabled + 3 WHERE id = $1 AND disabled < 3", id)
 			if err != nil || n == 0 {
 				return errors.Join(err, notFoundUnless(err != nil))
 			}
@@ -59,7 +60,7 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 
 // Return implements store.Leavers.
 func (l leavers) Return(ctx context.Context, owner store.Owner) error {
-	return l.change(ctx, owner, "UPDATE accounts SET disabled = 0 WHERE id = $1 AND disabled = 3", "DELETE FROM leavers WHERE owner = $1")
+	return l.change(ctx, owner, "UPDATE accounts SET disabled = disabled - 3 WHERE id = $1 AND disabled >= 3", "DELETE FROM leavers WHERE owner = $1")
 }
 
 // Approve implements store.Leavers.
@@ -110,7 +111,23 @@ func (l leavers) Waiting(ctx context.Context, domain string, limit int) ([]store
 
 // Erase implements store.Leavers.
 func (l leavers) Erase(ctx context.Context, owner store.Owner, hold time.Time) error {
+	return l.erase(ctx, owner, hold, func(*writer) error { return nil })
+}
+
+// EraseDue implements store.Leavers.
+func (l leavers) EraseDue(ctx context.Context, owner store.Owner, by, hold time.Time) error {
+	return l.erase(ctx, owner, hold, func(w *writer) error {
+		_, due, err := w.number("SELECT owner FROM leavers WHERE owner = $1 AND due <= $2", int64(owner), by.UnixMicro())
+		return errors.Join(err, notFoundUnless(err != nil || due))
+	})
+}
+
+// erase removes an account if nothing is against it in the moment of doing so.
+func (l leavers) erase(ctx context.Context, owner store.Owner, hold time.Time, check func(*writer) error) error {
 	err := l.db.queueOf(nobody).change(0, func(w *writer) error {
+		if err := check(w); err != nil {
+			return err
+		}
 		hash := ""
 		err := w.query("SELECT domain, local FROM accounts WHERE id = $1", func(row []driver.Value) error {
 			domain, _ := row[0].(string)

@@ -251,7 +251,20 @@ func testLeavers(t *testing.T, f *fixture) {
 	if len(list) != 1 || list[0].Owner != alice || list[0].Local != "alice" || !list[0].Due.Equal(due) {
 		t.Fatalf("due: %+v", list)
 	}
-	must(t, f.Leavers.Erase(f.ctx, alice, f.clock.Now().Add(2*time.Hour)))
+	// Somebody brings it back while others that were due are being erased; and then it leaves for longer.
+	must(t, f.Leavers.Return(f.ctx, alice))
+	for _, again := range []time.Time{{}, due.Add(time.Hour)} {
+		if !again.IsZero() {
+			f.wait(t, f.Leavers.Leave(alice, again))
+		}
+		if err := f.Leavers.EraseDue(f.ctx, alice, due, f.clock.Now()); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("erased although it is not due: %v", err)
+		}
+		if _, err := f.Accounts.Get(f.ctx, "example.org", "alice"); err != nil {
+			t.Fatalf("restored and gone: %v", err)
+		}
+	}
+	must(t, f.Leavers.EraseDue(f.ctx, alice, due.Add(time.Hour), f.clock.Now().Add(2*time.Hour)))
 	if err := f.register("", "alice"); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("the name is held: %v", err)
 	}
