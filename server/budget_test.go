@@ -24,7 +24,7 @@ func (r *running) figure(name string) (n int) {
 	if _, err := b.ReadFrom(resp.Body); err != nil {
 		r.t.Fatal(err)
 	}
-	_, after, _ := strings.Cut(b.String(), "\nstonechat_store_"+name+"_total ")
+	_, after, _ := strings.Cut(b.String(), "\nstonechat_store_"+name+" ")
 	var f float64
 	if _, err := fmt.Sscan(after, &f); err != nil {
 		r.t.Fatal(err)
@@ -32,11 +32,11 @@ func (r *running) figure(name string) (n int) {
 	return int(f)
 }
 
-// idle waits until the store's figures stand still.
+// idle waits until nothing waits for the disk and the store's figures stand still.
 func (r *running) idle() (rows, commits, reads int) {
 	for last, same := -1, 0; same < 5; time.Sleep(10 * time.Millisecond) {
-		rows, commits, reads = r.figure("other_rows"), r.figure("commits"), r.figure("reads")
-		if now := rows + commits + reads; now == last {
+		rows, commits, reads = r.figure("other_rows_total"), r.figure("commits_total"), r.figure("reads_total")
+		if now := rows + commits + reads; now == last && r.figure("queued") == 0 {
 			same++
 		} else {
 			last, same = now, 0

@@ -25,7 +25,7 @@ type LastSeen struct {
 type Activity interface {
 	// LastSeen of an owner; one that was never there has a zero time.
 	LastSeen(ctx context.Context, owner Owner) (LastSeen, error)
-	// SetLastSeen keeps when the owner was there last, and with which words it left.
+	// SetLastSeen keeps when the owner was there last, and with which words it left. It may take a moment: nobody waits for it.
 	SetLastSeen(owner Owner, at time.Time, status string) Ticket
 	// ShowLastSeen keeps who may know.
 	ShowLastSeen(owner Owner, to ShownTo) Ticket

@@ -29,7 +29,7 @@ func (a activity) LastSeen(ctx context.Context, owner store.Owner) (store.LastSe
 
 // SetLastSeen implements store.Activity.
 func (a activity) SetLastSeen(owner store.Owner, at time.Time, status string) store.Ticket {
-	return a.db.queueOf(owner).change(len(status), func(w *writer) error {
+	return a.db.queueOf(owner).changeSoon(len(status), func(w *writer) error {
 		_, err := w.change(`INSERT INTO last_seen (owner, at, status, shown) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (owner) DO UPDATE SET at = excluded.at, status = excluded.status`,
 			int64(owner), at.UnixMicro(), status, string(store.ShownToContacts))

@@ -38,7 +38,7 @@ func (p places) Place(ctx context.Context, domain, local string, network []byte)
 // SetPlace implements store.Places.
 func (p places) SetPlace(owner store.Owner, network []byte, seen time.Time, keep int) store.Ticket {
 	network = append([]byte{}, network...)
-	return p.db.queueOf(owner).change(len(network), func(w *writer) error {
+	return p.db.queueOf(owner).changeSoon(len(network), func(w *writer) error {
 		// The account may be deleted meanwhile; a place without one would never be erased.
 		if _, exists, err := w.number("SELECT id FROM accounts WHERE id = $1", int64(owner)); err != nil || !exists {
 			return errors.Join(err, notFoundUnless(exists))

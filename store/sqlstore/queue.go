@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"sync"
+	"time"
 
 	"stonechat/store"
 )
@@ -17,7 +18,11 @@ type op struct {
 	promise *store.Promise
 	size    int
 	flush   bool // the promise is fulfilled when the orders hold everything that was appended before
+	idly    bool // it wakes no idle loop: see changeSoon
 }
+
+// idleTime is how long an operation that wakes nobody waits for company.
+const idleTime = 200 * time.Millisecond
 
 // keys deals out keys: no two of the store are the same, and they only grow.
 type keys struct {
@@ -51,6 +56,7 @@ type queue struct {
 	head   int
 	bytes  int // queued or being committed
 	idle   bool
+	alarm  bool // a timer runs for what wakes nobody
 	closed bool
 }
 
@@ -77,13 +83,32 @@ func (q *queue) put(o op, keyed bool, setup func(*op, store.Key)) (store.Key, st
 	}
 	q.bytes += o.size
 	q.ops = append(q.ops, o)
-	wake := q.idle
-	q.idle = false
+	wake := q.idle && !o.idly
+	if wake {
+		q.idle = false
+	} else if q.idle && !q.alarm {
+		q.alarm = true
+		time.AfterFunc(idleTime, q.rouse)
+	}
 	q.mu.Unlock()
 	if wake {
 		q.ring()
 	}
 	return key, o.promise.Ticket()
+}
+
+// rouse wakes an idle loop for what waits.
+func (q *queue) rouse() {
+	q.mu.Lock()
+	q.alarm = false
+	wake := q.idle && q.head < len(q.ops)
+	if wake {
+		q.idle = false
+	}
+	q.mu.Unlock()
+	if wake {
+		q.ring()
+	}
 }
 
 // passed returns a key up to which nothing of this queue is to come any more; ok is false when something waits.
@@ -153,6 +178,12 @@ func (q *queue) ring() {
 	case q.wake <- struct{}{}:
 	default:
 	}
+}
+
+// changeSoon is change for what nobody waits for: it goes with the next commit, or makes its own after a moment.
+func (q *queue) changeSoon(size int, f func(*writer) error) store.Ticket {
+	_, t := q.put(op{run: f, size: size, idly: true}, false, nil)
+	return t
 }
 
 // change queues a function that changes data.
