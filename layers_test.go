@@ -16,7 +16,7 @@ var rows = [][]string{
 	{"xmpp/disco", "xmpp/stream"},
 	{"xmpp/client"},
 	{"config", "obs"},
-	{"store"},
+	{"store", "obs/obstest"},
 	{"store/dump"},
 	{"store/storetest", "store/storetest/pgtest", "cluster", "certs"},
 	{"store/sqlstore"},

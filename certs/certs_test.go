@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +26,7 @@ import (
 
 	"stonechat/config"
 	"stonechat/obs"
+	"stonechat/obs/obstest"
 	"stonechat/xmpp/sasl"
 	"stonechat/xmpp/stream"
 )
@@ -72,30 +72,12 @@ func (p pair) serial(t *testing.T) string {
 
 const year = 365 * 24 * time.Hour
 
-// lockedBuffer is a log that may be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // shop is a Book on files of a folder.
 type shop struct {
 	*Book
 	t   *testing.T
 	dir string
-	log *lockedBuffer
+	log *obstest.Buffer
 }
 
 func (s *shop) path(name string) string { return filepath.Join(s.dir, name) }
@@ -134,7 +116,7 @@ func (s *shop) open(c config.Config) *shop {
 }
 
 func newShop(t *testing.T) *shop {
-	return &shop{t: t, dir: t.TempDir(), log: &lockedBuffer{}}
+	return &shop{t: t, dir: t.TempDir(), log: &obstest.Buffer{}}
 }
 
 // simple is a shop of chat.example with one pair that is good for a year.

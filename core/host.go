@@ -32,6 +32,20 @@ type Runner interface {
 	Run(ctx context.Context) error
 }
 
+// Every calls f again and again, a while apart, until ctx ends; it is what a Runner returns whose work comes round.
+func Every(ctx context.Context, while time.Duration, f func()) error {
+	tick := time.NewTicker(while)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			f()
+		}
+	}
+}
+
 // Host is one served domain. It is filled before the first door opens and does not change afterwards.
 type Host struct {
 	Domain jid.JID

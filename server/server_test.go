@@ -8,13 +8,13 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"stonechat/config"
 	"stonechat/mod/account"
 	"stonechat/obs"
+	"stonechat/obs/obstest"
 	"stonechat/server"
 	"stonechat/store"
 	"stonechat/store/sqlstore"
@@ -29,27 +29,9 @@ type running struct {
 	t      *testing.T
 	domain string
 	data   string
-	log    *lockedBuffer
+	log    *obstest.Buffer
 	end    context.CancelFunc
 	done   chan error
-}
-
-// lockedBuffer is a log that may be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 const password = "correct horse battery staple"
@@ -102,7 +84,7 @@ func open(t *testing.T, domain, data string) *running { return openWith(t, domai
 
 func openWith(t *testing.T, domain, data string, change func(*config.Config)) *running {
 	t.Helper()
-	log := &lockedBuffer{}
+	log := &obstest.Buffer{}
 	o, err := obs.New(log, "debug", "text")
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	"stonechat/config"
 	"stonechat/obs"
+	"stonechat/obs/obstest"
 	"stonechat/server"
 )
 
@@ -23,7 +24,7 @@ import (
 type house struct {
 	*server.Server
 	t    *testing.T
-	log  *lockedBuffer
+	log  *obstest.Buffer
 	stop func()
 }
 
@@ -43,7 +44,7 @@ func (a *authority) settings() config.Config {
 // open starts a server.
 func (a *authority) open(c config.Config) *house {
 	a.t.Helper()
-	h := &house{t: a.t, log: &lockedBuffer{}}
+	h := &house{t: a.t, log: &obstest.Buffer{}}
 	o, err := obs.New(h.log, c.Log.Level, "text")
 	if err != nil {
 		a.t.Fatal(err)

@@ -22,6 +22,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"stonechat/obs/obstest"
 )
 
 var withoutFlag = flag.Bool("without", true, "skip when the authority cannot be built; otherwise fail")
@@ -130,7 +132,7 @@ func newAuthority(t *testing.T, validity int, accounts map[string]string) *autho
 
 func (a *authority) run(cmd *exec.Cmd) {
 	a.t.Helper()
-	log := &lockedBuffer{}
+	log := &obstest.Buffer{}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		a.t.Fatal(err)
@@ -233,22 +235,4 @@ func writePair(t *testing.T, chain, key, name string, validity time.Duration) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// lockedBuffer is a log that may be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

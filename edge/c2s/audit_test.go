@@ -1,7 +1,6 @@
 package c2s
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -14,6 +13,7 @@ import (
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/obs"
+	"stonechat/obs/obstest"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/sasl"
 )
@@ -41,21 +41,10 @@ func (k keyed) Credential(_ context.Context, account jid.JID, h sasl.Hash) (sasl
 }
 
 // journal takes the log of a door.
-type journal struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.all.Write(p)
-}
+type journal struct{ obstest.Buffer }
 
 func (j *journal) lines() []string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return strings.Split(strings.TrimRight(j.all.String(), "\n"), "\n")
+	return strings.Split(strings.TrimRight(j.String(), "\n"), "\n")
 }
 
 // stranger is a client with a stream up to the offer of mechanisms.

@@ -246,15 +246,3 @@ func TestShownByAdministrator(t *testing.T) {
 	}
 	v.learns("romeo", "forbidden")
 }
-
-func TestClip(t *testing.T) {
-	for _, c := range []struct {
-		text string
-		size int
-		want string
-	}{{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "abc"}, {"aü", 2, "a"}, {"ü", 1, ""}, {"aüb", 3, "aü"}} {
-		if got := clip(c.text, c.size); got != c.want {
-			t.Errorf("%q in %d bytes: %q", c.text, c.size, got)
-		}
-	}
-}

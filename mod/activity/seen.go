@@ -1,29 +1,17 @@
 package activity
 
 import (
-	"unicode/utf8"
-
 	"stonechat/core"
 	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/ns"
+	"stonechat/xmpp/xmltok"
 )
 
 // unavailable remembers the words of the last goodbye.
 func (x *activity) unavailable(e *core.Event) {
 	c, _ := e.Stanza.Child(ns.Client, "status")
-	x.lives.Of(e.Account).status = clip(c.Text(), maxStatus)
-}
-
-// clip shortens a text to a number of bytes, and keeps its letters whole.
-func clip(text string, size int) string {
-	if len(text) <= size {
-		return text
-	}
-	for size > 0 && !utf8.RuneStart(text[size]) {
-		size--
-	}
-	return text[:size]
+	x.lives.Of(e.Account).status = xmltok.Clip(c.Text(), maxStatus)
 }
 
 // gone keeps when the account was there last: when its last session has ended, or waits on disk and the process may be next. Whoever lost the

@@ -69,12 +69,9 @@ func (m *Module) newPassword(ctx context.Context, e *core.Event) error {
 	if name, err := prepareName(in.name, &m.Config.Signup); in.name != e.Account.JID.String() && in.name != local && (err != nil || name != local) {
 		return stanza.NewError(stanza.BadRequest, "this is not your name")
 	}
-	if err := strong(in.password, local, &m.Config.Accounts); err != nil {
-		return err
-	}
-	credentials, err := m.Derive(in.password, m.Config.Login.Iterations)
+	credentials, err := m.credentials(in.password, local)
 	if err != nil {
-		return stanza.NewError(stanza.NotAcceptable, "this cannot be a password")
+		return err
 	}
 	if err := m.Accounts.SetCredentials(ctx, e.Account.ID, credentials); err != nil {
 		return known(err, "no such account")

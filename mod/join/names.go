@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"stonechat/config"
+	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
@@ -56,6 +57,23 @@ func mixed(local string) bool {
 const worst = " 12345678 123456789 1234567890 11111111 00000000 87654321 password password1 password123 passw0rd p@ssw0rd qwertyui qwertyuiop qwerty12 qwerty123 " +
 	"asdfghjkl 1q2w3e4r 1qaz2wsx iloveyou sunshine princess football baseball superman trustno1 letmein1 welcome1 whatever starwars changeme " +
 	"admin123 administrator abcdefgh abcd1234 abc12345 monkey123 dragon123 computer internet stonechat 88888888 12341234 aaaaaaaa "
+
+// credentials are what is kept of a password that somebody chose for their account.
+func (m *Module) credentials(password, local string) ([]store.Credential, error) {
+	if err := strong(password, local, &m.Config.Accounts); err != nil {
+		return nil, err
+	}
+	return m.derive(password)
+}
+
+// derive makes what is kept of a password, which takes its time.
+func (m *Module) derive(password string) ([]store.Credential, error) {
+	out, err := m.Derive(password, m.Config.Login.Iterations)
+	if err != nil {
+		return nil, stanza.NewError(stanza.NotAcceptable, "this cannot be a password")
+	}
+	return out, nil
+}
 
 // strong is the floor for passwords that people choose.
 func strong(password, local string, c *config.Accounts) error {

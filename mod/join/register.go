@@ -205,9 +205,7 @@ func (m *Module) newcomer(ctx context.Context, s *core.Stranger, p *pass, in fil
 			return err
 		}
 	}
-	if r.Credentials, err = m.Derive(in.password, m.Config.Login.Iterations); err != nil {
-		err = stanza.NewError(stanza.NotAcceptable, "this cannot be a password")
-	} else {
+	if r.Credentials, err = m.derive(in.password); err == nil {
 		_, err = m.Invites.Register(ctx, r)
 		err = known(err, badToken)
 	}
@@ -262,12 +260,9 @@ func (m *Module) reset(ctx context.Context, s *core.Stranger, p *pass, in filled
 	if name, err := prepareName(in.name, &m.Config.Signup); err == nil && name != local {
 		return stanza.NewError(stanza.NotAcceptable, "the link is for the account "+local)
 	}
-	if err := strong(in.password, local, &m.Config.Accounts); err != nil {
-		return err
-	}
-	credentials, err := m.Derive(in.password, m.Config.Login.Iterations)
+	credentials, err := m.credentials(in.password, local)
 	if err != nil {
-		return stanza.NewError(stanza.NotAcceptable, "this cannot be a password")
+		return err
 	}
 	if err := m.Invites.Reset(ctx, p.invite.Hash, credentials); err != nil {
 		return known(err, badToken)

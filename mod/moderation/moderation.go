@@ -13,7 +13,6 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"stonechat/config"
 	"stonechat/core"
@@ -68,18 +67,11 @@ func (m *Module) Install(h *core.Host) {
 
 // Run erases reports that were closed long ago.
 func (m *Module) Run(ctx context.Context) error {
-	tick := time.NewTicker(expireEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-			if _, err := m.Reports.ExpireReports(ctx, m.host.Now().Add(-m.config.Keep.D())); err != nil && ctx.Err() == nil {
-				m.obs.Log.Warn("old reports not erased", obs.Err, err)
-			}
+	return core.Every(ctx, expireEvery, func() {
+		if _, err := m.Reports.ExpireReports(ctx, m.host.Now().Add(-m.config.Keep.D())); err != nil && ctx.Err() == nil {
+			m.obs.Log.Warn("old reports not erased", obs.Err, err)
 		}
-	}
+	})
 }
 
 // Report is core.Reports.
@@ -138,7 +130,7 @@ func parse(report *xmltok.Node) (store.Report, bool) {
 	for _, t := range report.All(report.Space, "text") {
 		texts = append(texts, strings.TrimSpace(t.Text()))
 	}
-	r.Text = cut(strings.Join(texts, "\n"), maxText)
+	r.Text = xmltok.Clip(strings.Join(texts, "\n"), maxText)
 	var refs []byte
 	for _, ref := range references(report) {
 		refs = xmltok.AppendAttr(append(refs, "<stanza-id xmlns='"+ns.StanzaID+"'"...), "by", ref.by)
@@ -146,17 +138,6 @@ func parse(report *xmltok.Node) (store.Report, bool) {
 	}
 	r.References = string(refs)
 	return r, true
-}
-
-// cut shortens text to a number of bytes, between two characters.
-func cut(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
-	}
-	return text[:most]
 }
 
 // reference names a message: its id in somebody's archive.

@@ -65,21 +65,14 @@ func (m *Module) Install(h *core.Host) {
 
 // Run erases what has waited too long.
 func (m *Module) Run(ctx context.Context) error {
-	tick := time.NewTicker(expireEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-			n, err := m.Strangers.ExpireWaiting(ctx, m.host.Now().Add(-m.config.Expire.D()))
-			if err != nil && ctx.Err() == nil {
-				m.obs.Log.Warn("old messages of strangers not erased", obs.Err, err)
-			} else if n > 0 {
-				m.obs.Log.Info("messages of strangers that nobody let in were erased", "messages", n)
-			}
+	return core.Every(ctx, expireEvery, func() {
+		n, err := m.Strangers.ExpireWaiting(ctx, m.host.Now().Add(-m.config.Expire.D()))
+		if err != nil && ctx.Err() == nil {
+			m.obs.Log.Warn("old messages of strangers not erased", obs.Err, err)
+		} else if n > 0 {
+			m.obs.Log.Info("messages of strangers that nobody let in were erased", "messages", n)
 		}
-	}
+	})
 }
 
 // standard is what holds for an account that made no choice.

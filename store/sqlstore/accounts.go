@@ -71,15 +71,20 @@ func scanAccount(rows *sql.Rows, a *store.Account, fields ...any) error {
 
 // List implements store.Accounts.
 func (a accounts) List(ctx context.Context, domain, after string, limit int) ([]store.Account, error) {
+	return a.db.accountsOf(ctx, domain, selectAccounts, domain, after, max(limit, 0))
+}
+
+// accountsOf reads accounts of a domain without credentials.
+func (db *DB) accountsOf(ctx context.Context, domain, query string, args ...any) ([]store.Account, error) {
 	var out []store.Account
-	err := a.db.reads.each(ctx, selectAccounts, func(rows *sql.Rows) error {
+	err := db.reads.each(ctx, query, func(rows *sql.Rows) error {
 		one := store.Account{Domain: domain}
 		var state accountState
 		err := scanAccount(rows, &one, &one.ID, &one.Local, &one.Role, &state)
 		state.show(&one)
 		out = append(out, one)
 		return err
-	}, domain, after, max(limit, 0))
+	}, args...)
 	return out, err
 }
 

@@ -97,16 +97,7 @@ func (l leavers) Due(ctx context.Context, domain string, by time.Time, limit int
 
 // Waiting implements store.Leavers.
 func (l leavers) Waiting(ctx context.Context, domain string, limit int) ([]store.Account, error) {
-	var out []store.Account
-	err := l.db.reads.each(ctx, selectApplicants, func(rows *sql.Rows) error {
-		one := store.Account{Domain: domain}
-		var state accountState
-		err := scanAccount(rows, &one, &one.ID, &one.Local, &one.Role, &state)
-		state.show(&one)
-		out = append(out, one)
-		return err
-	}, domain, max(limit, 0))
-	return out, err
+	return l.db.accountsOf(ctx, domain, selectApplicants, domain, max(limit, 0))
 }
 
 // Erase implements store.Leavers.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/sasl"
@@ -176,20 +175,10 @@ func malformedSASL2(text string) error {
 // decodeSASL2 decodes the text of an element: empty text is data of no length
 // (XEP-0388 section 2.2). White space around it stands in the examples.
 func decodeSASL2(text string) ([]byte, error) {
-	text = strings.TrimSpace(text)
-	switch {
-	case text == "":
+	if text = strings.TrimSpace(text); text == "" {
 		return []byte{}, nil
-	case len(text) > maxSASLText:
-		return nil, malformedSASL2("message too long")
-	case strings.ContainsAny(text, "\r\n"):
-		return nil, &sasl.Error{Condition: sasl.IncorrectEncoding}
 	}
-	data, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil {
-		return nil, &sasl.Error{Condition: sasl.IncorrectEncoding}
-	}
-	return data, nil
+	return decodeText(text)
 }
 
 // appendData appends an element with data, inside or with the namespace of the profile.
@@ -200,18 +189,8 @@ func appendData(dst []byte, start string, data []byte) []byte {
 	return append(append(append(dst, "</"...), name...), '>')
 }
 
-// agentText cuts a text for people where it may be cut.
-func agentText(s string) string {
-	s = strings.TrimSpace(s)
-	if len(s) <= maxAgentText {
-		return s
-	}
-	s = s[:maxAgentText]
-	for !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
-	return s
-}
+// agentText is a text for people, no longer than anybody reads.
+func agentText(s string) string { return xmltok.Clip(strings.TrimSpace(s), maxAgentText) }
 
 // isUUID checks the pattern of the schema of XEP-0388. The version is for the
 // client to keep: nothing here rests on it.

@@ -52,6 +52,13 @@ func ParseSASL(st *stanza.Stanza) ([]byte, error) {
 		return nil, nil
 	case text == "=":
 		return []byte{}, nil
+	}
+	return decodeText(text)
+}
+
+// decodeText decodes data of either profile.
+func decodeText(text string) ([]byte, error) {
+	switch {
 	case len(text) > maxSASLText:
 		return nil, &sasl.Error{Condition: sasl.MalformedRequest, Text: "message too long"}
 	case strings.ContainsAny(text, "\r\n"):

@@ -7,11 +7,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"net"
 	"strconv"
-	"time"
 )
 
 // fastMechanism is the token mechanism without channel binding (XEP-0484
@@ -49,24 +46,12 @@ func (s *Session) Handled() uint32 { return s.handled }
 
 // dialTLS connects with TLS and has negotiate do the rest.
 func dialTLS(ctx context.Context, login Login, negotiate func(*Session) error) (*Session, error) {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", login.Addr)
-	if err != nil {
-		return nil, err
-	}
-	s := &Session{login: login}
-	s.use(conn)
-	err = s.startTLS(ctx)
-	if deadline, ok := ctx.Deadline(); ok && err == nil {
-		err = s.conn.SetDeadline(deadline)
-	}
-	if err == nil {
-		err = negotiate(s)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("log-in of %s: %w", login.User, err), s.conn.Close())
-	}
-	return s, s.conn.SetDeadline(time.Time{})
+	return connect(ctx, login, func(s *Session) error {
+		if err := s.startTLS(ctx); err != nil {
+			return err
+		}
+		return negotiate(s)
+	})
 }
 
 // authenticate2 sends the header and the beginning of the log-in together.

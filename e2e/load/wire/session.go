@@ -70,6 +70,11 @@ var ErrRefused = errors.New("wire: request refused")
 // Dial connects and logs in, through binding and, when asked, XEP-0198. No
 // presence is sent. The whole takes until ctx ends at most.
 func Dial(ctx context.Context, login Login) (*Session, error) {
+	return connect(ctx, login, func(s *Session) error { return s.negotiate(ctx) })
+}
+
+// connect opens a connection and has negotiate do the rest.
+func connect(ctx context.Context, login Login, negotiate func(*Session) error) (*Session, error) {
 	var dialer net.Dialer
 	if ip := net.ParseIP(login.From); ip != nil {
 		dialer.LocalAddr = &net.TCPAddr{IP: ip}
@@ -85,7 +90,7 @@ func Dial(ctx context.Context, login Login) (*Session, error) {
 	}
 	s := &Session{login: login}
 	s.use(conn)
-	if err := s.negotiate(ctx); err != nil {
+	if err := negotiate(s); err != nil {
 		return nil, errors.Join(fmt.Errorf("log-in of %s: %w", login.User, err), conn.Close())
 	}
 	return s, s.conn.SetDeadline(time.Time{})
