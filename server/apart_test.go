@@ -185,10 +185,11 @@ func TestLeavingWithSessionsOnDisk(t *testing.T) {
 // Decision 17: what the maker of an invite may count when the token is shown and when the account is made.
 func TestMakerCountsTwice(t *testing.T) {
 	r := joining(t, "invite", nil)
-	for what, lose := range map[string]func(){
-		"demoted":  func() { r.ctl("PUT", "/users/alice/role", `{"role":"member"}`, nil) },
-		"disabled": func() { r.ctl("PUT", "/users/alice/disabled", `{"disabled":true}`, nil) },
+	for _, x := range []struct{ what, path, body string }{
+		{"demoted", "/users/alice/role", `{"role":"member"}`},
+		{"disabled", "/users/alice/disabled", `{"disabled":true}`}, // the last, for nobody who is disabled makes an invite
 	} {
+		what := x.what
 		r.ctl("PUT", "/users/alice/role", `{"role":"owner"}`, nil)
 		token := r.makeInvite(`{"as":"alice","role":"admin"}`).token(t)
 		w := r.wire("")
@@ -204,7 +205,7 @@ func TestMakerCountsTwice(t *testing.T) {
 		if got := ask("<preauth xmlns='" + ns.PreAuth + "' token='" + token + "'/>"); got.Type != stanza.TypeResult {
 			t.Fatalf("%s: %s", what, got.Raw())
 		}
-		lose()
+		r.ctl("PUT", x.path, x.body, nil)
 		got := ask("<query xmlns='jabber:iq:register'><username>eve" + what + "</username><password>long enough for me</password></query>")
 		if e := stanza.ParseError(got); e == nil || e.Condition != stanza.ItemNotFound {
 			t.Errorf("%s: %s", what, got.Raw())

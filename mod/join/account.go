@@ -41,16 +41,21 @@ func (m *Module) change(ctx context.Context, e *core.Event) (core.Answer, error)
 		return core.Answer{}, known(err, "no such account")
 	}
 	m.Obs.Log.Info("account leaves", obs.JID, e.Account.JID.String(), "by", "its owner")
-	m.follow()
-	// The answer goes out in the turn that calls this, and the end comes in the next.
+	// The answer goes out in the turn that calls this, and the end comes in the next. Only then is the account erased, where nothing is left of its
+	// time of grace.
 	e.After(func(e *core.Event) { m.depart(e.Account) })
 	return core.Answer{}, nil
 }
 
 // depart ends an account that the store has as leaving, in a turn of its own.
 func (m *Module) depart(a *core.Account) {
-	if err := m.host.Do(a.JID, func(w *core.Work, a *core.Account) { a.Depart(w) }); err != nil {
+	err := m.host.Do(a.JID, func(w *core.Work, a *core.Account) {
+		a.Depart(w)
+		m.follow()
+	})
+	if err != nil {
 		m.Obs.Log.Error("account not ended", obs.JID, a.JID.String(), obs.Err, err)
+		m.follow()
 	}
 }
 
