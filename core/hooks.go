@@ -98,10 +98,11 @@ func (w Watching) run(e *Event) {
 }
 
 // Hooks are the points where modules stand. They are filled by Install before the first door opens and never change afterwards.
-// Every hook but Loading, Login, Features and Admitting runs in a turn of the owner it is about.
+// Every hook but Loading, Login and Features runs in a turn of the owner it is about.
 type Hooks struct {
-	// Loading: an account is read into memory; not a guest, of whom nothing is kept. Before its first turn, on a goroutine that may wait; what fails here makes it unavailable.
-	Loading []Hook[func(context.Context, *Account) error]
+	// Loading: an account is read into memory; not a guest, of whom nothing is kept. What is held says where a look is worth it. Before its first
+	// turn, on a goroutine that may wait; what fails here makes it unavailable.
+	Loading []Hook[func(context.Context, *Account, store.Held) error]
 	// Sending: a local client's message or subscription, before routing. Turn of the sender.
 	Sending Deciding
 	// Sent: it was routed, and the sender's own copy, if one is kept, is durable. Turn of the sender.
@@ -129,8 +130,6 @@ type Hooks struct {
 	Login []Hook[func(*Attempt)]
 	// Features: what is offered with the stream features at a stage, as XML. Runs at the door; the stranger is nil after log-in.
 	Features []Hook[func(Stage, *Stranger) string]
-	// Admitting: somebody has proven to be the account and is about to come in; a text keeps them out and is told to them. Runs at the door.
-	Admitting []Hook[func(context.Context, jid.JID) (string, error)]
 	// AccountDeleted: the account is being deleted, its sessions have ended; whoever keeps something of it erases it. Turn of the account.
 	AccountDeleted Watching
 }
@@ -166,9 +165,6 @@ func (h *Hooks) HookList() []string {
 	}
 	for _, k := range h.Features {
 		out = append(out, "Features "+k.Module)
-	}
-	for _, k := range h.Admitting {
-		out = append(out, "Admitting "+k.Module)
 	}
 	watching("Bound", h.Bound)
 	deciding("Sending", h.Sending)

@@ -63,6 +63,8 @@ type Host struct {
 	Disco    Disco
 	// Accounts are read when an account is loaded.
 	Accounts store.Accounts
+	// Holdings tells what there is to read of an account; nil: everything may be there.
+	Holdings store.Holdings
 	// Sessions keeps those that have no connection; nil: they live in memory alone.
 	Sessions store.Sessions
 	// Now is the clock.
@@ -104,6 +106,7 @@ type Parts struct {
 	Pool     *Pool
 	Metrics  *Metrics
 	Accounts store.Accounts
+	Holdings store.Holdings   // nil: everything may be kept of everybody
 	Sessions store.Sessions   // nil: sessions without a connection live in memory alone
 	Now      func() time.Time // nil: time.Now
 	// Cluster are the other nodes; nil: there are none. It is given with the first host of a router, and every host is added to the router
@@ -114,7 +117,7 @@ type Parts struct {
 // NewHost adds a host for domain to the router. Modules are installed next, then Start is called.
 func NewHost(domain jid.JID, p Parts) *Host {
 	h := &Host{
-		Domain: domain, Config: p.Config, Obs: p.Obs, Router: p.Router, Accounts: p.Accounts, Sessions: p.Sessions, Now: p.Now,
+		Domain: domain, Config: p.Config, Obs: p.Obs, Router: p.Router, Accounts: p.Accounts, Holdings: p.Holdings, Sessions: p.Sessions, Now: p.Now,
 		pool: p.Pool, metrics: p.Metrics, slowly: make(chan struct{}, slowAtOnce),
 	}
 	if h.Now == nil {

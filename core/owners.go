@@ -116,10 +116,16 @@ func (o *owners) read(ctx context.Context, a *Account) error {
 	a.ID = acc.ID
 	a.SetRole(acc.Role)
 	a.born(acc.Created)
+	held := store.HoldsAll
+	if o.host.Holdings != nil {
+		if held, err = o.host.Holdings.Held(ctx, a.ID); err != nil {
+			return err
+		}
+	}
 	err = o.host.restore(ctx, a)
 	for _, l := range o.host.Hooks.Loading {
 		if err == nil {
-			err = l.Do(ctx, a)
+			err = l.Do(ctx, a, held)
 		}
 	}
 	if err == nil {

@@ -112,14 +112,3 @@ func (h *Host) Features(stage Stage, s *Stranger) string {
 	}
 	return out
 }
-
-// Admit asks whether an account whose owner has proven to be it may come in; if not, it returns what the client is told. Only a door may call it.
-func (h *Host) Admit(ctx context.Context, account jid.JID) (refusal string, err error) {
-	for _, f := range h.Hooks.Admitting {
-		text, failed := f.Do(ctx, account)
-		if text != "" || failed != nil {
-			return text, failed
-		}
-	}
-	return "", nil
-}

@@ -132,7 +132,10 @@ func (s *Server) addHosts(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		h := core.NewHost(domain, core.Parts{Config: s.cfg, Obs: s.obs, Router: s.router, Pool: s.pool, Metrics: s.metrics, Accounts: s.db.Accounts, Sessions: s.db.Sessions})
+		h := core.NewHost(domain, core.Parts{
+			Config: s.cfg, Obs: s.obs, Router: s.router, Pool: s.pool, Metrics: s.metrics,
+			Accounts: s.db.Accounts, Holdings: s.db.Holdings, Sessions: s.db.Sessions,
+		})
 		s.hosts = append(s.hosts, h)
 		mods, c := s.modules()
 		s.commands = append(s.commands, c)

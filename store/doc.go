@@ -18,6 +18,7 @@ type Set struct {
 	Offline  Offline
 	Prefs    Prefs
 	Secrets  Secrets
+	Holdings Holdings
 
 	Blocks    Blocks
 	Reports   Reports

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"stonechat/core"
-	"stonechat/xmpp/sasl"
 	"stonechat/xmpp/stanza"
 )
 
@@ -41,22 +40,4 @@ func (c *conn) beyondHurry() error {
 	c.hurry.Reset(patience)
 	c.hurry = nil
 	return c.stream.SetReadDeadline(time.Now().Add(patience))
-}
-
-// admit tells a client that has proven to be an account why it may not come in.
-func (c *conn) admit(ctx context.Context) func(user string) error {
-	return func(user string) error {
-		account, err := c.accountOf(user)
-		if err != nil {
-			return &sasl.Error{Condition: sasl.NotAuthorized}
-		}
-		text, err := c.host.Admit(ctx, account)
-		switch {
-		case err != nil:
-			return &sasl.Error{Condition: sasl.TemporaryAuthFailure, Err: err}
-		case text != "":
-			return &sasl.Error{Condition: sasl.AccountDisabled, Text: text}
-		}
-		return nil
-	}
 }

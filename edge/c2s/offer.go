@@ -68,7 +68,7 @@ func (o *offer) features() string {
 func (c *conn) options(ctx context.Context, o *offer, modern bool) sasl.Options {
 	options := sasl.Options{
 		Secret: c.host.Ports.Authenticator.Secret(), Iterations: c.door.config.Login.Iterations, AllowPlain: c.door.config.Login.Plain && o.secure,
-		PlainHash: o.hashes[0], Authorize: c.authorize, Offered: o.classic, OfferedBindings: o.types, Guest: c.welcome, Admit: c.admit(ctx),
+		PlainHash: o.hashes[0], Authorize: c.authorize, Offered: o.classic, OfferedBindings: o.types, Guest: c.welcome,
 		Deciding: func(user string, right bool) error { return c.slow(ctx, user, right) },
 	}
 	if modern {

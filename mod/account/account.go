@@ -58,19 +58,6 @@ func (m *Module) Install(h *core.Host) {
 	m.host = h
 	m.look(context.Background()) // before the doors open, so that nobody is told apart from the first connection on
 	h.Ports.Authenticator, h.Ports.Upgrades, h.Ports.Devices = m, m, m
-	h.Hooks.Admitting = append(h.Hooks.Admitting, core.Hook[func(context.Context, jid.JID) (string, error)]{Module: m.Name(), Do: m.admitting})
-}
-
-// admitting keeps out whoever waits for approval.
-func (m *Module) admitting(ctx context.Context, account jid.JID) (string, error) {
-	a, err := m.stores.Accounts.Get(ctx, account.Domain(), account.Local())
-	if err == nil && a.Waiting {
-		return "this account waits for the approval of an administrator", nil
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		err = nil
-	}
-	return "", err
 }
 
 // Secret is core.Authenticator's.
@@ -88,10 +75,14 @@ func (m *Module) Credential(ctx context.Context, account jid.JID, hash sasl.Hash
 		return sasl.Credential{}, false, err
 	}
 	m.seen(a.Credentials)
+	refusal := ""
+	if a.Waiting {
+		refusal = "this account waits for the approval of an administrator"
+	}
 	for _, c := range a.Credentials {
 		if c.Mechanism == mechanism(hash) {
 			return sasl.Credential{
-				Hash: hash, Salt: c.Salt, Iterations: c.Iterations, StoredKey: c.StoredKey, ServerKey: c.ServerKey,
+				Hash: hash, Salt: c.Salt, Iterations: c.Iterations, StoredKey: c.StoredKey, ServerKey: c.ServerKey, Refusal: refusal,
 			}, !a.Disabled || a.Waiting, nil
 		}
 	}

@@ -50,7 +50,7 @@ func (m *Module) Install(h *core.Host) {
 		Stores: m.stores, host: h, obs: m.obs, standard: store.ArchiveDefault(m.config.Default),
 		boxes: core.NewSlot[box](h), visits: core.NewSlot[visit](h),
 	}
-	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account) error]{Module: m.Name(), Do: x.load})
+	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account, store.Held) error]{Module: m.Name(), Do: x.load})
 	h.Hooks.Sending.Add(m.Name(), x.sending)
 	h.Hooks.Receiving.Add(m.Name(), x.receiving)
 	h.Hooks.Received.Add(m.Name(), x.received)
@@ -101,14 +101,18 @@ type box struct {
 }
 
 // load reads what the account wants and how far it was served, before its first turn.
-func (x *archive) load(ctx context.Context, a *core.Account) error {
-	p, err := x.Prefs.ArchivePrefs(ctx, a.ID)
-	if err != nil {
-		return err
+func (x *archive) load(ctx context.Context, a *core.Account, held store.Held) (err error) {
+	var p store.ArchivePrefs
+	if held.Any(store.HoldsArchivePrefs) {
+		if p, err = x.Prefs.ArchivePrefs(ctx, a.ID); err != nil {
+			return err
+		}
 	}
-	mark, err := x.Offline.Delivered(ctx, a.ID)
-	if err != nil {
-		return err
+	var mark store.Key
+	if held.Any(store.HoldsDelivered) {
+		if mark, err = x.Offline.Delivered(ctx, a.ID); err != nil {
+			return err
+		}
 	}
 	b := x.boxes.Of(a)
 	*b = box{

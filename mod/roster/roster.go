@@ -44,7 +44,7 @@ func (m *Module) Install(h *core.Host) {
 		books: core.NewSlot[book](h), debts: core.NewSlot[debt](h), lists: core.NewSlot[blocklist](h),
 	}
 	h.Ports.Contacts, h.Ports.Ties = r, r
-	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account) error]{Module: m.Name(), Do: r.load})
+	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account, store.Held) error]{Module: m.Name(), Do: r.load})
 	h.Hooks.Sending.Add(m.Name(), r.sending)
 	h.Hooks.Receiving.Add(m.Name(), r.receiving)
 	h.Hooks.Available.Add(m.Name(), r.available)
@@ -75,12 +75,17 @@ type roster struct {
 }
 
 // load reads the account's roster before its first turn.
-func (r *roster) load(ctx context.Context, a *core.Account) error {
-	kept, err := r.store.Load(ctx, a.ID)
-	if err != nil {
-		return err
+func (r *roster) load(ctx context.Context, a *core.Account, held store.Held) (err error) {
+	var kept store.Roster
+	if held.Any(store.HoldsRoster | store.HoldsPending) {
+		if kept, err = r.store.Load(ctx, a.ID); err != nil {
+			return err
+		}
 	}
 	r.books.Of(a).fill(kept)
+	if !held.Any(store.HoldsBlocks) {
+		return nil
+	}
 	return r.loadBlocked(ctx, a)
 }
 

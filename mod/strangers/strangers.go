@@ -55,7 +55,7 @@ func (m *Module) Name() string { return "strangers" }
 // Install registers everything on h.
 func (m *Module) Install(h *core.Host) {
 	m.host, m.boxes = h, core.NewSlot[box](h)
-	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account) error]{Module: m.Name(), Do: m.load})
+	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account, store.Held) error]{Module: m.Name(), Do: m.load})
 	h.Hooks.Sending.Add(m.Name(), m.sending)
 	h.Hooks.Receiving.Add(m.Name(), m.receiving)
 	h.Hooks.Available.Add(m.Name(), m.available)
@@ -81,10 +81,12 @@ func (m *Module) standard() store.StrangerPrefs {
 }
 
 // load reads what an account chose, and all that belongs to it unless it is as open as everybody is from the start.
-func (m *Module) load(ctx context.Context, a *core.Account) error {
-	p, err := m.Strangers.StrangerPrefs(ctx, a.ID)
-	if err != nil {
-		return err
+func (m *Module) load(ctx context.Context, a *core.Account, held store.Held) (err error) {
+	var p store.StrangerPrefs
+	if held.Any(store.HoldsStrangerPrefs) {
+		if p, err = m.Strangers.StrangerPrefs(ctx, a.ID); err != nil {
+			return err
+		}
 	}
 	if p.Mode == "" {
 		if p = m.standard(); p.Mode == store.StrangersOpen {
@@ -92,7 +94,7 @@ func (m *Module) load(ctx context.Context, a *core.Account) error {
 		}
 	}
 	b := m.boxes.Of(a)
-	if err := m.fill(ctx, a, b); err != nil {
+	if err := m.fill(ctx, a, b, held); err != nil {
 		return err
 	}
 	b.prefs = p
@@ -108,16 +110,22 @@ func (m *Module) load(ctx context.Context, a *core.Account) error {
 }
 
 // fill reads whom the account knows and what waits.
-func (m *Module) fill(ctx context.Context, a *core.Account, b *box) error {
-	known, err := m.Strangers.Acquaintances(ctx, a.ID, maxKnown)
-	if err != nil {
-		return err
+func (m *Module) fill(ctx context.Context, a *core.Account, b *box, held store.Held) (err error) {
+	var known []jid.JID
+	if held.Any(store.HoldsAcquaintances) {
+		if known, err = m.Strangers.Acquaintances(ctx, a.ID, maxKnown); err != nil {
+			return err
+		}
 	}
 	b.known = make(map[jid.JID]struct{}, len(known))
 	for _, j := range known {
 		b.known[j] = struct{}{}
 	}
-	return m.count(ctx, a, b)
+	if held.Any(store.HoldsStrangerMessages) {
+		return m.count(ctx, a, b)
+	}
+	b.counted = m.host.Now()
+	return nil
 }
 
 // have returns the state of an account, reading it when there is none yet.
@@ -128,7 +136,7 @@ func (m *Module) have(a *core.Account) (*box, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
 	b := &box{prefs: m.standard()}
-	if err := m.fill(ctx, a, b); err != nil {
+	if err := m.fill(ctx, a, b, store.HoldsAll); err != nil {
 		return nil, err
 	}
 	*m.boxes.Of(a) = *b

@@ -84,7 +84,7 @@ func TestTiesInOrder(t *testing.T) {
 // TestNoScans: the other statements that run while people wait search as well, and erasing too.
 func TestNoScans(t *testing.T) {
 	db := openTest(t, Options{})
-	queries := []string{selectAccount, selectAccounts, selectVersion, selectItems, selectPending}
+	queries := []string{selectAccount, selectAccounts, selectHeld, selectVersion, selectItems, selectPending}
 	queries = append(queries, selectBlocked, countReports, listReports, selectReport, expireReport, selectStrangerPrefs, selectAcquaintances,
 		selectWaiting, expireWaiting, selectPrivate, countPrivate, sumPrivate, selectVCard)
 	queries = append(queries, selectKept, selectOneKept, deleteKept, selectLastSeen)
@@ -98,7 +98,7 @@ func TestNoScans(t *testing.T) {
 			t.Errorf("%s: no plan", query)
 		}
 		for _, s := range steps {
-			if strings.Contains(s, "SCAN") || strings.Contains(s, "TEMP B-TREE") || strings.Contains(s, "AUTOMATIC") {
+			if strings.Contains(s, "SCAN") && s != "SCAN CONSTANT ROW" || strings.Contains(s, "TEMP B-TREE") || strings.Contains(s, "AUTOMATIC") {
 				t.Errorf("%s\n %s", query, strings.Join(steps, "\n "))
 				break
 			}

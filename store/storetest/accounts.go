@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stonechat/store"
+	"stonechat/xmpp/jid"
 )
 
 func testTickets(t *testing.T, f *fixture) {
@@ -311,5 +312,54 @@ func testClosed(t *testing.T, f *fixture) {
 	}
 	if err := f.Accounts.SetRole(f.ctx, 1, store.RoleAdmin); !errors.Is(err, store.ErrClosed) {
 		t.Fatalf("change after close: %v", err)
+	}
+}
+
+// testHoldings: each kind is told from the first row on, of its owner alone, and none when all is gone.
+func testHoldings(t *testing.T, f *fixture) {
+	a, err := f.Accounts.Create(f.ctx, store.NewAccount{Domain: "example.org", Local: "alice", Credentials: credentials()})
+	must(t, err)
+	b, err := f.Accounts.Create(f.ctx, store.NewAccount{Domain: "example.org", Local: "bob"})
+	must(t, err)
+	peer := jid.MustParse("carol@example.org")
+	held := func(o store.Owner) store.Held {
+		h, err := f.Holdings.Held(f.ctx, o)
+		must(t, err)
+		return h
+	}
+	var want store.Held
+	for _, x := range []struct {
+		kind store.Held
+		keep func() store.Ticket
+	}{
+		{store.HoldsRoster, func() store.Ticket {
+			_, ticket := f.Rosters.Change(a.ID, store.RosterChange{Put: &store.Contact{JID: peer, Subscription: "both"}})
+			return ticket
+		}},
+		{store.HoldsPending, func() store.Ticket {
+			_, ticket := f.Rosters.Change(a.ID, store.RosterChange{PutPending: &store.Pending{JID: peer, Stanza: []byte("<presence/>")}})
+			return ticket
+		}},
+		{store.HoldsBlocks, func() store.Ticket { return f.Blocks.ChangeBlocked(a.ID, store.BlockChange{Add: []jid.JID{peer}}) }},
+		{store.HoldsStrangerPrefs, func() store.Ticket {
+			return f.Strangers.SetStrangerPrefs(a.ID, store.StrangerPrefs{Mode: store.StrangersQuiet})
+		}},
+		{store.HoldsAcquaintances, func() store.Ticket { return f.Strangers.AddAcquaintance(a.ID, peer) }},
+		{store.HoldsStrangerMessages, func() store.Ticket { return f.Strangers.AddWaiting(a.ID, peer, []byte("<message/>")) }},
+		{store.HoldsArchivePrefs, func() store.Ticket { return f.Prefs.SetArchivePrefs(a.ID, store.ArchivePrefs{}) }},
+		{store.HoldsDelivered, func() store.Ticket { return f.Offline.SetDelivered(a.ID, 7) }},
+	} {
+		must(t, x.keep().Wait(f.ctx))
+		want |= x.kind
+		if got := held(a.ID); got != want {
+			t.Fatalf("held %b, want %b", got, want)
+		}
+	}
+	if got := held(b.ID); got != 0 {
+		t.Errorf("of another: %b", got)
+	}
+	must(t, f.Accounts.Delete(f.ctx, a.ID))
+	if got := held(a.ID); got != 0 {
+		t.Errorf("of an erased one: %b", got)
 	}
 }

@@ -48,6 +48,7 @@ func Run(t *testing.T, open Open) {
 		{"AccountsList", testAccountsList},
 		{"AccountsImport", testAccountsImport},
 		{"AccountsDelete", testAccountsDelete},
+		{"Holdings", testHoldings},
 		{"Roster", testRoster},
 		{"RosterVersions", testRosterVersions},
 		{"RosterOrder", testRosterOrder},

@@ -39,6 +39,9 @@ type Credential struct {
 	StoredKey []byte
 	// ServerKey proves to the client that the server knows the credential.
 	ServerKey []byte
+	// Refusal is why whoever proves to have the password does not come in all
+	// the same, for people to read: nobody else is told. Empty: they come in.
+	Refusal string
 }
 
 // NewSalt returns SaltSize random bytes.

@@ -48,9 +48,6 @@ type Options struct {
 	// Guest admits a user without a name (RFC 4505) and returns the one that it
 	// gets. ANONYMOUS is not offered without it.
 	Guest func() (username string, err error)
-	// Admit is asked when the proof was right; its error, an *Error, ends the
-	// attempt instead of success. It may wait. It may be nil.
-	Admit func(username string) error
 	// Offered and OfferedBindings are the lists that the client was shown in this
 	// profile. With them, SCRAM tells their hash, so that the client notices when
 	// somebody has cut them (XEP-0474).
@@ -289,12 +286,12 @@ func (s *Server) clientFinal(msg string) ([]byte, bool, error) {
 	return []byte("v=" + encodeBase64(h.mac(s.cred.ServerKey, auth))), true, nil
 }
 
-// admit asks whether somebody whose proof was right may come in (RFC 6120 section 6.5.2).
+// admit tells somebody whose proof was right that they may not come in (RFC 6120 section 6.5.2).
 func (s *Server) admit() error {
-	if s.opt.Admit == nil {
-		return nil
+	if s.cred.Refusal != "" {
+		return &Error{Condition: AccountDisabled, Text: s.cred.Refusal}
 	}
-	return s.opt.Admit(s.user)
+	return nil
 }
 
 // decide says whether the user is who it claims to be, when it is time to.
