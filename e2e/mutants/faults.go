@@ -75,6 +75,7 @@ var faults = []fault{
 	{"a role above the maker's", "core/permit.go", "(r.notAbove && rank(object.Role) > rank(role))", "(r.notAbove && rank(object.Role) > 9)", "./server -run TestRightsOfAllRows|TestInviteRights"},
 	{"an invite outlives its maker's role", "mod/join/invites.go", "|| !m.standsFor(&i)) {", "|| m.host == nil) {", "./server -run TestInviteRights"},
 	{"an applicant comes in unapproved", "mod/account/account.go", "	if a.Waiting {\n", "	if a.Waiting && a.Leaving {\n", "./server -run TestApproval"},
+	{"who is blocked is not read", "store/sqlstore/holdings.go", "	{store.HoldsBlocks, \"blocks\"},\n", "", "./store/sqlstore -run TestContract$/.*/Holdings"},
 	{"an account that has left is still there", "core/owners.go", "	if acc.Leaving {\n", "	if acc.Leaving && acc.ID == 0 {\n", "./server -run TestLeaving"},
 	{"an erased account leaves rows behind", "store/sqlstore/accounts.go", "		\"DELETE FROM credentials WHERE account = $1\",\n		\"DELETE FROM leavers", "		\"DELETE FROM leavers", "./server -run TestLeaving"},
 	{"whom the stream names is not compared", "edge/c2s/login.go", "	if !c.claimed.IsZero() && c.claimed.Bare() != account {", "	if !c.claimed.IsZero() && c.claimed.Domain() != account.Domain() {", "./server -run TestModernRefusals"},
