@@ -74,7 +74,7 @@ func (v *world) start(change func(*config.Config)) {
 	o := obs.Discard()
 	v.pool, v.router = core.NewPool(), core.NewRouter()
 	v.host = core.NewHost(jid.MustParse("example.org"), core.Parts{
-		Config: &cfg, Obs: o, Router: v.router, Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: v.db.Accounts,
+		Config: &cfg, Obs: o, Router: v.router, Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: v.db.Accounts, Holdings: v.db.Holdings,
 	})
 	v.host.Ports.Authenticator = locked{}
 	blocks := v.db.Blocks
