@@ -29,7 +29,7 @@ func opener(o sqlstore.Options) storetest.Open {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return storetest.Store{Set: db.Set, Close: db.Close}
+		return storetest.Store{Set: db.Set, Close: func() error { return errors.Join(sqlstore.KindsAreTrue(db), db.Close()) }}
 	}
 }
 

@@ -115,7 +115,7 @@ func TestPostgresPlans(t *testing.T) {
 		selectAccount, selectAccounts, selectVersion, selectItems, selectGone, selectPending, selectHidden,
 		selectPlace, selectDevices, selectTokens, selectBlocked, selectLastSeen, selectStrangerPrefs, selectAcquaintances, selectWaiting,
 		selectPrivate, countPrivate, sumPrivate, selectVCard, countReports, selectReport, selectInvite, selectReserved,
-		selectCircle, selectMembers, selectCommon, selectKept, selectOneKept, deleteKept, tieEach, tieOne,
+		selectCircle, selectMembers, selectCommon, selectKinds, selectKind, dropKind, selectKept, selectOneKept, deleteKept, tieEach, tieOne,
 		"SELECT MAX(key) FROM archive", "SELECT key FROM archive WHERE key > $1 ORDER BY key",
 	}, eraseRest[:]...) {
 		queries[query] = anyArguments

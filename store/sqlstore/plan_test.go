@@ -88,7 +88,7 @@ func TestNoScans(t *testing.T) {
 	queries = append(queries, selectBlocked, countReports, listReports, selectReport, expireReport, selectStrangerPrefs, selectAcquaintances,
 		selectWaiting, expireWaiting, selectPrivate, countPrivate, sumPrivate, selectVCard)
 	queries = append(queries, selectKept, selectOneKept, deleteKept, selectLastSeen)
-	queries = append(queries, selectInvite, selectReserved, selectCommon, selectCircle)
+	queries = append(queries, selectInvite, selectReserved, selectCommon, selectCircle, selectKinds, selectKind, dropKind)
 	queries = append(queries, eraseSteps[:]...)
 	queries = append(queries, eraseRest[:]...)
 	queries = append(queries, expireSteps[:]...)
