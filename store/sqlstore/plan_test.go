@@ -81,6 +81,17 @@ func TestTiesInOrder(t *testing.T) {
 	}
 }
 
+// TestFromTheFew: who leaves, and whose sessions rest, is found from those few and not from all accounts.
+func TestFromTheFew(t *testing.T) {
+	db := openTest(t, Options{})
+	for query, few := range map[string]string{selectDue: "SCAN l", selectResting: "SCAN s"} {
+		steps := plan(t, db, query)
+		if len(steps) < 2 || steps[0] != few || steps[1] != "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)" {
+			t.Errorf("%s\n %q", query, steps)
+		}
+	}
+}
+
 // TestNoScans: the other statements that run while people wait search as well, and erasing too.
 func TestNoScans(t *testing.T) {
 	db := openTest(t, Options{})
