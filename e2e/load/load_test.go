@@ -229,11 +229,11 @@ func TestFloorRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := newBench(options{rounds: 1}, dir)
-	b.sizes = sizes{sessions: 20, rest: 40 * time.Millisecond, logins: 20, burst: 60 * time.Millisecond, offer: 100 * time.Millisecond, cycles: 1, sparse: 100}
+	b.sizes = sizes{sessions: 20, rest: 40 * time.Millisecond, logins: 20, burst: 60 * time.Millisecond, offer: 100 * time.Millisecond, cycles: 1, speeches: 5, sparse: 100}
 	if err := b.prepare(t.Context(), []string{"floor"}, target.Options{Dir: dir, Floor: program}); err != nil {
 		t.Fatal(err)
 	}
-	chosen, err := choose(scenarios(), "idle-tls,idle-plain,login,chat,stream,offered-500,star500,room,offline", false)
+	chosen, err := choose(scenarios(), "idle-tls,idle-plain,login,chat,stream,offered-500,star500,room100,pep500,pep500-quiet,offline", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,8 @@ func TestFloorRun(t *testing.T) {
 	}
 	for _, id := range []string{
 		"empty", "idle-tls", "idle-plain", "login", "chat", "chat-rate", "chat-p99", "stream", "stream-rate",
-		"offered-500", "offered-500-p50", "star500-on", "star500-off", "star500-off-last", "room", "room-last",
+		"offered-500", "offered-500-p50", "star500-on", "star500-off", "star500-off-last",
+		"room100", "room100-rate", "room100-last", "room100-last-p99", "room100-fill", "room100-all", "pep500", "pep500-last",
 	} {
 		if v := b.results.median(id, "floor"); !(v > 0) {
 			t.Errorf("%s = %v", id, v)

@@ -113,6 +113,9 @@ func run() error {
 	if o.out != "" {
 		failed = errors.Join(failed, os.WriteFile(o.out, []byte(text), 0o644))
 	}
+	for _, line := range lackLines(b, chosen) {
+		fmt.Fprintln(os.Stderr, line)
+	}
 	if b.failed {
 		failed = errors.Join(failed, errors.New("some cells failed; see the notes under the table"))
 	}
@@ -139,7 +142,7 @@ func newBench(o options, dir string) *bench {
 // scenarios lists all there are, in the order in which they are run.
 func scenarios() []scenario {
 	var list []scenario
-	for _, group := range [][]scenario{idleScenarios(), stormScenarios(), messageScenarios(), presenceScenarios(), roomScenarios(), storageScenarios()} {
+	for _, group := range [][]scenario{idleScenarios(), stormScenarios(), messageScenarios(), presenceScenarios(), roomScenarios(), eventingScenarios(), storageScenarios()} {
 		list = append(list, group...)
 	}
 	return list

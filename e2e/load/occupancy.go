@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"stonechat/e2e/load/target"
+	"stonechat/e2e/load/wire"
+)
+
+// occupancy is a way to spread occupants over rooms: each of some sessions is
+// in as many rooms, each with as many occupants.
+type occupancy struct {
+	id, title string
+	sessions  int
+	rooms     int // of each session
+	size      int // occupants of each room
+}
+
+// occupancies are a community of small rooms and one large room: a server that
+// keeps something for each pair of occupants shows in the second.
+func occupancies() []occupancy {
+	return []occupancy{
+		{id: "occupant", title: "occupant of a room of 20, memory", sessions: largestRoom, rooms: 10, size: 20},
+		{id: "occupant-large", title: "occupant of a room of 500, memory", sessions: 500, rooms: 1, size: 500},
+	}
+}
+
+func occupancyScenarios() []scenario {
+	var list []scenario
+	for _, o := range occupancies() {
+		list = append(list, scenario{
+			name: o.id, about: o.title, fresh: true, long: true,
+			run: func(ctx context.Context, c *cell) error { return c.occupancy(ctx, o) },
+		})
+	}
+	return list
+}
+
+func occupancyFigures() []figure {
+	var rows []figure
+	for _, o := range occupancies() {
+		rows = append(rows, figure{id: o.id, title: o.title, unit: "KB", digits: 2, vsPeer: 0.5})
+	}
+	return append(rows, figure{id: "room500-growth", title: "room delivery, cost from 100 to 500 occupants", unit: "x", digits: 2, bound: 1.1},
+		figure{id: "room1000-growth", title: "room delivery, cost from 500 to 1,000 occupants", unit: "x", digits: 2, bound: 1.1})
+}
+
+// occupancy reads the memory of a fresh server with all sessions online, and
+// again with all of them in their rooms.
+func (c *cell) occupancy(ctx context.Context, o occupancy) error {
+	if c.server.Floor {
+		return fmt.Errorf("%w: the floor knows no rooms", errSkip)
+	}
+	service, err := c.roomService(ctx)
+	if err != nil {
+		return err
+	}
+	halls := make(map[string]*hall)
+	names := make([][]string, o.sessions/o.size) // by group of sessions
+	for group := range names {
+		for i := range o.rooms {
+			name := "hall" + strconv.Itoa(group) + "-" + strconv.Itoa(i) + "@" + service
+			names[group] = append(names[group], name)
+			halls[name] = newHall(name, o.size, false)
+		}
+	}
+	see := func(i int, stanza []byte) {
+		from := wire.Attr(stanza, "from")
+		if h := halls[string(bare(from))]; h != nil {
+			h.see(i%o.size, stanza)
+		}
+	}
+	people, err := c.gather(ctx, o.sessions, func(i int) string { return target.Name("u", i) }, wire.DirectTLS, false, see)
+	if err != nil {
+		return err
+	}
+	// The server is about to be stopped.
+	defer people.drop()
+	before, err := c.rested(ctx, c.bench.sizes.rest)
+	if err != nil {
+		return err
+	}
+	err = each(len(names), func(group int) error {
+		for _, name := range names[group] {
+			h := halls[name]
+			h.members = people.members[group*o.size : (group+1)*o.size]
+			if err := h.open(ctx); err != nil {
+				return err
+			}
+			if _, err := h.fill(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	after, err := c.rested(ctx, c.bench.sizes.rest)
+	if err != nil {
+		return err
+	}
+	for _, h := range halls {
+		if err := h.wrong.check(); err != nil {
+			return err
+		}
+	}
+	c.record(o.id, float64(after-before)/1024/float64(o.sessions*o.rooms))
+	return nil
+}
