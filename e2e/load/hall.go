@@ -240,6 +240,9 @@ func (h *hall) see(i int, stanza []byte) {
 		if t := h.answers.Load(); t != nil {
 			t.add()
 		}
+	case wire.Named(stanza, "presence") && len(nick) == 0:
+		// A room may show itself, as ejabberd does with the capabilities of its
+		// picture; that is nobody's coming or going.
 	case wire.Named(stanza, "presence"):
 		h.presence(i, nick, kind, stanza)
 	case bytes.Contains(stanza, []byte("<forwarded")):
