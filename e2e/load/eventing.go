@@ -197,8 +197,7 @@ func (c *cell) eventing(ctx context.Context, n int, interested bool) (err error)
 	return c.unheard(ctx, a, quietID(id))
 }
 
-// fan brings a contact online that tells what it can do. From its presence on
-// the server may ask, which is answered behind see.
+// fan brings a contact online that tells what it can do.
 func (c *cell) fan(ctx context.Context, user string, i int, f *fan, see handler) (*member, error) {
 	session, err := c.login(ctx, user, wire.DirectTLS, false)
 	if err != nil {
@@ -210,14 +209,20 @@ func (c *cell) fan(ctx context.Context, user string, i int, f *fan, see handler)
 	if _, err := session.IQ("roster", "get", "", "<query xmlns='jabber:iq:roster'/>"); err != nil {
 		return nil, errors.Join(err, session.Drop())
 	}
-	m := read(i, session, func(i int, stanza []byte) {
+	m := f.read(i, session, see)
+	return m, m.Send([]byte(f.presence()))
+}
+
+// read reads for a contact. From its presence on the server may ask what it
+// can do.
+func (f *fan) read(i int, session *wire.Session, see handler) *member {
+	return read(i, session, func(i int, stanza []byte) {
 		if wire.Named(stanza, "iq") && bytes.Equal(wire.Attr(stanza, "type"), []byte("get")) {
 			// A connection that is gone shows as missing notifications.
 			_ = session.Send([]byte(f.answer(stanza)))
 		}
 		see(i, stanza)
 	})
-	return m, m.Send([]byte(f.presence()))
 }
 
 // scout shows the server a client of the contacts' kind, with no contacts of

@@ -43,8 +43,7 @@ func occupancyFigures() []figure {
 	for _, o := range occupancies() {
 		rows = append(rows, figure{id: o.id, title: o.title, unit: "KB", digits: 2, vsPeer: 0.5})
 	}
-	return append(rows, figure{id: "room500-growth", title: "room delivery, cost from 100 to 500 occupants", unit: "x", digits: 2, bound: 1.1},
-		figure{id: "room1000-growth", title: "room delivery, cost from 500 to 1,000 occupants", unit: "x", digits: 2, bound: 1.1})
+	return rows
 }
 
 // occupancy reads the memory of a fresh server with all sessions online, and

@@ -58,28 +58,37 @@ func roomScenarios() []scenario {
 func roomFigures() []figure {
 	var rows []figure
 	for _, size := range roomSizes() {
-		id, title := size.id, size.title
-		// The floor keeps nothing; its broadcast is the measure all the same.
-		floor := "room" + strconv.Itoa(size.n)
-		rows = append(rows,
-			figure{id: id, title: title + ", delivery, CPU", unit: "us", digits: 1, vsPeer: 0.2, vsBase: 3, bound: 8, floor: floor},
-			figure{id: id + "-rate", title: title + ", deliveries", unit: "1/s", higher: true, wall: true, floor: floor + "-rate"},
-			figure{id: id + "-last", title: title + ", send to last, p50", unit: "ms", digits: 1, wall: true, vsPeer: 0.3, vsBase: 3, floor: floor + "-last"},
-			figure{id: id + "-last-p99", title: title + ", send to last, p99", unit: "ms", digits: 1, wall: true, floor: floor + "-last-p99"})
-		if size.archive {
-			continue
-		}
-		rows = append(rows,
-			figure{id: id + "-fill", title: title + ", all join at once, CPU per presence", unit: "us", digits: 1, vsPeer: 0.25, vsBase: 3, bound: 8},
-			figure{id: id + "-join", title: title + ", all join at once, CPU per join", unit: "ms", digits: 2, vsPeer: 0.25, vsBase: 3},
-			figure{id: id + "-self", title: title + ", all join at once, until the last sees itself", unit: "s", digits: 2, wall: true, vsPeer: 1},
-			figure{id: id + "-all", title: title + ", all join at once, until all see all", unit: "s", digits: 2, wall: true, vsPeer: 1},
-			figure{id: id + "-enter", title: title + ", one joins, until it sees itself, p50", unit: "ms", digits: 1, wall: true, vsPeer: 1, bound: 300},
-			figure{id: id + "-enter-cpu", title: title + ", one joins, CPU per presence", unit: "us", digits: 1},
-			figure{id: id + "-leave", title: title + ", all leave at once, CPU per presence", unit: "us", digits: 1, vsPeer: 0.25, vsBase: 3, floor: id + "-fill"},
-			figure{id: id + "-leave-all", title: title + ", all leave at once, until the last is out", unit: "s", digits: 2, wall: true, vsPeer: 1})
+		rows = append(rows, size.figures()...)
 	}
+	rows = append(rows,
+		figure{id: "room500-growth", title: "room delivery, cost from 100 to 500 occupants", unit: "x", digits: 2, bound: 1.1},
+		figure{id: "room1000-growth", title: "room delivery, cost from 500 to 1,000 occupants", unit: "x", digits: 2, bound: 1.1})
 	return append(rows, occupancyFigures()...)
+}
+
+// figures lists what is measured in a room: with the archive on only messages,
+// since nothing else is kept. The floor keeps nothing; its broadcast is the
+// measure all the same.
+func (r roomSize) figures() []figure {
+	id, title, floor := r.id, r.title, "room"+strconv.Itoa(r.n)
+	rows := []figure{
+		{id: id, title: title + ", delivery, CPU", unit: "us", digits: 1, vsPeer: 0.2, vsBase: 3, bound: 8, floor: floor},
+		{id: id + "-rate", title: title + ", deliveries", unit: "1/s", higher: true, wall: true, floor: floor + "-rate"},
+		{id: id + "-last", title: title + ", send to last, p50", unit: "ms", digits: 1, wall: true, vsPeer: 0.3, vsBase: 3, floor: floor + "-last"},
+		{id: id + "-last-p99", title: title + ", send to last, p99", unit: "ms", digits: 1, wall: true, floor: floor + "-last-p99"},
+	}
+	if r.archive {
+		return rows
+	}
+	return append(rows,
+		figure{id: id + "-fill", title: title + ", all join at once, CPU per presence", unit: "us", digits: 1, vsPeer: 0.25, vsBase: 3, bound: 8},
+		figure{id: id + "-join", title: title + ", all join at once, CPU per join", unit: "ms", digits: 2, vsPeer: 0.25, vsBase: 3},
+		figure{id: id + "-self", title: title + ", all join at once, until the last sees itself", unit: "s", digits: 2, wall: true, vsPeer: 1},
+		figure{id: id + "-all", title: title + ", all join at once, until all see all", unit: "s", digits: 2, wall: true, vsPeer: 1},
+		figure{id: id + "-enter", title: title + ", one joins, until it sees itself, p50", unit: "ms", digits: 1, wall: true, vsPeer: 1, bound: 300},
+		figure{id: id + "-enter-cpu", title: title + ", one joins, CPU per presence", unit: "us", digits: 1},
+		figure{id: id + "-leave", title: title + ", all leave at once, CPU per presence", unit: "us", digits: 1, vsPeer: 0.25, vsBase: 3, floor: id + "-fill"},
+		figure{id: id + "-leave-all", title: title + ", all leave at once, until the last is out", unit: "s", digits: 2, wall: true, vsPeer: 1})
 }
 
 // room fills a room, sends messages in it, each when everybody has the one
@@ -104,8 +113,8 @@ func (c *cell) room(ctx context.Context, size roomSize) (err error) {
 	if !errors.Is(err, errSlow) {
 		return errors.Join(err, people.close())
 	}
-	for _, f := range roomFigures() {
-		if scenarioOf(f.id) == size.id && len(c.bench.results.of(f.id, c.server.Name)) <= c.round {
+	for _, f := range size.figures() {
+		if len(c.bench.results.of(f.id, c.server.Name)) <= c.round {
 			c.record(f.id, math.Inf(1))
 		}
 	}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"stonechat/e2e/load/target"
+)
+
+// visitHall does all that is measured in a room of five.
+func visitHall(t *testing.T, f *fake) error {
+	t.Helper()
+	const n = 5
+	h := newHall(fakeRoom, n, false)
+	h.quiet = soon
+	for i := range n {
+		h.members = append(h.members, read(i, f.visitor(target.Name("u", i)), h.see))
+	}
+	ctx := t.Context()
+	steps := []func() error{
+		func() error { return h.open(ctx) },
+		func() error { _, err := h.fill(ctx); return err },
+		func() error { _, err := h.say(ctx); return err },
+		func() error { _, err := h.say(ctx); return err },
+		func() error { _, err := h.say(ctx); return err },
+		func() error { return h.archived(ctx) },
+		func() error { return h.exit(ctx, 2) },
+		func() error { _, err := h.enter(ctx, 2); return err },
+		func() error { _, err := h.say(ctx); return err },
+		func() error { _, err := h.empty(ctx); return err },
+		func() error { return h.shut(ctx) },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return h.wrong.check()
+}
+
+// A room that does everything right passes; one stanza lost, doubled, out of
+// order or spoilt anywhere is told.
+func TestHallAccountsForEverything(t *testing.T) {
+	tests := []struct {
+		name  string
+		twist func(to, stanza string) []string
+		want  string
+	}{
+		{"right", nil, ""},
+		{"a join unseen", once(4, kindOf("<presence from='room@rooms.bench.local/n2'/>"), lost), "missing"},
+		{"a join seen twice", once(2, kindOf("<presence from='room@rooms.bench.local/n3'/>"), twice), "come twice"},
+		{"no status 110", once(2, kindOf("code='110'"), changed("code='110'", "code='100'")), "own presence"},
+		{"no own presence", once(3, kindOf("code='110'"), lost), "missing"},
+		{"no subject", once(5, kindOf("<subject/>"), lost), "missing"},
+		{"two subjects", once(5, kindOf("<subject/>"), twice), "subject twice"},
+		{"a message lost in the middle", once(7, kindOf("<body>"), lost), "missing"},
+		{"a message doubled", once(7, kindOf("<body>"), twice), "again"},
+		{"a message skipped", once(2, kindOf("<body>000000000000000"), changed("<body>0000000000000001", "<body>0000000000000002")), "without message"},
+		{"a foreign message", once(2, kindOf("<body>"), changed("<body>", "<body>more")), "nobody sent"},
+		{"the archive forgets", once(1, kindOf("<forwarded>"), lost), "archive"},
+		{"a leaver unseen", once(2, kindOf("unavailable", "/n2'"), lost), "missing"},
+		{"a leaver seen twice", once(1, kindOf("unavailable", "/n2'"), twice), "not there"},
+		{"somebody is thrown out", once(3, kindOf("<body>"), func(s string) []string {
+			return []string{"<presence type='unavailable' from='" + fakeRoom + "/n1'/>", s}
+		}), "has not left"},
+		{"a stranger", once(1, kindOf("<body>"), changed("<message ", "<presence from='"+fakeRoom+"/n77'/><message ")), "stranger"},
+		{"an odd type", once(1, kindOf("<body>"), changed("<message ", "<presence type='probe' from='"+fakeRoom+"/n1'/><message ")), "unknown type"},
+		{"a join refused", once(3, kindOf("code='110'"), func(string) []string {
+			return []string{"<presence type='error' from='" + fakeRoom + "/n2'/>"}
+		}), "came back"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			check(t, visitHall(t, newFake(t, test.twist)), test.want)
+		})
+	}
+}
+
+func check(t *testing.T, err error, want string) {
+	t.Helper()
+	switch {
+	case want == "" && err != nil:
+		t.Errorf("failed: %v", err)
+	case want != "" && err == nil:
+		t.Error("passed")
+	case want != "" && (!strings.Contains(err.Error(), want) || errors.Is(err, errSlow)):
+		t.Errorf("failed with %q, want %q", err, want)
+	}
+}
+
+// Too slow is not the same as lost.
+func TestTally(t *testing.T) {
+	if err := newTally(0).wait(t.Context(), soon, soon, newFaults(), "things"); err != nil {
+		t.Errorf("nothing to wait for: %v", err)
+	}
+	busy := newTally(1 << 30)
+	stop := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+				busy.add()
+			}
+		}
+	}()
+	err := busy.wait(t.Context(), soon, time.Minute, newFaults(), "things")
+	close(stop)
+	if !errors.Is(err, errSlow) {
+		t.Errorf("a busy server: %v", err)
+	}
+	if err := newTally(1).wait(t.Context(), time.Minute, soon/10, newFaults(), "things"); err == nil || errors.Is(err, errSlow) {
+		t.Errorf("a silent server: %v", err)
+	}
+	wrong := newFaults()
+	wrong.report("first %d", 1)
+	wrong.report("second")
+	if err := newTally(1).wait(t.Context(), time.Minute, time.Minute, wrong, "things"); err == nil || err.Error() != "first 1" {
+		t.Errorf("a fault: %v", err)
+	}
+	if err := newTally(0).wait(t.Context(), time.Minute, time.Minute, wrong, "things"); err == nil {
+		t.Error("a fault was forgotten because all had come")
+	}
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := newTally(1).wait(stopped, time.Minute, time.Minute, newFaults(), "things"); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+}
+
+// A room of n by hand: who joins sees all, and all see him.
+func TestHallCounts(t *testing.T) {
+	for n := 1; n < 6; n++ {
+		come, gone := 0, 0
+		for there := range n {
+			come += 2*there + 1 // there others come to the joiner, he to them, and he to himself
+		}
+		for there := n; there > 1; there-- {
+			gone += there
+		}
+		h := newHall(fakeRoom, n, false)
+		if h.presences() != come-1 || h.departures() != gone || h.receivers() != n {
+			t.Errorf("room of %d: %d presences, %d departures, %d receivers; want %d, %d", n, h.presences(), h.departures(), h.receivers(), come-1, gone)
+		}
+	}
+}
