@@ -177,6 +177,7 @@ modules:
     history_size: 0
     default_room_options:
       mam: %t
+      max_users: 5000
   mod_offline:
     access_max_user_messages: max_user_offline_messages
   mod_ping: {}
