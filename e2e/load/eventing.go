@@ -53,7 +53,7 @@ func eventingFigures() []figure {
 	for _, n := range starSizes() {
 		id, title := eventingID(n)
 		rows = append(rows,
-			figure{id: id, title: "personal event, " + title + " with interest, CPU per notification", unit: "us", digits: 1, vsPeer: 0.2, vsBase: 3, bound: 8},
+			figure{id: id, title: "personal event, " + title + " with interest, CPU per notification", unit: "us", digits: 1, vsPeer: 0.2, vsBase: 3},
 			figure{id: id + "-last", title: "personal event, " + title + ", publish to last, p50", unit: "ms", digits: 1, wall: true, vsPeer: 0.3, vsBase: 3},
 			figure{id: id + "-last-p99", title: "personal event, " + title + ", publish to last, p99", unit: "ms", digits: 1, wall: true},
 			figure{id: quietID(id), title: "personal event, " + title + " without interest, CPU per publish", unit: "us", digits: 1, vsPeer: 1},
@@ -243,7 +243,7 @@ func (c *cell) scout(ctx context.Context, a *audience) error {
 	if err != nil {
 		return err
 	}
-	if err := asked.wait(ctx, asking, a.quiet, a.wrong, "questions"); err != nil && !errors.Is(err, errSlow) {
+	if err := asked.wait(ctx, asking, a.quiet, a.wrong, "questions"); err != nil && !late(err) {
 		return errors.Join(err, m.leave())
 	}
 	return errors.Join(c.calm(ctx), m.leave())
@@ -376,7 +376,7 @@ func (a *audience) warm(ctx context.Context) error {
 		if err == nil {
 			break
 		}
-		if !errors.Is(err, errSlow) || try == tries-1 {
+		if !late(err) || try == tries-1 {
 			return fmt.Errorf("the first notifications: %w", err)
 		}
 	}

@@ -18,6 +18,13 @@ type occupancy struct {
 	size      int // occupants of each room
 }
 
+// venue is one of many rooms of the same sessions. Each of its rooms is made by
+// another member of a group, since servers bound how many one account makes.
+type venue struct {
+	*hall
+	shift int // the group's i-th session is member i+shift
+}
+
 // occupancies are a community of small rooms and one large room: a server that
 // keeps something for each pair of occupants shows in the second.
 func occupancies() []occupancy {
@@ -56,19 +63,18 @@ func (c *cell) occupancy(ctx context.Context, o occupancy) error {
 	if err != nil {
 		return err
 	}
-	halls := make(map[string]*hall)
-	names := make([][]string, o.sessions/o.size) // by group of sessions
-	for group := range names {
+	venues := make(map[string]*venue)
+	groups := make([][]*venue, o.sessions/o.size)
+	for group := range groups {
 		for i := range o.rooms {
 			name := "hall" + strconv.Itoa(group) + "-" + strconv.Itoa(i) + "@" + service
-			names[group] = append(names[group], name)
-			halls[name] = newHall(name, o.size, false)
+			venues[name] = &venue{hall: newHall(name, o.size, false), shift: i % o.size}
+			groups[group] = append(groups[group], venues[name])
 		}
 	}
 	see := func(i int, stanza []byte) {
-		from := wire.Attr(stanza, "from")
-		if h := halls[string(bare(from))]; h != nil {
-			h.see(i%o.size, stanza)
+		if v := venues[string(bare(wire.Attr(stanza, "from")))]; v != nil {
+			v.see((i+v.shift)%o.size, stanza)
 		}
 	}
 	people, err := c.gather(ctx, o.sessions, func(i int) string { return target.Name("u", i) }, wire.DirectTLS, false, see)
@@ -81,14 +87,15 @@ func (c *cell) occupancy(ctx context.Context, o occupancy) error {
 	if err != nil {
 		return err
 	}
-	err = each(len(names), func(group int) error {
-		for _, name := range names[group] {
-			h := halls[name]
-			h.members = people.members[group*o.size : (group+1)*o.size]
-			if err := h.open(ctx); err != nil {
+	err = each(len(groups), func(group int) error {
+		for _, v := range groups[group] {
+			for k := range o.size {
+				v.members = append(v.members, people.members[group*o.size+(k-v.shift+o.size)%o.size])
+			}
+			if err := v.open(ctx); err != nil {
 				return err
 			}
-			if _, err := h.fill(ctx); err != nil {
+			if _, err := v.fill(ctx); err != nil {
 				return err
 			}
 		}
@@ -101,8 +108,8 @@ func (c *cell) occupancy(ctx context.Context, o occupancy) error {
 	if err != nil {
 		return err
 	}
-	for _, h := range halls {
-		if err := h.wrong.check(); err != nil {
+	for _, v := range venues {
+		if err := v.wrong.check(); err != nil {
 			return err
 		}
 	}

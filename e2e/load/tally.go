@@ -12,6 +12,9 @@ import (
 // That is a result, not a failure: nothing is known to be lost.
 var errSlow = errors.New("does not hold")
 
+// errMissing says that something has not come and that nothing suggests it will.
+var errMissing = errors.New("missing")
+
 // patience is how long nothing at all may arrive before what is missing counts
 // as lost. The peers pause for many seconds in the middle of large fan-outs.
 const patience = 60 * time.Second
@@ -41,13 +44,17 @@ func (t *tally) add() {
 	}
 }
 
-// wait returns when all have arrived. It returns errSlow after limit if some
-// still arrive, and another error when none did for the whole of quiet.
+// wait returns when all have arrived. After limit it returns errSlow if the
+// others were still arriving and errMissing if not; that it also returns when
+// none came for the whole of quiet.
 func (t *tally) wait(ctx context.Context, limit, quiet time.Duration, watch *faults, what string) error {
 	end := time.After(limit)
-	look := time.NewTicker(max(quiet/20, time.Millisecond))
+	look := time.NewTicker(max(min(quiet, limit)/20, time.Millisecond))
 	defer look.Stop()
 	last, moved := t.got.Load(), time.Now()
+	missing := func() error {
+		return fmt.Errorf("%w: %d of %d %s; none came for %v", errMissing, t.want-t.got.Load(), t.want, what, time.Since(moved).Round(time.Millisecond))
+	}
 	for {
 		select {
 		case <-t.full:
@@ -57,16 +64,22 @@ func (t *tally) wait(ctx context.Context, limit, quiet time.Duration, watch *fau
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-end:
+			if t.got.Load() == last && time.Since(moved) > limit/2 {
+				return missing()
+			}
 			return fmt.Errorf("%w: %d of %d %s came within %v", errSlow, t.got.Load(), t.want, what, limit)
 		case <-look.C:
 			if now := t.got.Load(); now != last {
 				last, moved = now, time.Now()
 			} else if time.Since(moved) > quiet {
-				return fmt.Errorf("%d of %d %s are missing: none came for %v", t.want-now, t.want, what, quiet)
+				return missing()
 			}
 		}
 	}
 }
+
+// late tells whether a wait ended because not all had come.
+func late(err error) bool { return errors.Is(err, errSlow) || errors.Is(err, errMissing) }
 
 // faults keeps the first thing that many receivers found wrong.
 type faults struct {
