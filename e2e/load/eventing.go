@@ -72,8 +72,7 @@ type audience struct {
 	run     int64        // marks what is published now; servers remember older items
 	number  int64        // of the last item
 	strict  atomic.Int64 // the first item that must come exactly once; 0 is none yet
-	quiet   time.Duration
-	wrong   *faults
+	wrong   *watch
 	news    atomic.Pointer[tally] // contacts that are to hear of the item under way
 	first   *tally                // contacts that have heard of any
 	results atomic.Pointer[tally] // of the publisher's requests
@@ -87,8 +86,8 @@ type fan struct {
 	heard    int64    // number of the last item; only the fan's reader touches it
 }
 
-func newAudience(n int, floor, interested bool) *audience {
-	a := &audience{address: star(n), floor: floor, fans: make([]fan, n), quiet: patience, wrong: newFaults(), first: newTally(n)}
+func newAudience(n int, floor, interested bool, wrong *watch) *audience {
+	a := &audience{address: star(n), floor: floor, fans: make([]fan, n), wrong: wrong, first: newTally(n)}
 	if !floor {
 		a.address = target.JID(star(n))
 	}
@@ -162,7 +161,7 @@ func (c *cell) eventing(ctx context.Context, n int, interested bool) (err error)
 	if err != nil {
 		return err
 	}
-	a := newAudience(n, c.server.Floor, interested)
+	a := newAudience(n, c.server.Floor, interested, c.watch())
 	if err := c.offersEventing(session, a); err != nil {
 		return errors.Join(err, session.Close())
 	}
@@ -243,7 +242,7 @@ func (c *cell) scout(ctx context.Context, a *audience) error {
 	if err != nil {
 		return err
 	}
-	if err := asked.wait(ctx, asking, a.quiet, a.wrong, "questions"); err != nil && !late(err) {
+	if err := asked.wait(ctx, asking, a.wrong, "questions"); err != nil && !late(err) {
 		return errors.Join(err, m.leave())
 	}
 	return errors.Join(c.calm(ctx), m.leave())
@@ -353,7 +352,7 @@ func (a *audience) silence(ctx context.Context, before int64) (int64, error) {
 	if err := a.star.Send([]byte("<presence><status>fence</status></presence>")); err != nil {
 		return 0, err
 	}
-	if err := fence.wait(ctx, waveWait, a.quiet, a.wrong, "presences of the publisher"); err != nil {
+	if err := fence.wait(ctx, waveWait, a.wrong, "presences of the publisher"); err != nil {
 		return 0, err
 	}
 	time.Sleep(settling)
@@ -372,7 +371,7 @@ func (a *audience) warm(ctx context.Context) error {
 		if _, err := a.publish(ctx, 0); err != nil {
 			return err
 		}
-		err := a.first.wait(ctx, 5*time.Second, a.quiet, a.wrong, "contacts")
+		err := a.first.wait(ctx, 5*time.Second, a.wrong, "contacts")
 		if err == nil {
 			break
 		}
@@ -400,13 +399,13 @@ func (a *audience) publish(ctx context.Context, receivers int) (time.Duration, e
 	if err := a.star.Send([]byte(text)); err != nil {
 		return 0, err
 	}
-	if err := news.wait(ctx, waveWait, a.quiet, a.wrong, "notifications"); err != nil {
+	if err := news.wait(ctx, waveWait, a.wrong, "notifications"); err != nil {
 		return 0, err
 	}
 	if a.floor {
 		return news.took, nil
 	}
-	return news.took, result.wait(ctx, waveWait, a.quiet, a.wrong, "results")
+	return news.took, result.wait(ctx, waveWait, a.wrong, "results")
 }
 
 // starSees takes a stanza of the publisher. Its own items may come to it,

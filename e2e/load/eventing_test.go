@@ -12,8 +12,8 @@ import (
 func holdEvents(t *testing.T, f *fake, interested bool) error {
 	t.Helper()
 	const n = 4
-	a := newAudience(n, false, interested)
-	a.quiet, a.run = soon, 7
+	a := newAudience(n, false, interested, impatient())
+	a.run = 7
 	for i := range n {
 		m := a.fans[i].read(i, f.visitor(target.Name("c", i)), a.hear)
 		if err := m.Send([]byte(a.fans[i].presence())); err != nil {

@@ -211,3 +211,6 @@ func kindOf(parts ...string) func(to, stanza string) bool {
 
 // soon is a short patience: what is not there by then does not come.
 const soon = 300 * time.Millisecond
+
+// impatient is a watch on a server that is known to do nothing by itself.
+func impatient() *watch { return newWatch(soon, func() bool { return false }) }

@@ -15,7 +15,7 @@ import (
 
 // joinLimit is how long filling or emptying a room may take. What is slower
 // does not hold: nobody waits that long.
-const joinLimit = 5 * time.Minute
+const joinLimit = 3 * time.Minute
 
 // hall is a room while it is measured. Everybody in it keeps account of what
 // the room shows: who is there, and which message came last. So nothing can be
@@ -26,8 +26,7 @@ type hall struct {
 	members []*member
 	guests  []guest
 	number  int64 // of the last message
-	quiet   time.Duration
-	wrong   *faults
+	wrong   *watch
 	stage   atomic.Pointer[stage]
 	talk    atomic.Pointer[tally] // receivers of the message under way
 	answers atomic.Pointer[tally] // results of requests to the room
@@ -52,8 +51,8 @@ type stage struct {
 	out     *tally // of them those that tell a leaver that he is out
 }
 
-func newHall(room string, n int, floor bool) *hall {
-	h := &hall{room: room, floor: floor, guests: make([]guest, n), quiet: patience, wrong: newFaults()}
+func newHall(room string, n int, floor bool, wrong *watch) *hall {
+	h := &hall{room: room, floor: floor, guests: make([]guest, n), wrong: wrong}
 	for i := range h.guests {
 		h.guests[i].here = make([]bool, n)
 	}
@@ -97,7 +96,7 @@ func (h *hall) run(ctx context.Context, s *stage, begin func() error) error {
 		if part.tally == nil {
 			continue
 		}
-		if err := part.wait(ctx, joinLimit, h.quiet, h.wrong, part.what); err != nil {
+		if err := part.wait(ctx, joinLimit, h.wrong, part.what); err != nil {
 			return err
 		}
 	}
@@ -140,7 +139,7 @@ func (h *hall) ask(ctx context.Context, payload string) error {
 	if err := h.members[0].Send([]byte("<iq type='set' id='ask' to='" + h.room + "'>" + payload + "</iq>")); err != nil {
 		return err
 	}
-	return answer.wait(ctx, waveWait, h.quiet, h.wrong, "answers")
+	return answer.wait(ctx, waveWait, h.wrong, "answers")
 }
 
 // fill lets everybody else join at once. On the floor all broadcast a line.
@@ -202,7 +201,7 @@ func (h *hall) say(ctx context.Context) (time.Duration, error) {
 	if err := h.members[by].Send([]byte(text)); err != nil {
 		return 0, err
 	}
-	if err := t.wait(ctx, waveWait, h.quiet, h.wrong, "deliveries"); err != nil {
+	if err := t.wait(ctx, waveWait, h.wrong, "deliveries"); err != nil {
 		return 0, err
 	}
 	return t.took, nil

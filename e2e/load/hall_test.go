@@ -14,8 +14,7 @@ import (
 func visitHall(t *testing.T, f *fake) error {
 	t.Helper()
 	const n = 5
-	h := newHall(fakeRoom, n, false)
-	h.quiet = soon
+	h := newHall(fakeRoom, n, false, impatient())
 	for i := range n {
 		h.members = append(h.members, read(i, f.visitor(target.Name("u", i)), h.see))
 	}
@@ -94,10 +93,8 @@ func check(t *testing.T, err error, want string) {
 
 // Too slow is not the same as lost.
 func TestTally(t *testing.T) {
-	if err := newTally(0).wait(t.Context(), soon, soon, newFaults(), "things"); err != nil {
-		t.Errorf("nothing to wait for: %v", err)
-	}
-	busy := newTally(1 << 30)
+	idle, busy := func() bool { return false }, func() bool { return true }
+	growing := newTally(1 << 30)
 	stop := make(chan struct{})
 	go func() {
 		for {
@@ -105,33 +102,40 @@ func TestTally(t *testing.T) {
 			case <-stop:
 				return
 			case <-time.After(time.Millisecond):
-				busy.add()
+				growing.add()
 			}
 		}
 	}()
-	err := busy.wait(t.Context(), soon, time.Minute, newFaults(), "things")
-	close(stop)
-	if !errors.Is(err, errSlow) {
-		t.Errorf("a busy server: %v", err)
-	}
-	for _, wait := range [][2]time.Duration{{time.Minute, soon / 10}, {soon / 10, time.Minute}} {
-		if err := newTally(1).wait(t.Context(), wait[0], wait[1], newFaults(), "things"); !errors.Is(err, errMissing) {
-			t.Errorf("a silent server: %v", err)
-		}
-	}
-	wrong := newFaults()
+	defer close(stop)
+	wrong := newWatch(time.Minute, idle)
 	wrong.report("first %d", 1)
 	wrong.report("second")
-	if err := newTally(1).wait(t.Context(), time.Minute, time.Minute, wrong, "things"); err == nil || err.Error() != "first 1" {
-		t.Errorf("a fault: %v", err)
-	}
-	if err := newTally(0).wait(t.Context(), time.Minute, time.Minute, wrong, "things"); err == nil {
-		t.Error("a fault was forgotten because all had come")
-	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := newTally(1).wait(stopped, time.Minute, time.Minute, newFaults(), "things"); !errors.Is(err, context.Canceled) {
-		t.Errorf("stopped: %v", err)
+	for _, test := range []struct {
+		name  string
+		ctx   context.Context
+		tally *tally
+		limit time.Duration
+		watch *watch
+		want  error
+	}{
+		{"nothing to wait for", t.Context(), newTally(0), soon, newWatch(soon, idle), nil},
+		{"things arrive slowly", t.Context(), growing, soon, newWatch(time.Minute, idle), errSlow},
+		{"things arrive slowly, with little patience", t.Context(), growing, 2 * soon, newWatch(soon, idle), errSlow},
+		{"nothing arrives, but the server works", t.Context(), newTally(1), soon, newWatch(soon/10, busy), errSlow},
+		{"nothing arrives and the server does nothing", t.Context(), newTally(1), time.Minute, newWatch(soon/10, idle), errMissing},
+		{"the same until the limit", t.Context(), newTally(1), soon / 10, newWatch(time.Minute, idle), errMissing},
+		{"stopped", stopped, newTally(1), time.Minute, newWatch(time.Minute, idle), context.Canceled},
+		{"a fault", t.Context(), newTally(1), time.Minute, wrong, wrong.check()},
+		{"a fault although all have come", t.Context(), newTally(0), time.Minute, wrong, wrong.check()},
+	} {
+		if err := test.tally.wait(test.ctx, test.limit, test.watch, "things"); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	if err := wrong.check(); err == nil || err.Error() != "first 1" {
+		t.Errorf("a fault: %v", err)
 	}
 }
 
@@ -145,7 +149,7 @@ func TestHallCounts(t *testing.T) {
 		for there := n; there > 1; there-- {
 			gone += there
 		}
-		h := newHall(fakeRoom, n, false)
+		h := newHall(fakeRoom, n, false, nil)
 		if h.presences() != come-1 || h.departures() != gone || h.receivers() != n {
 			t.Errorf("room of %d: %d presences, %d departures, %d receivers; want %d, %d", n, h.presences(), h.departures(), h.receivers(), come-1, gone)
 		}

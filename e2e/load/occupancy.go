@@ -63,12 +63,13 @@ func (c *cell) occupancy(ctx context.Context, o occupancy) error {
 	if err != nil {
 		return err
 	}
+	wrong := c.watch()
 	venues := make(map[string]*venue)
 	groups := make([][]*venue, o.sessions/o.size)
 	for group := range groups {
 		for i := range o.rooms {
 			name := "hall" + strconv.Itoa(group) + "-" + strconv.Itoa(i) + "@" + service
-			venues[name] = &venue{hall: newHall(name, o.size, false), shift: i % o.size}
+			venues[name] = &venue{hall: newHall(name, o.size, false, wrong), shift: i % o.size}
 			groups[group] = append(groups[group], venues[name])
 		}
 	}
@@ -108,10 +109,8 @@ func (c *cell) occupancy(ctx context.Context, o occupancy) error {
 	if err != nil {
 		return err
 	}
-	for _, v := range venues {
-		if err := v.wrong.check(); err != nil {
-			return err
-		}
+	if err := wrong.check(); err != nil {
+		return err
 	}
 	c.record(o.id, float64(after-before)/1024/float64(o.sessions*o.rooms))
 	return nil

@@ -92,8 +92,8 @@ func (r roomSize) figures() []figure {
 }
 
 // room fills a room, sends messages in it, each when everybody has the one
-// before, and empties it. A server that does not hold is started anew, since
-// it would work on into the next figures.
+// before, and empties it. A server that fails or does not hold is started anew,
+// since it would work on into the next figures.
 func (c *cell) room(ctx context.Context, size roomSize) (err error) {
 	if err := c.unkept(); err != nil {
 		return err
@@ -103,24 +103,25 @@ func (c *cell) room(ctx context.Context, size roomSize) (err error) {
 		return err
 	}
 	c.bench.nextRun++
-	h := newHall("room"+strconv.FormatInt(c.bench.nextRun, 10)+"@"+service, size.n, c.server.Floor)
+	h := newHall("room"+strconv.FormatInt(c.bench.nextRun, 10)+"@"+service, size.n, c.server.Floor, c.watch())
 	people, err := c.gather(ctx, size.n, func(i int) string { return target.Name("u", i) }, wire.DirectTLS, false, h.see)
 	if err != nil {
 		return err
 	}
 	h.members = people.members
-	err = c.visit(ctx, h, size)
-	if !errors.Is(err, errSlow) {
-		return errors.Join(err, people.close())
+	if err = c.visit(ctx, h, size); err == nil {
+		return people.close()
 	}
-	for _, f := range size.figures() {
-		if len(c.bench.results.of(f.id, c.server.Name)) <= c.round {
-			c.record(f.id, math.Inf(1))
+	if errors.Is(err, errSlow) {
+		for _, f := range size.figures() {
+			if len(c.bench.results.of(f.id, c.server.Name)) <= c.round {
+				c.record(f.id, math.Inf(1))
+			}
 		}
 	}
-	killed := c.server.Kill()
+	err = errors.Join(err, c.server.Ended(), c.server.Kill())
 	people.drop()
-	return errors.Join(err, killed, c.server.Start(ctx, size.archive))
+	return errors.Join(err, c.server.Start(ctx, size.archive))
 }
 
 // visit is all that happens in the room.

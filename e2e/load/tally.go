@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,9 +16,10 @@ var errSlow = errors.New("does not hold")
 // errMissing says that something has not come and that nothing suggests it will.
 var errMissing = errors.New("missing")
 
-// patience is how long nothing at all may arrive before what is missing counts
-// as lost. The peers pause for many seconds in the middle of large fan-outs.
-const patience = 60 * time.Second
+// patience is how long nothing may arrive and the server do nothing before what
+// is missing counts as lost. The peers pause for a minute in the middle of
+// large fan-outs, but they work meanwhile.
+const patience = 30 * time.Second
 
 // tally expects an exact number of arrivals, whoever receives them. That none
 // of them comes twice is for whoever counts; see hall and audience.
@@ -44,14 +46,15 @@ func (t *tally) add() {
 	}
 }
 
-// wait returns when all have arrived. After limit it returns errSlow if the
-// others were still arriving and errMissing if not; that it also returns when
-// none came for the whole of quiet.
-func (t *tally) wait(ctx context.Context, limit, quiet time.Duration, watch *faults, what string) error {
+// wait returns when all have arrived. After limit it returns errSlow if others
+// were still arriving or the server at work, and errMissing if not; that it also
+// returns when neither was so for the whole of quiet.
+func (t *tally) wait(ctx context.Context, limit time.Duration, watch *watch, what string) error {
 	end := time.After(limit)
-	look := time.NewTicker(max(min(quiet, limit)/20, time.Millisecond))
+	look := time.NewTicker(max(min(watch.quiet, limit)/20, time.Millisecond))
 	defer look.Stop()
 	last, moved := t.got.Load(), time.Now()
+	sampled := false // the first sample reaches back before this wait
 	missing := func() error {
 		return fmt.Errorf("%w: %d of %d %s; none came for %v", errMissing, t.want-t.got.Load(), t.want, what, time.Since(moved).Round(time.Millisecond))
 	}
@@ -69,11 +72,12 @@ func (t *tally) wait(ctx context.Context, limit, quiet time.Duration, watch *fau
 			}
 			return fmt.Errorf("%w: %d of %d %s came within %v", errSlow, t.got.Load(), t.want, what, limit)
 		case <-look.C:
-			if now := t.got.Load(); now != last {
+			if now, working := t.got.Load(), watch.working() && sampled; now != last || working {
 				last, moved = now, time.Now()
-			} else if time.Since(moved) > quiet {
+			} else if time.Since(moved) > watch.quiet {
 				return missing()
 			}
+			sampled = true
 		}
 	}
 }
@@ -81,23 +85,45 @@ func (t *tally) wait(ctx context.Context, limit, quiet time.Duration, watch *fau
 // late tells whether a wait ended because not all had come.
 func late(err error) bool { return errors.Is(err, errSlow) || errors.Is(err, errMissing) }
 
-// faults keeps the first thing that many receivers found wrong.
-type faults struct {
-	first atomic.Pointer[error]
-	seen  chan struct{}
+// watch keeps the first thing that many receivers found wrong, and an eye on
+// the server.
+type watch struct {
+	quiet time.Duration
+	// working tells whether the server has worked since the call before.
+	working func() bool
+	first   atomic.Pointer[error]
+	seen    chan struct{}
 }
 
-func newFaults() *faults { return &faults{seen: make(chan struct{})} }
+func newWatch(quiet time.Duration, working func() bool) *watch {
+	return &watch{quiet: quiet, working: working, seen: make(chan struct{})}
+}
 
-func (f *faults) report(format string, arguments ...any) {
+// watch returns a watch on the cell's server.
+func (c *cell) watch() *watch {
+	var mu sync.Mutex
+	var used time.Duration
+	var at time.Time
+	return newWatch(patience, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		// A server that has ended does nothing; bench.cell says that it has.
+		now, _ := c.server.Tree().CPU()
+		working := now-used > time.Since(at)/50
+		used, at = now, time.Now()
+		return working
+	})
+}
+
+func (w *watch) report(format string, arguments ...any) {
 	err := fmt.Errorf(format, arguments...)
-	if f.first.CompareAndSwap(nil, &err) {
-		close(f.seen)
+	if w.first.CompareAndSwap(nil, &err) {
+		close(w.seen)
 	}
 }
 
-func (f *faults) check() error {
-	if err := f.first.Load(); err != nil {
+func (w *watch) check() error {
+	if err := w.first.Load(); err != nil {
 		return *err
 	}
 	return nil
