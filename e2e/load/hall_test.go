@@ -139,6 +139,30 @@ func TestTally(t *testing.T) {
 	}
 }
 
+// What a peer does not hold is shown in all rows that are not measured yet, and
+// does not make it the better peer.
+func TestHoldsNot(t *testing.T) {
+	b := newBench(options{}, "")
+	c := &cell{bench: b, server: &target.Server{Name: "prosody"}}
+	c.record("room100-fill", 50)
+	size := roomSizes()[0]
+	c.holdsNot(size)
+	if got := b.results.of("room100-fill", "prosody"); len(got) != 1 || got[0] != 50 {
+		t.Errorf("what was measured became %v", got)
+	}
+	names := []string{"stonechat", "prosody", "ejabberd"}
+	for _, f := range size.figures() {
+		b.results.add(f.id, "stonechat", 10)
+		b.results.add(f.id, "ejabberd", 40)
+		if text := rendered(f, b.results, "prosody"); f.id != "room100-fill" && text != "does not hold" {
+			t.Errorf("%s is shown as %q", f.id, text)
+		}
+		if line := row(f, b.results, names); !strings.Contains(line, "| 0.25 |") {
+			t.Errorf("not compared with ejabberd: %s", line)
+		}
+	}
+}
+
 // A room of n by hand: who joins sees all, and all see him.
 func TestHallCounts(t *testing.T) {
 	for n := 1; n < 6; n++ {

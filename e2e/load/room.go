@@ -113,15 +113,25 @@ func (c *cell) room(ctx context.Context, size roomSize) (err error) {
 		return people.close()
 	}
 	if errors.Is(err, errSlow) {
-		for _, f := range size.figures() {
-			if len(c.bench.results.of(f.id, c.server.Name)) <= c.round {
-				c.record(f.id, math.Inf(1))
-			}
-		}
+		c.holdsNot(size)
 	}
 	err = errors.Join(err, c.server.Ended(), c.server.Kill())
 	people.drop()
 	return errors.Join(err, c.server.Start(ctx, size.archive))
+}
+
+// holdsNot records the worst of values for what this round has not measured.
+func (c *cell) holdsNot(size roomSize) {
+	for _, f := range size.figures() {
+		if len(c.bench.results.of(f.id, c.server.Name)) > c.round {
+			continue
+		}
+		worst := math.Inf(1)
+		if f.higher {
+			worst = math.Inf(-1)
+		}
+		c.record(f.id, worst)
+	}
 }
 
 // visit is all that happens in the room.
