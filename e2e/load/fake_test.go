@@ -165,7 +165,7 @@ func (f *fake) publish(user string, stanza []byte) {
 	f.send(user, "<iq type='result' id='publish'/>")
 }
 
-// visitor logs a user in and reads for it.
+// visitor logs a user in; whoever called it reads.
 func (f *fake) visitor(user string) *wire.Session {
 	f.t.Helper()
 	session, err := wire.Dial(f.t.Context(), wire.Login{Addr: f.addr, User: user, Floor: true})
