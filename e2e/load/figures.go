@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // figure is one row of the table: what is measured, and what a release has to
 // reach. Ratios are to the better peer (P) and to the floor (F) of the same
 // run; zero means that there is no such target.
@@ -19,7 +21,7 @@ type figure struct {
 // figures lists the rows in the order of the table.
 func figures() []figure {
 	var rows []figure
-	for _, group := range [][]figure{memoryFigures(), stormFigures(), messageFigures(), presenceFigures(), storageFigures()} {
+	for _, group := range [][]figure{memoryFigures(), stormFigures(), messageFigures(), presenceFigures(), roomFigures(), eventingFigures(), storageFigures()} {
 		rows = append(rows, group...)
 	}
 	return rows
@@ -84,9 +86,6 @@ func presenceFigures() []figure {
 		figure{id: "sparse-on", title: "coming online, 1 % of many contacts online, CPU", unit: "ms", digits: 2},
 		figure{id: "sparse-off", title: "going offline, 1 % of many contacts online, CPU", unit: "ms", digits: 2},
 		figure{id: "sparse-on-last", title: "coming online, 1 % online, to the last, p50", unit: "ms", digits: 1, wall: true},
-		figure{id: "room", title: "room delivery, 100 occupants, CPU", unit: "us", digits: 1, vsPeer: 0.2, vsBase: 3, bound: 8},
-		figure{id: "room-last", title: "room, send to last of 100, p50", unit: "ms", digits: 1, wall: true, vsPeer: 0.3, vsBase: 3},
-		figure{id: "room-fill", title: "presence while filling a room of 100, CPU", unit: "us", digits: 1, vsPeer: 0.25, vsBase: 3, bound: 8, floor: "room"},
 	)
 }
 
@@ -126,6 +125,18 @@ func offeredRates() []offered {
 	}
 }
 
+// scenarioOf returns the name of the scenario that a figure comes from: the
+// longest that is the figure's id or its beginning.
+func scenarioOf(id string) string {
+	found := ""
+	for _, s := range scenarios() {
+		if (id == s.name || strings.HasPrefix(id, s.name+"-")) && len(s.name) > len(found) {
+			found = s.name
+		}
+	}
+	return found
+}
+
 // derive adds the figures that follow from others.
 func derive(results *results, servers []string) {
 	for _, server := range servers {
@@ -136,6 +147,8 @@ func derive(results *results, servers []string) {
 		}
 		quotient("newest-growth", "newest-large", "newest-small")
 		quotient("star-growth", "star1000-on", "star500-on")
+		quotient("room500-growth", "room500", "room100")
+		quotient("room1000-growth", "room1000", "room500")
 		bare, with := results.median("idle-tls", server), results.median("idle-roster", server)
 		if bare > 0 && with > 0 {
 			results.add("contact-memory", server, (with-bare)/20)

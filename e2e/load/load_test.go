@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -164,16 +165,63 @@ func TestRow(t *testing.T) {
 
 func TestDerive(t *testing.T) {
 	r := newResults()
-	for id, v := range map[string]float64{"newest-small": 2, "newest-large": 3, "idle-tls": 10, "idle-roster": 14, "star500-on": 10, "star1000-on": 12} {
+	for id, v := range map[string]float64{"newest-small": 2, "newest-large": 3, "idle-tls": 10, "idle-roster": 14, "star500-on": 10, "star1000-on": 12, "room100": 20, "room500": 21} {
 		r.add(id, "stonechat", v)
 	}
 	derive(r, []string{"stonechat", "prosody"})
-	for id, want := range map[string]float64{"newest-growth": 1.5, "star-growth": 1.2, "contact-memory": 0.2} {
+	for id, want := range map[string]float64{"newest-growth": 1.5, "star-growth": 1.2, "room500-growth": 1.05, "contact-memory": 0.2} {
 		if got := r.median(id, "stonechat"); math.Abs(got-want) > 1e-9 {
 			t.Errorf("%s = %v, want %v", id, got, want)
 		}
 		if len(r.of(id, "prosody")) != 0 {
 			t.Errorf("%s was derived from nothing", id)
+		}
+	}
+}
+
+// What a server does not offer is told above the table and in each row, and
+// nothing else is.
+func TestNotOffered(t *testing.T) {
+	b := newBench(options{}, "")
+	b.servers = []*target.Server{{Name: "stonechat"}, {Name: "prosody"}}
+	none := scenario{name: "room100", run: func(_ context.Context, c *cell) error {
+		if c.server.Name == "stonechat" {
+			return fmt.Errorf("%w: no rooms", errNotOffered)
+		}
+		c.record("room100", 40)
+		return nil
+	}}
+	slow := scenario{name: "room1000", run: func(_ context.Context, c *cell) error {
+		return fmt.Errorf("filling: %w: 3 of 7 came", errSlow)
+	}}
+	for _, server := range b.servers {
+		b.cell(t.Context(), server, none, 0)
+		b.cell(t.Context(), server, slow, 0)
+	}
+	if b.failed {
+		t.Error("what is not offered or slow failed the run")
+	}
+	text := report(b, []scenario{none, slow}, time.Second)
+	for _, want := range []string{
+		"**NOT OFFERED by stonechat, so not measured: room100**", "| room of 100, delivery, CPU | us | NOT OFFERED | 40.0 |",
+		"- room1000, prosody, round 1: filling: does not hold: 3 of 7 came",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "by prosody") || strings.Contains(text, "room of 1,000") {
+		t.Errorf("too much is not offered:\n%s", text)
+	}
+}
+
+func TestScenarioOf(t *testing.T) {
+	for id, want := range map[string]string{
+		"room100": "room100", "room1000-last-p99": "room1000", "kept-room100-rate": "kept-room100", "kept-rate": "kept", "pep500-quiet-stanzas": "pep500-quiet",
+		"occupant-large": "occupant-large", "nothing": "",
+	} {
+		if got := scenarioOf(id); got != want {
+			t.Errorf("%s comes from %q, want %q", id, got, want)
 		}
 	}
 }
@@ -229,11 +277,11 @@ func TestFloorRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := newBench(options{rounds: 1}, dir)
-	b.sizes = sizes{sessions: 20, rest: 40 * time.Millisecond, logins: 20, burst: 60 * time.Millisecond, offer: 100 * time.Millisecond, cycles: 1, sparse: 100}
+	b.sizes = sizes{sessions: 20, rest: 40 * time.Millisecond, logins: 20, burst: 60 * time.Millisecond, offer: 100 * time.Millisecond, cycles: 1, speeches: 5, sparse: 100}
 	if err := b.prepare(t.Context(), []string{"floor"}, target.Options{Dir: dir, Floor: program}); err != nil {
 		t.Fatal(err)
 	}
-	chosen, err := choose(scenarios(), "idle-tls,idle-plain,login,chat,stream,offered-500,star500,room,offline", false)
+	chosen, err := choose(scenarios(), "idle-tls,idle-plain,login,chat,stream,offered-500,star500,room100,pep500,pep500-quiet,offline", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +293,8 @@ func TestFloorRun(t *testing.T) {
 	}
 	for _, id := range []string{
 		"empty", "idle-tls", "idle-plain", "login", "chat", "chat-rate", "chat-p99", "stream", "stream-rate",
-		"offered-500", "offered-500-p50", "star500-on", "star500-off", "star500-off-last", "room", "room-last",
+		"offered-500", "offered-500-p50", "star500-on", "star500-off", "star500-off-last",
+		"room100", "room100-rate", "room100-last", "room100-last-p99", "room100-fill", "room100-all", "pep500", "pep500-last",
 	} {
 		if v := b.results.median(id, "floor"); !(v > 0) {
 			t.Errorf("%s = %v", id, v)

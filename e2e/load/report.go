@@ -27,6 +27,9 @@ func report(b *bench, chosen []scenario, took time.Duration) string {
 	if b.sizes.sessions < trustedSessions {
 		out.WriteString("With so few sessions the memory rows only show that the measurement works.\n\n")
 	}
+	for _, line := range lackLines(b, chosen) {
+		fmt.Fprintf(&out, "**%s**\n\n", line)
+	}
 	names := b.names()
 	fmt.Fprintf(&out, "| figure | unit | %s | x P | x F | targets |\n|---|---|%s---|---|---|\n",
 		strings.Join(names, " | "), strings.Repeat("---|", len(names)))
@@ -66,10 +69,27 @@ func loadLine(r *results) string {
 	return fmt.Sprintf("Highest load average before a cell: %.1f on %d cores; see the second table.", most, runtime.NumCPU())
 }
 
+// lackLines name what the servers do not offer, a line for each server.
+func lackLines(b *bench, chosen []scenario) []string {
+	var lines []string
+	for _, server := range b.names() {
+		var lacking []string
+		for _, s := range chosen {
+			if slices.Contains(b.results.lacks[s.name], server) {
+				lacking = append(lacking, s.name)
+			}
+		}
+		if len(lacking) > 0 {
+			lines = append(lines, fmt.Sprintf("NOT OFFERED by %s, so not measured: %s", server, strings.Join(lacking, ", ")))
+		}
+	}
+	return lines
+}
+
 // toolLine tells what the generator itself cost.
 func toolLine(r *results, names []string) string {
 	var parts []string
-	for _, id := range []string{"chat", "stream", "kept", "offered-2000"} {
+	for _, id := range []string{"chat", "stream", "kept", "offered-2000", "room100", "room500", "room1000"} {
 		for _, name := range names {
 			if v := r.median("tool:"+id, name); v > 0 {
 				parts = append(parts, fmt.Sprintf("%s/%s %.1f", id, name, v))
@@ -112,6 +132,9 @@ func row(f figure, r *results, names []string) string {
 func rendered(f figure, r *results, name string) string {
 	values := r.of(f.id, name)
 	if len(values) == 0 {
+		if slices.Contains(r.lacks[scenarioOf(f.id)], name) {
+			return "NOT OFFERED"
+		}
 		return ""
 	}
 	middle := r.median(f.id, name)

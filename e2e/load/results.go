@@ -9,11 +9,12 @@ import (
 type results struct {
 	values map[string]map[string][]float64
 	notes  []string
+	lacks  map[string][]string  // servers that do not offer a scenario, by its name
 	loads  map[string][]float64 // load average before each cell, by figure
 }
 
 func newResults() *results {
-	return &results{values: make(map[string]map[string][]float64), loads: make(map[string][]float64)}
+	return &results{values: make(map[string]map[string][]float64), loads: make(map[string][]float64), lacks: make(map[string][]string)}
 }
 
 // add records one round's value. Infinity stands for "does not hold".
@@ -39,6 +40,13 @@ func (r *results) best(id, server string, higher bool) float64 {
 		return slices.Max(values)
 	}
 	return slices.Min(values)
+}
+
+// lack records that a server does not offer what a scenario measures.
+func (r *results) lack(scenario, server string) {
+	if !slices.Contains(r.lacks[scenario], server) {
+		r.lacks[scenario] = append(r.lacks[scenario], server)
+	}
 }
 
 // note keeps a remark for the end of the table, once.

@@ -92,7 +92,7 @@ func (e ejabberd) configure(s *Server, archive bool) error {
 		policy = "always"
 	}
 	text := fmt.Sprintf(ejabberdConfig, Host, s.cert.Both, e.database(s),
-		s.ports[wire.Plain], s.ports[wire.DirectTLS], s.http, policy, Rooms)
+		s.ports[wire.Plain], s.ports[wire.DirectTLS], s.http, policy, Rooms, archive)
 	return os.WriteFile(filepath.Join(s.dir, "ejabberd.yml"), []byte(text), 0o600)
 }
 
@@ -173,7 +173,11 @@ modules:
     host: %q
     access_create: local
     max_users: 5000
+    max_users_presence: 5000
     history_size: 0
+    default_room_options:
+      mam: %t
+      max_users: 5000
   mod_offline:
     access_max_user_messages: max_user_offline_messages
   mod_ping: {}

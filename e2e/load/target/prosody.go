@@ -68,8 +68,12 @@ func (prosody) seed(_ context.Context, s *Server, population Population) error {
 
 func (prosody) command(s *Server, archive bool) (*exec.Cmd, error) {
 	path := filepath.Join(s.dir, "prosody.cfg.lua")
+	archived := ""
+	if archive {
+		archived = `"muc_mam"`
+	}
 	text := fmt.Sprintf(prosodyConfig, s.dir, s.ports[wire.Plain], s.ports[wire.DirectTLS], s.http,
-		archive, Host, Rooms)
+		archive, Host, Rooms, archived)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -122,13 +126,14 @@ modules_enabled = {
 c2s_require_encryption = false
 consider_websocket_secure = true
 authentication = "internal_hashed"
-storage = { archive = "sql" }
+storage = { archive = "sql", muc_log = "sql" }
 sql = { driver = "SQLite3", database = dir .. "/archive.sqlite" }
 archive_expires_after = "never"
+muc_log_expires_after = "never"
 default_archive_policy = %t
 VirtualHost %q
 Component %q "muc"
-	modules_enabled = {}
+	modules_enabled = { %s }
 	restrict_room_creation = false
 	muc_room_locking = false
 `

@@ -104,6 +104,32 @@ func TestProsodySeed(t *testing.T) {
 	}
 }
 
+// Rooms are archived when everything is, and only then.
+func TestRoomArchives(t *testing.T) {
+	s := &Server{dir: t.TempDir()}
+	var err error
+	if s.cert, err = writeCertificate(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, archive := range []bool{false, true} {
+		if _, err := (prosody{}).command(s, archive); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (ejabberd{}).command(s, archive); err != nil {
+			t.Fatal(err)
+		}
+		for file, want := range map[string]string{"prosody.cfg.lua": `modules_enabled = { "muc_mam" }`, "ejabberd.yml": "mam: true"} {
+			text, err := os.ReadFile(filepath.Join(s.dir, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Contains(string(text), want); got != archive || strings.Contains(string(text), "%!") {
+				t.Errorf("archive %v: %s in %s is %v\n%s", archive, want, file, got, text)
+			}
+		}
+	}
+}
+
 func TestCloneArchive(t *testing.T) {
 	s := &Server{dir: t.TempDir(), kind: prosody{}}
 	database := filepath.Join(s.dir, "archive.sqlite")
