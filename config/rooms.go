@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -26,14 +27,19 @@ func (r Rooms) Of(domain string) string {
 func (c *Config) checkRooms() (errs []error) {
 	d := c.Rooms.Domain
 	if d == "" {
-		return nil
+		for _, host := range c.Domains {
+			if rooms := c.Rooms.Of(host); slices.Contains(c.Domains, rooms) {
+				errs = append(errs, fmt.Errorf("%s has accounts, so it cannot have the rooms of %s", rooms, host))
+			}
+		}
+		return errs
 	}
 	j, err := jid.Parse(d)
 	switch {
 	case err != nil || !j.IsDomain():
 		return []error{fmt.Errorf("rooms.domain is %q, not a domain", d)}
 	case len(c.Domains) > 1:
-		return []error{fmt.Errorf("rooms.domain is for one domain; with several each has its rooms at rooms. before it")}
+		return []error{errors.New("rooms.domain is for one domain; with several each has its rooms at rooms. before it")}
 	case slices.Contains(c.Domains, j.Domain()):
 		return []error{fmt.Errorf("rooms.domain is %q, which has accounts", d)}
 	}

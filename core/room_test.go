@@ -297,8 +297,7 @@ const cave = "cave@rooms.example.org"
 // Everybody in a room hears everything in one order; who leaves, in whatever way, is seen to leave and hears no more.
 func TestRoom(t *testing.T) {
 	everyHouse(t, func(t *testing.T, build builder) {
-		m := &den{}
-		x := build(t, []string{"juliet", "romeo", "nurse"}, m.install)
+		x := build(t, []string{"juliet", "romeo", "nurse"}, func(h *core.Host, db *sqlstore.DB) { new(den).install(h, db) })
 		juliet, romeo, nurse := x.online("juliet", "j"), x.online("romeo", "r"), x.online("nurse", "n")
 		juliet.say(talk(cave, "early"))
 		juliet.wait("id='early'", "not-acceptable")
@@ -323,15 +322,9 @@ func TestRoom(t *testing.T) {
 		juliet.work.Run()
 		romeo.wait("from='" + cave + "/J' type='unavailable'")
 		romeo.say("<iq type='get' id='w1' to='"+cave+"'><who xmlns='urn:den'/></iq>", "<iq type='get' id='w2' to='rooms.example.org'><who xmlns='urn:den'/></iq>")
-		romeo.wait("<all xmlns='urn:den'/>")
-		if !x.far() {
-			romeo.wait("id='w1'")
-		}
+		romeo.wait("<all xmlns='urn:den'/>", "id='w1'")
 	})
 }
-
-// far tells whether there are several nodes.
-func (x *house) far() bool { return x.links != nil }
 
 var groupchat = regexp.MustCompile(`<message [^>]*id='([^']*)' type='groupchat'`)
 
@@ -440,6 +433,19 @@ func TestRoomGhosts(t *testing.T) {
 	for _, ghost := range []string{"romeo", "nobody", "mercutio", "juliet"} {
 		juliet.wait("from='" + cave + "/ghost-" + ghost + "' type='unavailable'")
 	}
+	// Who is there and has never shown itself to the room is not in it, whatever was written of it; who has stays.
+	romeo := x.online("romeo", "r")
+	err = host.AskRoom(t.Context(), room, func(w *core.Work, r *core.Room) error {
+		m.slots.Of(r).enter(romeo.session.JID, "R")
+		r.Check(w, romeo.session.JID, juliet.session.JID)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	juliet.wait("from='" + cave + "/R' type='unavailable'")
+	juliet.say(talk(cave, "alone"))
+	juliet.wait("id='alone'")
 	juliet.say("<presence to='" + cave + "/J' type='unavailable'/>")
 	juliet.fence()
 	if n := core.RoomsInMemory(host); n != 1 {

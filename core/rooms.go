@@ -97,8 +97,8 @@ func (s *service) takeIfLoaded(w *Work, bare jid.JID, x roomTurn) bool {
 
 // room in memory, or one that is being loaded and queues its turns meanwhile.
 func (s *service) room(bare jid.JID) *Room {
-	return s.get(bare, func() *Room {
-		r := &Room{Host: s.host, JID: bare.Clone(), service: s}
+	return s.get(bare, func(bare jid.JID) *Room {
+		r := &Room{Host: s.host, JID: bare, service: s}
 		r.turns.Do = r.handle
 		r.turns.hold()
 		return r
