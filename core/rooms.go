@@ -101,6 +101,7 @@ func (s *service) room(bare jid.JID) *Room {
 		r := &Room{Host: s.host, JID: bare, service: s}
 		r.turns.Do = r.handle
 		r.turns.hold()
+		s.host.metrics.rooms.Add(1)
 		return r
 	}, s.load)
 }
