@@ -83,12 +83,6 @@ func (s *service) take(w *Work, bare jid.JID, x roomTurn) {
 	}
 }
 
-// takeAsync is take for callers without a Work.
-func (s *service) takeAsync(bare jid.JID, x roomTurn) {
-	for !s.room(bare).turns.TakeAsync(s.host.pool, x) {
-	}
-}
-
 // takeIfLoaded brings x to the room, if that is in memory.
 func (s *service) takeIfLoaded(w *Work, bare jid.JID, x roomTurn) bool {
 	r := s.peek(bare)
