@@ -102,4 +102,9 @@ var faults = []fault{
 	{"the load tool misses what comes twice", "e2e/load/hall.go", "	case n < next:\n", "	case n < 0:\n", "./e2e/load -run TestHallAccountsForEverything"},
 	{"the load tool misses what nobody wanted", "e2e/load/audience.go", "	if extra != 0 {\n", "	if extra < 0 {\n", "./e2e/load -run TestAudienceAccountsForEverything"},
 	{"files of a backup leave their folder", "store/dump/format.go", "path.Clean(name) == name && filepath.IsLocal(filepath.FromSlash(name))", "path.Clean(name) != \"\" && filepath.Separator != 0", "./store/dump"},
+	{"a room shows what is not durable", "core/room.go", "	if len(open) == 0 && r.line.head == nil {\n", "	if len(tickets) >= 0 {\n", "./core -run TestRoomLine"},
+	{"who is not there stays in rooms", "core/room_tell.go", "	if st.Type != stanza.TypeError && st.Type != stanza.Unavailable {\n", "	if st.Type == stanza.Unavailable {\n", "./core -run TestRoomGhosts"},
+	{"rooms believe what the disk says of occupants", "core/room_tell.go", "	a.Host.Router.absent(w, stanza.Presence, t.to, *t.asker)\n", "", "./core -run TestRoomGhosts"},
+	{"rooms tell everybody who said what", "mod/archive/rooms.go", "		if !knows {\n			x.hideNames(", "		if knows {\n			x.hideNames(", "./mod/archive -run TestArchiveOfRoom"},
+	{"a long answer ends the client that reads it", "core/outbox.go", "			if o.ahead() {\n				break\n			}\n", "", "./core -run TestJoinOfASlowClient"},
 }
