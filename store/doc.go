@@ -32,6 +32,7 @@ type Set struct {
 	Places    Places
 	Shapes    Shapes
 	Devices   Devices
+	Nodes     Nodes
 	// Credentials is beside Accounts, for log-in.
 	Credentials Credentials
 }

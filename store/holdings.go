@@ -15,6 +15,7 @@ const (
 	HoldsStrangerMessages
 	HoldsArchivePrefs
 	HoldsDelivered
+	HoldsNodes
 )
 
 // HoldsAll is for whoever does not know.

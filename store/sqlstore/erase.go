@@ -143,6 +143,10 @@ var eraseRest = [...]string{
 	"DELETE FROM places WHERE owner = $1",
 	"DELETE FROM devices WHERE owner = $1",
 	"DELETE FROM device_tokens WHERE owner = $1",
+	"DELETE FROM node_items WHERE owner = $1",
+	"DELETE FROM node_affiliations WHERE owner = $1",
+	"DELETE FROM node_subscriptions WHERE owner = $1",
+	"DELETE FROM nodes WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

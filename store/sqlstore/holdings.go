@@ -24,6 +24,7 @@ var heldIn = [...]struct {
 	{store.HoldsStrangerMessages, "stranger_messages"},
 	{store.HoldsArchivePrefs, "archive_prefs"},
 	{store.HoldsDelivered, "offline_marks"},
+	{store.HoldsNodes, "nodes"},
 }
 
 var selectHeld = heldQuery()

@@ -269,7 +269,7 @@ func (db *DB) work() {
 		Sessions: sessions{db}, Activity: activity{db},
 		Invites: invites{db}, Leavers: leavers{db}, Circles: circles{db},
 		Places: places{db}, Shapes: shapes{db},
-		Devices: devices{db}, Credentials: credentials{db},
+		Devices: devices{db}, Credentials: credentials{db}, Nodes: nodes{db},
 	}
 	var loops sync.WaitGroup
 	for _, l := range db.loops {

@@ -348,6 +348,9 @@ func testHoldings(t *testing.T, f *fixture) {
 		{store.HoldsStrangerMessages, func() store.Ticket { return f.Strangers.AddWaiting(a.ID, peer, []byte("<message/>")) }},
 		{store.HoldsArchivePrefs, func() store.Ticket { return f.Prefs.SetArchivePrefs(a.ID, store.ArchivePrefs{}) }},
 		{store.HoldsDelivered, func() store.Ticket { return f.Offline.SetDelivered(a.ID, 7) }},
+		{store.HoldsNodes, func() store.Ticket {
+			return f.Nodes.ChangeNode(a.ID, store.NodeChange{Node: "n", Make: &store.NewNode{Creator: peer, Config: "{}"}})
+		}},
 	} {
 		must(t, x.keep().Wait(f.ctx))
 		want |= x.kind
