@@ -61,9 +61,9 @@ func testNodes(t *testing.T, f *fixture) {
 	must(t, err)
 	f.reopen(t)
 	want := []store.Node{
-		{Name: "m", Created: f.clock.Now(), Creator: juliet, Config: "m", Subscriptions: []store.NodeSubscription{{JID: nurse, State: "pending"}}},
+		{Name: "m", Created: f.clock.Now().UTC(), Creator: juliet, Config: "m", Subscriptions: []store.NodeSubscription{{JID: nurse, State: "pending"}}},
 		{
-			Name: "n", Created: f.clock.Now(), Creator: juliet, Config: "three", Affiliations: []store.NodeAffiliation{{JID: romeo, Is: "publisher"}},
+			Name: "n", Created: f.clock.Now().UTC(), Creator: juliet, Config: "three", Affiliations: []store.NodeAffiliation{{JID: romeo, Is: "publisher"}},
 			Subscriptions: []store.NodeSubscription{{JID: nurse, State: "subscribed"}}, Items: 1, Bytes: 5,
 		},
 	}
@@ -201,7 +201,7 @@ func (f *fixture) longNodes(t *testing.T) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(3, 4))
 	name, id := noise(rng, store.MaxNodeName), noise(rng, store.MaxItemID)
-	peer, err := jid.New(noise(rng, 500), noise(rng, 60)+".example", noise(rng, store.MaxNodePeer-500-60-10))
+	peer, err := jid.New(noise(rng, 1000), noise(rng, 50)+".example", noise(rng, store.MaxNodePeer-1000-50-10))
 	must(t, err)
 	long := store.NodeChange{
 		Node: name, Make: &store.NewNode{Creator: peer.Bare(), Config: "x"}, Affiliations: []store.NodeAffiliation{{JID: peer, Is: "member"}},
