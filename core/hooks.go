@@ -30,6 +30,7 @@ type Event struct {
 	Targets []*Session     // Received: who gets it, perhaps nobody
 	Err     *stanza.Error  // with Drop: the answer to the sender
 	Absent  bool           // Receiving: nobody would get it now
+	Asker   jid.JID        // Probed: who asks
 
 	// Kept is the archive's public id of the owner's copy, Key its place in the archive; zero when the owner keeps none.
 	Kept string
@@ -124,6 +125,11 @@ type Hooks struct {
 	// Parked: a session without a connection is written to disk: what is known of it must stand there too, since the process may end
 	// before its client comes back. Turn of its account.
 	Parked Watching
+	// Probed: Event.Asker, a contact's bare address, asks for the account's presence on behalf of all its sessions, since it was just allowed to
+	// see it, or is blocked no more. It has been shown it. Turn of the account.
+	Probed Watching
+	// Published: something was published to a node of the account, or is gone; it is durable, and told. Turn of the account.
+	Published []PublishedHook
 	// Closed: the session ended. Turn of its account.
 	Closed Watching
 	// Login: an attempt to log in, with its outcome. Runs at the door.
@@ -175,6 +181,10 @@ func (h *Hooks) HookList() []string {
 	deciding("Announcing", h.Announcing)
 	watching("Available", h.Available)
 	watching("Unavailable", h.Unavailable)
+	watching("Probed", h.Probed)
+	for _, k := range h.Published {
+		out = append(out, "Published "+k.Module)
+	}
 	watching("Parked", h.Parked)
 	watching("Closed", h.Closed)
 	watching("AccountDeleted", h.AccountDeleted)

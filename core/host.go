@@ -92,11 +92,22 @@ type Host struct {
 type Disco struct {
 	// HostFeatures and AccountFeatures are namespaces.
 	HostFeatures, AccountFeatures []string
+	// HostIdentities and AccountIdentities are shown beside what hosts and accounts are in any case.
+	HostIdentities, AccountIdentities []DiscoIdentity
+	// AccountNodes answer for nodes of accounts; the first that knows one does. AccountItems are the nodes that an asker is shown beside resources.
+	AccountNodes []DiscoNode
+	AccountItems []func(e *Event) []DiscoItem
 	// StreamFeatures are offered to a client that is logged in and not yet bound, as XML.
 	StreamFeatures []string
 	// Nodes answer for nodes of the host; the first that knows one does.
 	Nodes []DiscoNode
 }
+
+// DiscoIdentity is a category and a type (XEP-0030 section 3.1).
+type DiscoIdentity struct{ Category, Type string }
+
+// DiscoItem is a node of the account that was asked; Name is for people and may be empty.
+type DiscoItem struct{ Node, Name string }
 
 // Parts are what a host is built from.
 type Parts struct {

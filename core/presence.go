@@ -284,6 +284,11 @@ func (a *Account) answerProbe(w *Work, asker jid.JID, told bool) {
 		return
 	}
 	a.ShowPresence(w, asker)
+	if asker.IsBare() && len(a.Host.Hooks.Probed) > 0 {
+		e := w.begin(a, nil, nil)
+		e.Asker = asker
+		a.Host.Hooks.Probed.run(e)
+	}
 	if told && !slices.ContainsFunc(a.sessions, (*Session).Available) {
 		a.answerOffline(w, a.JID, asker)
 	}

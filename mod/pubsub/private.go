@@ -122,6 +122,6 @@ func (m *Module) setPrivate(_ context.Context, e *core.Event) (core.Answer, erro
 		place[d.PrivateName] = len(data)
 		data = append(data, d)
 	}
-	e.Wait(m.store.SetPrivate(e.Account.ID, data, m.config.PrivateElements, m.config.PrivateBytes))
+	e.Wait(m.store.SetPrivate(e.Account.ID, data, m.personal.PrivateElements, m.personal.PrivateBytes))
 	return core.Answer{}, nil
 }

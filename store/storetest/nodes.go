@@ -141,7 +141,9 @@ func testNodeItems(t *testing.T, f *fixture) {
 }
 
 func testNodeLimits(t *testing.T, f *fixture) {
-	add := func(id string, edit func(*store.NewNodeItem)) (*store.Published, error) { return f.publish(t, id, "<x/>", edit) }
+	add := func(id string, edit func(*store.NewNodeItem)) (*store.Published, error) {
+		return f.publish(t, id, "<x/>", edit)
+	}
 	for _, id := range []string{"a", "b", "c"} {
 		_, err := add(id, nil)
 		must(t, err)
