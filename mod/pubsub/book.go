@@ -90,6 +90,9 @@ func (m *Module) of(a *core.Account) (*book, error) {
 		return nil, stanza.NewError(stanza.InternalServerError, "")
 	}
 	b := m.books.Of(a)
+	if done, err := b.open.Outcome(); done {
+		b.stale, b.open = b.stale || err != nil, store.Ticket{}
+	}
 	if b.stale {
 		ctx, cancel := context.WithTimeout(context.Background(), readTime)
 		defer cancel()
