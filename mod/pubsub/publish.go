@@ -13,7 +13,7 @@ import (
 )
 
 // anywhere is no namespace of anybody: what is written for it declares its own.
-const anywhere = "-"
+const anywhere = "\x00"
 
 // item is an item as it is published. given: there is an <item/> at all.
 type item struct {

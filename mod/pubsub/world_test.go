@@ -24,7 +24,7 @@ import (
 
 // world is a host with the module, on which everybody who is in friends is a contact of juliet, both ways.
 type world struct {
-	*testing.T
+	testing.TB
 	host    *core.Host
 	module  *Module
 	db      *sqlstore.DB
@@ -38,13 +38,13 @@ type world struct {
 
 var juliet = jid.MustParse("juliet@example.org")
 
-func newWorld(t *testing.T, friends int, edit func(*config.Pubsub)) *world {
+func newWorld(t testing.TB, friends int, edit func(*config.Pubsub)) *world {
 	t.Helper()
 	db, err := sqlstore.Open(t.Context(), t.TempDir(), sqlstore.Options{Sync: sqlstore.SyncOff})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &world{T: t, db: db, config: config.Default(), clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), groups: map[jid.JID][]string{}}
+	v := &world{TB: t, db: db, config: config.Default(), clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), groups: map[jid.JID][]string{}}
 	if edit != nil {
 		edit(&v.config.Pubsub)
 	}
@@ -255,3 +255,5 @@ func (c *client) publish(node, id, payload string) {
 		c.Fatalf("not published: %s", got)
 	}
 }
+
+func discard() obs.Obs { return obs.Discard() }
