@@ -45,8 +45,7 @@ func visible(o *options, p person) bool {
 
 // shown is the node of a discovery request, if there is one that the asker may know of.
 func (m *Module) shown(e *core.Event, name string) (*node, bool, error) {
-	b, ok := m.books.Has(e.Account)
-	if !ok {
+	if _, ok := m.books.Has(e.Account); !ok {
 		return nil, false, nil
 	}
 	b, err := m.of(e.Account)

@@ -78,17 +78,17 @@ func (m *Module) last(a *core.Account, n *node, x *store.NodeItem) *stanza.Stanz
 	return m.event(a, n.options.messages(), element("items", n.name, itemXML(a, x.ID, payload, x.Publisher)), string(append(delay, "/>"...)))
 }
 
-// audience is how many accounts a notification of the account may be for.
+// audience is how many accounts a notification of the node may be for.
 func (m *Module) audience(a *core.Account, n *node) int {
-	count := 1
+	count := 1 + len(n.subscriptions)
+	if n.options.Access == accessWhitelist {
+		return count + len(n.affiliations)
+	}
 	m.host.Ports.Contacts.Each(a, func(_ jid.JID, s core.Subscription) {
 		if s&core.SubscribedFrom != 0 {
 			count++
 		}
 	})
-	if n != nil {
-		count += len(n.subscriptions)
-	}
 	return count
 }
 
