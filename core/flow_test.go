@@ -229,9 +229,7 @@ func TestAbsentContactsCostNoRead(t *testing.T) {
 		}
 		var loads atomic.Int32
 		x := build(t, names, func(h *core.Host, _ *sqlstore.DB) {
-			h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account, store.Held) error]{
-				Module: "count", Do: func(context.Context, *core.Account, store.Held) error { loads.Add(1); return nil },
-			})
+			h.Hooks.Loading.Add("count", func(context.Context, *core.Account, store.Held) error { loads.Add(1); return nil })
 		})
 		c0 := x.online("c0", "x")
 		juliet := x.online("juliet", "j")

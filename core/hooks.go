@@ -98,12 +98,20 @@ func (w Watching) run(e *Event) {
 	}
 }
 
+// Loading hooks read what they need of an account; held says where a look is worth it.
+type Loading []Hook[func(ctx context.Context, a *Account, held store.Held) error]
+
+// Add appends f; the order of modules is the order of hooks.
+func (l *Loading) Add(module string, f func(context.Context, *Account, store.Held) error) {
+	*l = append(*l, Hook[func(context.Context, *Account, store.Held) error]{module, f})
+}
+
 // Hooks are the points where modules stand. They are filled by Install before the first door opens and never change afterwards.
 // Every hook but Loading, Login and Features runs in a turn of the owner it is about.
 type Hooks struct {
-	// Loading: an account is read into memory; not a guest, of whom nothing is kept. What is held says where a look is worth it. Before its first
-	// turn, on a goroutine that may wait; what fails here makes it unavailable.
-	Loading []Hook[func(context.Context, *Account, store.Held) error]
+	// Loading: an account is read into memory; not a guest, of whom nothing is kept. Before its first turn, on a goroutine that may wait; what
+	// fails here makes it unavailable.
+	Loading Loading
 	// Sending: a local client's message or subscription, before routing. Turn of the sender.
 	Sending Deciding
 	// Sent: it was routed, and the sender's own copy, if one is kept, is durable. Turn of the sender.

@@ -63,7 +63,7 @@ type Host struct {
 	Disco    Disco
 	// Accounts are read when an account is loaded.
 	Accounts store.Accounts
-	// Holdings tells what there is to read of an account; nil: everything may be there.
+	// Holdings tells what there is to read of an account that is loaded.
 	Holdings store.Holdings
 	// Sessions keeps those that have no connection; nil: they live in memory alone.
 	Sessions store.Sessions
@@ -117,7 +117,7 @@ type Parts struct {
 	Pool     *Pool
 	Metrics  *Metrics
 	Accounts store.Accounts
-	Holdings store.Holdings   // nil: everything may be kept of everybody
+	Holdings store.Holdings
 	Sessions store.Sessions   // nil: sessions without a connection live in memory alone
 	Now      func() time.Time // nil: time.Now
 	// Cluster are the other nodes; nil: there are none. It is given with the first host of a router, and every host is added to the router

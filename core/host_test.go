@@ -124,7 +124,7 @@ func (x *house) furnish(c cluster.Cluster) {
 	o := obs.Discard()
 	r := &room{pool: core.NewPool(), cluster: c}
 	parts := core.Parts{
-		Config: x.config, Obs: o, Router: core.NewRouter(), Pool: r.pool, Metrics: core.NewMetrics(o), Accounts: x.db.Accounts, Cluster: c, Now: x.now,
+		Config: x.config, Obs: o, Router: core.NewRouter(), Pool: r.pool, Metrics: core.NewMetrics(o), Accounts: x.db.Accounts, Holdings: x.db.Holdings, Cluster: c, Now: x.now,
 	}
 	if c == nil {
 		if _, err := x.db.Sessions.Begin(x.t.Context()); err != nil {

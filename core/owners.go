@@ -116,11 +116,9 @@ func (o *owners) read(ctx context.Context, a *Account) error {
 	a.ID = acc.ID
 	a.SetRole(acc.Role)
 	a.born(acc.Created)
-	held := store.HoldsAll
-	if o.host.Holdings != nil {
-		if held, err = o.host.Holdings.Held(ctx, a.ID); err != nil {
-			return err
-		}
+	held, err := o.host.Holdings.Held(ctx, a.ID)
+	if err != nil {
+		return err
 	}
 	err = o.host.restore(ctx, a)
 	for _, l := range o.host.Hooks.Loading {

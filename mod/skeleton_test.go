@@ -65,7 +65,7 @@ func TestSkeleton(t *testing.T) {
 	}
 	cfg, o, pool := config.Default(), obs.Discard(), core.NewPool()
 	h := core.NewHost(jid.MustParse("example.org"), core.Parts{
-		Config: &cfg, Obs: o, Router: core.NewRouter(), Pool: pool, Metrics: core.NewMetrics(o), Accounts: db.Accounts,
+		Config: &cfg, Obs: o, Router: core.NewRouter(), Pool: pool, Metrics: core.NewMetrics(o), Accounts: db.Accounts, Holdings: db.Holdings,
 	})
 	h.Ports.Authenticator, h.Ports.Contacts = strangers{}, strangers{}
 	skeleton.New().Install(h)

@@ -44,7 +44,7 @@ func TestConversation(t *testing.T) {
 
 	alice.types("/history 3")
 	alice.sees("-- end of history, 3 messages")
-	history := alice.text()[strings.Index(alice.text(), "-- history with Bobby"):]
+	history := alice.out.String()[strings.Index(alice.out.String(), "-- history with Bobby"):]
 	if !regexp.MustCompile(`(?s)Bobby: good evening.*Bobby: to both.*me: from elsewhere`).MatchString(history) {
 		t.Errorf("history: %s", history)
 	}
@@ -101,8 +101,8 @@ func TestOthersCannotSteerTheTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	alice.sees("bob@localhost: <U+009B>2J <U+202E>override\n         | 12:00:00   bob@localhost: forged\n")
-	if strings.ContainsAny(alice.text(), "\u009b\u202e") {
-		t.Errorf("raw: %q", alice.text())
+	if strings.ContainsAny(alice.out.String(), "\u009b\u202e") {
+		t.Errorf("raw: %q", alice.out.String())
 	}
 }
 
@@ -132,7 +132,7 @@ func TestReconnectAndResume(t *testing.T) {
 		alice.sees(fmt.Sprintf(": pong %02d.", i))
 		bob.sees(fmt.Sprintf(": ping %02d.", i))
 		until(t, "acknowledged", func() bool {
-			return regexp.MustCompile(fmt.Sprintf(`✓ me → bob@localhost: ping %02d\.`, i)).MatchString(alice.text())
+			return regexp.MustCompile(fmt.Sprintf(`✓ me → bob@localhost: ping %02d\.`, i)).MatchString(alice.out.String())
 		})
 	}
 	for i := range rounds * each {

@@ -18,10 +18,10 @@ func TestInvite(t *testing.T) {
 	invite := func() uri.Invite {
 		t.Helper()
 		links := regexp.MustCompile(`xmpp:alice@localhost\?roster;preauth=[a-z2-7]+;ibr=y`)
-		before := len(links.FindAllString(alice.text(), -1))
+		before := len(links.FindAllString(alice.out.String(), -1))
 		alice.types("/invite")
-		until(t, "a link", func() bool { return len(links.FindAllString(alice.text(), -1)) > before })
-		i, err := uri.ParseInvite(links.FindAllString(alice.text(), -1)[before])
+		until(t, "a link", func() bool { return len(links.FindAllString(alice.out.String(), -1)) > before })
+		i, err := uri.ParseInvite(links.FindAllString(alice.out.String(), -1)[before])
 		if err != nil {
 			t.Fatal(err)
 		}

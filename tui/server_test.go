@@ -17,6 +17,7 @@ import (
 
 	"stonechat/config"
 	"stonechat/obs"
+	"stonechat/obs/obstest"
 	"stonechat/server"
 	"stonechat/store/sqlstore"
 	"stonechat/tui"
@@ -119,21 +120,8 @@ func until(t *testing.T, what string, cond func() bool) {
 type person struct {
 	t   *testing.T
 	in  *io.PipeWriter
-	mu  sync.Mutex
-	out bytes.Buffer
+	out obstest.Buffer
 	end chan error
-}
-
-func (p *person) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.out.Write(b)
-}
-
-func (p *person) text() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.out.String()
 }
 
 func sit(t *testing.T, a tui.Account) *person {
@@ -141,7 +129,7 @@ func sit(t *testing.T, a tui.Account) *person {
 	p := &person{t: t, in: w, end: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		err := tui.Chat(ctx, a, tui.Terminal{In: r, Out: p})
+		err := tui.Chat(ctx, a, tui.Terminal{In: r, Out: &p.out})
 		r.CloseWithError(fmt.Errorf("the client has ended: %w", errors.Join(err, io.ErrClosedPipe)))
 		p.end <- err
 	}()
@@ -149,7 +137,7 @@ func sit(t *testing.T, a tui.Account) *person {
 		cancel()
 		w.Close()
 		if t.Failed() {
-			t.Logf("%s saw:\n%s", a.JID, p.text())
+			t.Logf("%s saw:\n%s", a.JID, p.out.String())
 		}
 	})
 	p.sees("connected as")
@@ -165,10 +153,10 @@ func (p *person) types(lines ...string) {
 
 func (p *person) sees(what string) {
 	p.t.Helper()
-	until(p.t, fmt.Sprintf("%q is shown", what), func() bool { return strings.Contains(p.text(), what) })
+	until(p.t, fmt.Sprintf("%q is shown", what), func() bool { return strings.Contains(p.out.String(), what) })
 }
 
-func (p *person) times(what string) int { return strings.Count(p.text(), what) }
+func (p *person) times(what string) int { return strings.Count(p.out.String(), what) }
 
 func (p *person) leaves() error {
 	p.t.Helper()

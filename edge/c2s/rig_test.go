@@ -61,7 +61,7 @@ func newRig(t *testing.T, set func(*rig)) *rig {
 	r := &rig{t: t, cfg: &cfg, obs: obs.Discard(), pool: core.NewPool()}
 	metrics, router := core.NewMetrics(r.obs), core.NewRouter()
 	r.host = core.NewHost(jid.MustParse("example.org"), core.Parts{
-		Config: r.cfg, Obs: r.obs, Router: router, Pool: r.pool, Metrics: metrics, Accounts: db.Accounts,
+		Config: r.cfg, Obs: r.obs, Router: router, Pool: r.pool, Metrics: metrics, Accounts: db.Accounts, Holdings: db.Holdings,
 	})
 	r.host.Ports.Contacts, r.host.Ports.Authenticator = alone{}, alone{}
 	if set != nil {

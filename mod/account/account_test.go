@@ -46,7 +46,7 @@ func newWorld(t *testing.T, accounts func(w *world)) *world {
 	cfg := config.Default()
 	o := obs.Discard()
 	w.m.Install(core.NewHost(jid.MustParse("example.org"), core.Parts{
-		Config: &cfg, Obs: o, Router: core.NewRouter(), Pool: core.NewPool(), Metrics: core.NewMetrics(o), Accounts: db.Accounts,
+		Config: &cfg, Obs: o, Router: core.NewRouter(), Pool: core.NewPool(), Metrics: core.NewMetrics(o), Accounts: db.Accounts, Holdings: db.Holdings,
 	}))
 	return w
 }

@@ -60,7 +60,7 @@ func newWorld(t *testing.T) *world {
 	cfg, o, pool := config.Default(), obs.Discard(), core.NewPool()
 	v := &world{T: t, db: db, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	v.host = core.NewHost(jid.MustParse("example.org"), core.Parts{
-		Config: &cfg, Obs: o, Router: core.NewRouter(), Pool: pool, Metrics: core.NewMetrics(o), Accounts: db.Accounts, Sessions: db.Sessions,
+		Config: &cfg, Obs: o, Router: core.NewRouter(), Pool: pool, Metrics: core.NewMetrics(o), Accounts: db.Accounts, Holdings: db.Holdings, Sessions: db.Sessions,
 		Now: func() time.Time { return v.clock },
 	})
 	v.host.Ports.Authenticator, v.host.Ports.Contacts = house{}, house{}

@@ -50,7 +50,7 @@ func (m *Module) Install(h *core.Host) {
 		Stores: m.stores, host: h, obs: m.obs, standard: store.ArchiveDefault(m.config.Default),
 		boxes: core.NewSlot[box](h), visits: core.NewSlot[visit](h),
 	}
-	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account, store.Held) error]{Module: m.Name(), Do: x.load})
+	h.Hooks.Loading.Add(m.Name(), x.load)
 	h.Hooks.Sending.Add(m.Name(), x.sending)
 	h.Hooks.Receiving.Add(m.Name(), x.receiving)
 	h.Hooks.Received.Add(m.Name(), x.received)

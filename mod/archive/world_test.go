@@ -170,7 +170,7 @@ func (v *world) start() {
 	o := obs.Discard()
 	v.pool, v.seen = core.NewPool(), new(kept)
 	v.host = core.NewHost(jid.MustParse(domain), core.Parts{
-		Config: &v.config, Obs: o, Router: core.NewRouter(), Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: v.db.Accounts, Sessions: v.db.Sessions,
+		Config: &v.config, Obs: o, Router: core.NewRouter(), Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: v.db.Accounts, Holdings: v.db.Holdings, Sessions: v.db.Sessions,
 		Now: v.now,
 	})
 	if _, err := v.db.Sessions.Begin(context.Background()); err != nil {

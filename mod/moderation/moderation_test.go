@@ -100,7 +100,7 @@ func newWorld(t *testing.T) *world {
 	cfg, o := config.Default(), obs.Discard()
 	cfg.Reports.PerDay = 2
 	h := core.NewHost(jid.MustParse("example.org"), core.Parts{
-		Config: &cfg, Obs: o, Router: core.NewRouter(), Metrics: core.NewMetrics(o), Accounts: db.Accounts,
+		Config: &cfg, Obs: o, Router: core.NewRouter(), Metrics: core.NewMetrics(o), Accounts: db.Accounts, Holdings: db.Holdings,
 	})
 	t.Cleanup(h.Close)
 	w := &world{db: db, host: h, got: map[string]int{}, me: &core.Account{Host: h, JID: jid.MustParse("me@example.org"), ID: 3, Exists: true}}

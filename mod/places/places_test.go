@@ -40,7 +40,7 @@ func TestPlaces(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	cfg, o := config.Default(), obs.Discard()
 	h := core.NewHost(jid.MustParse("example.org"), core.Parts{
-		Config: &cfg, Obs: o, Router: core.NewRouter(), Pool: core.NewPool(), Metrics: core.NewMetrics(o), Accounts: db.Accounts, Now: func() time.Time { return now },
+		Config: &cfg, Obs: o, Router: core.NewRouter(), Pool: core.NewPool(), Metrics: core.NewMetrics(o), Accounts: db.Accounts, Holdings: db.Holdings, Now: func() time.Time { return now },
 	})
 	juliet, romeo, nobody := jid.MustParse("juliet@example.org"), jid.MustParse("romeo@example.org"), jid.MustParse("nobody@example.org")
 	home, away := netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8:1::/48")

@@ -11,21 +11,35 @@ import (
 // disk is the real store with a switch: its writes fail as on a full disk, or wait, or it cannot be read.
 type disk struct {
 	store.Rosters
-	mu     sync.Mutex
-	full   bool
-	paused bool
-	held   []func()
-	broken bool // reading
+	holdings store.Holdings
+	mu       sync.Mutex
+	full     bool
+	paused   bool
+	held     []func()
+	broken   bool // reading
+}
+
+func (d *disk) readable() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.broken {
+		return errors.New("the disk cannot be read")
+	}
+	return nil
 }
 
 func (d *disk) Load(ctx context.Context, owner store.Owner) (store.Roster, error) {
-	d.mu.Lock()
-	broken := d.broken
-	d.mu.Unlock()
-	if broken {
-		return store.Roster{}, errors.New("the disk cannot be read")
+	if err := d.readable(); err != nil {
+		return store.Roster{}, err
 	}
 	return d.Rosters.Load(ctx, owner)
+}
+
+func (d *disk) Held(ctx context.Context, owner store.Owner) (store.Held, error) {
+	if err := d.readable(); err != nil {
+		return 0, err
+	}
+	return d.holdings.Held(ctx, owner)
 }
 
 func (d *disk) fail(broken bool) {

@@ -44,7 +44,7 @@ func (m *Module) Install(h *core.Host) {
 		books: core.NewSlot[book](h), debts: core.NewSlot[debt](h), lists: core.NewSlot[blocklist](h),
 	}
 	h.Ports.Contacts, h.Ports.Ties = r, r
-	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account, store.Held) error]{Module: m.Name(), Do: r.load})
+	h.Hooks.Loading.Add(m.Name(), r.load)
 	h.Hooks.Sending.Add(m.Name(), r.sending)
 	h.Hooks.Receiving.Add(m.Name(), r.receiving)
 	h.Hooks.Available.Add(m.Name(), r.available)

@@ -50,7 +50,7 @@ func newWorld(t *testing.T, names ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &world{T: t, db: db, disk: &disk{Rosters: db.Rosters}, names: names}
+	v := &world{T: t, db: db, disk: &disk{Rosters: db.Rosters, holdings: db.Holdings}, names: names}
 	t.Cleanup(func() {
 		v.stop()
 		if err := db.Close(); err != nil {
@@ -74,7 +74,7 @@ func (v *world) start(change func(*config.Config)) {
 	o := obs.Discard()
 	v.pool, v.router = core.NewPool(), core.NewRouter()
 	v.host = core.NewHost(jid.MustParse("example.org"), core.Parts{
-		Config: &cfg, Obs: o, Router: v.router, Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: v.db.Accounts,
+		Config: &cfg, Obs: o, Router: v.router, Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: v.db.Accounts, Holdings: v.disk,
 	})
 	v.host.Ports.Authenticator = locked{}
 	blocks := v.db.Blocks

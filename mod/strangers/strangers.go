@@ -55,7 +55,7 @@ func (m *Module) Name() string { return "strangers" }
 // Install registers everything on h.
 func (m *Module) Install(h *core.Host) {
 	m.host, m.boxes = h, core.NewSlot[box](h)
-	h.Hooks.Loading = append(h.Hooks.Loading, core.Hook[func(context.Context, *core.Account, store.Held) error]{Module: m.Name(), Do: m.load})
+	h.Hooks.Loading.Add(m.Name(), m.load)
 	h.Hooks.Sending.Add(m.Name(), m.sending)
 	h.Hooks.Receiving.Add(m.Name(), m.receiving)
 	h.Hooks.Available.Add(m.Name(), m.available)

@@ -82,7 +82,7 @@ func (v *world) start() {
 	o := obs.Discard()
 	v.db, v.pool = db, core.NewPool()
 	v.host = core.NewHost(jid.MustParse("example.org"), core.Parts{
-		Config: &v.cfg, Obs: o, Router: core.NewRouter(), Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: db.Accounts, Now: v.now,
+		Config: &v.cfg, Obs: o, Router: core.NewRouter(), Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: db.Accounts, Holdings: db.Holdings, Now: v.now,
 	})
 	v.host.Ports.Authenticator = locked{}
 	v.module = New(Stores{db.Strangers, db.Archive}, v.cfg.Strangers, o)
@@ -298,7 +298,7 @@ func TestWhoInvites(t *testing.T) {
 func TestRoomsWhereOneIs(t *testing.T) {
 	v := newWorld(t, func(*config.Config) {})
 	other := core.NewHost(jid.MustParse("rooms.example.org"), core.Parts{
-		Config: &v.cfg, Obs: obs.Discard(), Router: v.host.Router, Pool: v.pool, Metrics: v.host.Metrics(), Accounts: v.db.Accounts,
+		Config: &v.cfg, Obs: obs.Discard(), Router: v.host.Router, Pool: v.pool, Metrics: v.host.Metrics(), Accounts: v.db.Accounts, Holdings: v.db.Holdings,
 	})
 	t.Cleanup(other.Close)
 	c := v.online()

@@ -129,6 +129,7 @@ func FuzzStream(f *testing.F) {
 	addSeeds(f)
 	f.Add("</stream:stream>")
 	f.Add(" <a/> <b/>")
+	f.Add("<key>1</kkey>")
 	f.Fuzz(func(t *testing.T, in string) {
 		if len(in) > 2000 {
 			return // byte by byte and copied each time

@@ -224,6 +224,24 @@ func TestBadElements(t *testing.T) {
 	}
 }
 
+// TestCutAnywhere: what begins like its start tag's name and goes on with all of
+// it is another name, wherever the bytes are cut in two.
+func TestCutAnywhere(t *testing.T) {
+	for _, in := range []string{
+		`<key></kkey>`, `<aab></aaab>`, `<a></aa>`, `<a><b></bb></a>`, `<p:a xmlns:p='u'></p:p:a>`, `</stream:stream:stream>`, `</sstream:stream>`,
+		`<key></key>`, `<aab></aab >`, `</stream:stream>`,
+	} {
+		whole := feed(NewScanner(Limits{}), open+in, func() int { return len(open) + len(in) })
+		for cut := len(open); cut < len(open)+len(in); cut++ {
+			sizes := []int{cut, len(open) + len(in)}
+			next := func() (n int) { n, sizes = sizes[0], sizes[1:]; return n }
+			if parts := feed(NewScanner(Limits{}), open+in, next); !reflect.DeepEqual(whole, parts) {
+				t.Errorf("%q cut at %d\nwhole %+v\nparts %+v", in, cut-len(open), whole, parts)
+			}
+		}
+	}
+}
+
 func TestHeaders(t *testing.T) {
 	root := open
 	for _, c := range []struct{ in, condition string }{

@@ -345,7 +345,8 @@ func (m *Scratch) endTag(s *Scanner, buf []byte, i int) (int, bool) {
 	}
 	if m.state == inEndName {
 		name := m.frames[depth-1].name.Bytes(buf)
-		if j := i + len(name); j < len(buf) && buf[j] == '>' && string(buf[i:j]) == string(name) {
+		// The usual way: all of it has come at once.
+		if j := i + len(name); i == m.mark+2 && j < len(buf) && buf[j] == '>' && string(buf[i:j]) == string(name) {
 			return m.closeElement(m.mark, j+1)
 		}
 		if i, depth = match(buf, i, name, m.mark+2); depth < 0 {
