@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -93,7 +92,11 @@ func (c *Config) checkTLS() []error {
 	return errs
 }
 
-var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+// isLabel tells whether s is one label of a domain name, in lower case (RFC 1123 section 2.1).
+func isLabel(s string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+	return s != "" && len(s) <= 63 && strings.Trim(s, letters+"-") == "" && strings.Trim(s[:1]+s[len(s)-1:], letters) == ""
+}
 
 func (c *Config) checkACME() []error {
 	var errs []error
@@ -111,7 +114,7 @@ func (c *Config) checkACME() []error {
 		}
 	}
 	for _, s := range a.Services {
-		if !label.MatchString(s) {
+		if !isLabel(s) {
 			complain("service %q is not one label of a domain name", s)
 		}
 	}

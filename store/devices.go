@@ -62,8 +62,9 @@ type Devices interface {
 
 // Credentials is what log-in needs of the credentials of accounts beyond Accounts.
 type Credentials interface {
-	// Shared counts how many accounts of a domain that may log in have a credential of each mechanism, and how many have any.
-	Shared(ctx context.Context, domain string) (by map[string]int, all int, err error)
+	// Shared returns the mechanisms of which all accounts of a domain have a credential, and those of which some have one, both in ascending
+	// order. Only accounts count that may log in and have any. What it costs depends on how many kinds of accounts there are, not on how many accounts.
+	Shared(ctx context.Context, domain string) (all, some []string, err error)
 	// Add gives the account another credential, in place of one of that mechanism. It fails with ErrNotFound when the account has no
 	// credential with the StoredKey under any more, since its password was changed meanwhile.
 	Add(ctx context.Context, id Owner, c Credential, under []byte) error

@@ -33,6 +33,6 @@ type Shape struct {
 // Shapes looks at the credentials of all accounts.
 type Shapes interface {
 	// Shapes returns the limit most frequent shapes among the accounts of a domain, as far as the named mechanisms go; two shapes differ in which
-	// of them there are, an iteration count, or the length of a salt.
+	// of them there are, an iteration count, or the length of a salt. It costs as much as there are kinds of accounts.
 	Shapes(ctx context.Context, domain string, mechanisms []string, limit int) ([]Shape, error)
 }

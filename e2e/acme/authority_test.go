@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"stonechat/e2e/port"
 	"stonechat/obs/obstest"
 )
 
@@ -191,12 +192,11 @@ func (a *authority) trust() *x509.CertPool {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	n, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return n
 }
 
 // wait polls until f is true.

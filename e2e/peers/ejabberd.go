@@ -24,7 +24,7 @@ func (e ejabberd) prepare(s *Server) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf(ejabberdConfig, domains, filepath.Join(s.Dir, "both.pem"), port(s.C2S), port(s.C2STLS), port(s.HTTPS), s.Domain, s.options.Archive, s.options.Extra)
+	text := fmt.Sprintf(ejabberdConfig, domains, filepath.Join(s.Dir, "both.pem"), portOf(s.C2S), portOf(s.C2STLS), portOf(s.HTTPS), s.Domain, s.options.Archive, s.options.Extra)
 	if err := os.WriteFile(filepath.Join(s.Dir, "ejabberd.yml"), []byte(text), 0o600); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"stonechat/e2e/peers"
+	"stonechat/e2e/port"
 )
 
 var (
@@ -35,7 +36,7 @@ func env(name, otherwise string) string {
 
 // TestForeign drives the clients of others, each that is installed.
 func TestForeign(t *testing.T) {
-	page, err := peers.FreeAddress() // of the web site with a client on it
+	page, err := port.FreeAddress() // of the web site with a client on it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +259,7 @@ func (x *terminal) until(complaint string, fits func(screen string) bool) {
 	x.t.Fatalf("%s %s but\n%s", x.name, complaint, strings.TrimSpace(screen))
 }
 
-func port(addr string) string {
+func portOf(addr string) string {
 	_, p, err := net.SplitHostPort(addr)
 	if err != nil {
 		return addr

@@ -44,7 +44,7 @@ func gajimProfile(t *testing.T, s *peers.Server, path, resource, address string)
 	host, _, _ := strings.Cut(address, ":")
 	account := map[string]any{
 		"active": true, "name": "alice", "hostname": s.Domain, "password": password, "savepass": true, "resource": resource,
-		"use_custom_host": true, "custom_host": host, "custom_port": json.Number(port(address)), "custom_type": "START TLS",
+		"use_custom_host": true, "custom_host": host, "custom_port": json.Number(portOf(address)), "custom_type": "START TLS",
 		"autoauth": true, // whoever asks may see alice
 	}
 	options := map[string]any{

@@ -15,7 +15,7 @@ type prosody struct{}
 func (p prosody) prepare(s *Server) error {
 	s.HTTP = ""
 	policy := map[string]string{"always": "true", "never": "false", "roster": `"roster"`}[s.options.Archive]
-	text := fmt.Sprintf(prosodyConfig, s.Dir, port(s.C2S), port(s.C2STLS), port(s.HTTPS), policy, s.Domain, s.options.Extra)
+	text := fmt.Sprintf(prosodyConfig, s.Dir, portOf(s.C2S), portOf(s.C2STLS), portOf(s.HTTPS), policy, s.Domain, s.options.Extra)
 	for _, domain := range s.options.Domains {
 		text += fmt.Sprintf("VirtualHost %q\n\tssl = { key = %q, certificate = %q }\n", domain, s.key(), s.cert())
 	}

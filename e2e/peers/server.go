@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"stonechat/e2e/port"
 )
 
 // Kind names a server program.
@@ -152,12 +154,12 @@ func (s *Server) first(ctx context.Context) error {
 		return err
 	}
 	for _, addr := range []*string{&s.C2S, &s.C2STLS, &s.HTTP, &s.HTTPS} {
-		free, err := FreeAddress()
+		free, err := port.FreeAddress()
 		if err != nil {
 			return err
 		}
 		if s.options.Host != "" && addr != &s.HTTP {
-			free = net.JoinHostPort(s.options.Host, port(free))
+			free = net.JoinHostPort(s.options.Host, portOf(free))
 		}
 		*addr = free
 	}
@@ -299,16 +301,6 @@ func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
 func (s *Server) cert() string { return filepath.Join(s.Dir, "cert.pem") }
 func (s *Server) key() string  { return filepath.Join(s.Dir, "key.pem") }
 
-// FreeAddress returns a loopback address whose port was free a moment ago.
-func FreeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
 // dialable returns when addr takes connections.
 func dialable(ctx context.Context, addr string) error {
 	var dialer net.Dialer
@@ -333,7 +325,7 @@ func pause(ctx context.Context) error {
 	}
 }
 
-func port(addr string) string {
+func portOf(addr string) string {
 	_, p, err := net.SplitHostPort(addr)
 	if err != nil {
 		return addr

@@ -24,7 +24,7 @@ func startProfanity(t *testing.T, s *peers.Server, user, resource, home string) 
 	}
 	x := open(t, "profanity of "+user+"/"+resource, home, "profanity")
 	x.sees("Profanity")
-	x.line("/connect %s@%s/%s server 127.0.0.1 port %s tls trust", user, s.Domain, resource, port(s.C2S))
+	x.line("/connect %s@%s/%s server 127.0.0.1 port %s tls trust", user, s.Domain, resource, portOf(s.C2S))
 	x.sees("(?i)password")
 	x.line("%s", password)
 	x.sees("logged in successfully")
@@ -80,7 +80,7 @@ set beep_on_message = 0
 set logging = 0
 set priority = 5
 set carbons = 1
-`, user, s.Domain, password, port(s.C2S))
+`, user, s.Domain, password, portOf(s.C2S))
 	path := filepath.Join(home, "mcabberrc")
 	if err := os.WriteFile(path, []byte(rc), 0o600); err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ send_initial_presence = true
 data_dir = %s
 log_dir = %s
 plugins_autoload =
-`, user, s.Domain, password, port(s.C2S), filepath.Join(home, "cert.pem"), home, home)
+`, user, s.Domain, password, portOf(s.C2S), filepath.Join(home, "cert.pem"), home, home)
 	certificate, err := os.ReadFile(filepath.Join(s.Dir, "cert.pem"))
 	if err != nil {
 		t.Fatal(err)

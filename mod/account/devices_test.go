@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +22,8 @@ type memory struct {
 	tokens  map[string][]store.Token
 	logins  []store.Login
 	err     error
-	shared  map[string]int
-	all     int
+	all     []string
+	some    []string
 }
 
 type (
@@ -62,8 +63,8 @@ func (x devices) Enter(_ store.Owner, l store.Login) store.Ticket {
 	return store.Settled(x.m.err)
 }
 
-func (x credentials) Shared(context.Context, string) (map[string]int, int, error) {
-	return x.m.shared, x.m.all, x.m.err
+func (x credentials) Shared(context.Context, string) (all, some []string, err error) {
+	return x.m.all, x.m.some, x.m.err
 }
 
 type noShapes struct{}
@@ -195,26 +196,22 @@ func TestNamesOfDevices(t *testing.T) {
 
 func TestHashes(t *testing.T) {
 	x, m, _ := rig(t, config.Login{})
+	const one, two, five = "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"
 	for _, c := range []struct {
-		shared map[string]int
-		all    int
-		want   []sasl.Hash
+		all, some []string
+		want      []sasl.Hash
 	}{
-		{nil, 0, []sasl.Hash{sasl.SHA512, sasl.SHA256, sasl.SHA1}},
-		{map[string]int{"SCRAM-SHA-1": 3, "SCRAM-SHA-256": 3, "SCRAM-SHA-512": 3}, 3, []sasl.Hash{sasl.SHA512, sasl.SHA256, sasl.SHA1}},
-		{map[string]int{"SCRAM-SHA-1": 3, "SCRAM-SHA-256": 3, "SCRAM-SHA-512": 2}, 3, []sasl.Hash{sasl.SHA256, sasl.SHA1}},
-		{map[string]int{"SCRAM-SHA-1": 3}, 3, []sasl.Hash{sasl.SHA1}},
-		{map[string]int{"SCRAM-SHA-1": 2, "SCRAM-SHA-256": 1}, 3, []sasl.Hash{sasl.SHA256, sasl.SHA1}},
+		{nil, nil, []sasl.Hash{sasl.SHA512, sasl.SHA256, sasl.SHA1}},
+		{[]string{one, two, five}, []string{one, two, five}, []sasl.Hash{sasl.SHA512, sasl.SHA256, sasl.SHA1}},
+		{[]string{one, two}, []string{one, two, five}, []sasl.Hash{sasl.SHA256, sasl.SHA1}},
+		{[]string{one}, []string{one}, []sasl.Hash{sasl.SHA1}},
+		{nil, []string{one, two}, []sasl.Hash{sasl.SHA256, sasl.SHA1}},
+		{[]string{"OTHER"}, []string{"OTHER"}, nil},
 	} {
-		m.shared, m.all = c.shared, c.all
+		m.all, m.some = c.all, c.some
 		got, err := x.Hashes(t.Context())
-		if err != nil || len(got) != len(c.want) {
-			t.Fatalf("%v of %d: %v %v", c.shared, c.all, got, err)
-		}
-		for i := range got {
-			if got[i] != c.want[i] {
-				t.Errorf("%v of %d: %v", c.shared, c.all, got)
-			}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("all have %v, some %v: %v %v", c.all, c.some, got, err)
 		}
 	}
 	x.login.Hashes = []string{"SHA-1", "SHA-512"}

@@ -21,7 +21,7 @@ const (
 	maxShapes    = 64        // the most frequent ones; accounts of another are told from nobody, should somebody import so many kinds
 	shapesEvery  = time.Hour // how old the picture may get
 	shapesPause  = time.Minute
-	shapesAtMost = 30 * time.Second // for one look at all accounts
+	shapesAtMost = 30 * time.Second // for one look
 )
 
 // shapes is what the accounts of the domain look like to whoever tries to log in. RFC 5802 section 9: salt and iteration count must not tell
@@ -33,7 +33,7 @@ type shapes struct {
 	known map[string]bool
 }
 
-// look counts the shapes of all accounts. Until it has, names that nobody has look like accounts made by this server.
+// look reads which shapes the accounts have, and how many accounts have each. Until it has, names that nobody has look like accounts made by this server.
 func (m *Module) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, shapesAtMost)
 	defer cancel()

@@ -16,16 +16,24 @@ func (m *Module) Hashes(ctx context.Context) ([]sasl.Hash, error) {
 	if len(m.login.Hashes) > 0 {
 		return slices.DeleteFunc(hashes(), func(h sasl.Hash) bool { return !slices.Contains(m.login.Hashes, h.String()) }), nil
 	}
-	by, all, err := m.stores.Credentials.Shared(ctx, m.host.Domain.Domain())
+	all, some, err := m.stores.Credentials.Shared(ctx, m.host.Domain.Domain())
 	if err != nil {
 		return nil, err
 	}
-	out := slices.DeleteFunc(hashes(), func(h sasl.Hash) bool { return by[mechanism(h)] < all })
+	if len(some) == 0 {
+		return hashes(), nil // whoever comes first gets all of them
+	}
+	out := among(all)
 	if len(out) == 0 {
 		// Accounts that have nothing in common: some client will find what its account lacks.
-		out = slices.DeleteFunc(hashes(), func(h sasl.Hash) bool { return by[mechanism(h)] == 0 })
+		out = among(some)
 	}
 	return out, nil
+}
+
+// among returns the hashes whose credentials have one of these names.
+func among(mechanisms []string) []sasl.Hash {
+	return slices.DeleteFunc(hashes(), func(h sasl.Hash) bool { return !slices.Contains(mechanisms, mechanism(h)) })
 }
 
 // Missing is core.Upgrades'.

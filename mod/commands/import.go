@@ -2,13 +2,16 @@ package commands
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"stonechat/core"
 	"stonechat/store"
@@ -36,62 +39,72 @@ type ImportedContact struct {
 }
 
 const (
-	importChunk = 256
+	importChunk = 256 // lines that are derived and kept together
+	importBytes = 16 << 20
 	maxLine     = 16 << 20
 )
 
 // importUsers takes JSON lines. What precedes a bad line is imported; accounts that exist are left alone.
 func (m *Module) importUsers(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
 	var sum store.Imported
-	in := bufio.NewScanner(r.Body)
+	in := importing{Scanner: bufio.NewScanner(r.Body)}
 	in.Buffer(nil, maxLine)
-	for line, more := 0, true; more; {
-		var chunk []Imported
-		var bad error
-		for len(chunk) < importChunk && bad == nil {
-			if more = in.Scan(); !more {
-				bad = in.Err()
-				break
-			}
-			line++
-			var u Imported
-			if err := json.Unmarshal(in.Bytes(), &u); err != nil {
-				bad = fmt.Errorf("line %d: %w", line, err)
-				break
-			}
-			if core.HasNUL(in.Bytes()) {
-				bad = fmt.Errorf("line %d: a text has a NUL character", line)
-				break
-			}
-			chunk = append(chunk, u)
-		}
+	for {
+		chunk, bad := in.chunk()
 		accounts, err := m.prepare(actor, chunk)
 		if err != nil {
-			return sum, stanza.NewError(stanza.BadRequest, err.Error())
+			bad = err // it comes before the line that ended the chunk
 		}
 		done, err := m.accounts.Import(ctx, slices.Values(accounts))
 		m.host.Credentials.Add(1)
 		sum.Created += done.Created
 		sum.Existing += done.Existing
-		if err == nil && bad != nil && bad != io.EOF {
-			err = stanza.NewError(stanza.BadRequest, bad.Error())
-		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return sum, known(err)
+		case errors.Is(bad, io.EOF):
+			return sum, nil
+		case bad != nil:
+			return sum, known(stanza.NewError(stanza.BadRequest, bad.Error()))
 		}
 	}
-	return sum, nil
 }
 
-// prepare checks the lines and derives their credentials, on all processors.
+// importing reads the lines of an import.
+type importing struct {
+	*bufio.Scanner
+	line int
+}
+
+// chunk reads the next lines, and why there are no more after them: io.EOF at the end.
+func (in *importing) chunk() (out []Imported, err error) {
+	for size := 0; len(out) < importChunk && size < importBytes; size += len(in.Bytes()) {
+		if !in.Scan() {
+			return out, cmp.Or(in.Err(), io.EOF)
+		}
+		in.line++
+		var u Imported
+		if err := json.Unmarshal(in.Bytes(), &u); err != nil {
+			return out, fmt.Errorf("line %d: %w", in.line, err)
+		}
+		if core.HasNUL(in.Bytes()) {
+			return out, fmt.Errorf("line %d: a text has a NUL character", in.line)
+		}
+		out = append(out, u)
+	}
+	return out, nil
+}
+
+// prepare checks the lines and derives their credentials, on all processors. With an error come the accounts before the one that it is about.
 func (m *Module) prepare(actor core.Actor, chunk []Imported) ([]store.NewAccount, error) {
 	out := make([]store.NewAccount, len(chunk))
 	errs := make([]error, len(chunk))
 	workers := runtime.GOMAXPROCS(0)
 	done := make(chan struct{}, workers)
-	for i := range workers {
+	var next atomic.Int64
+	for range workers {
 		go func() {
-			for j := i; j < len(chunk); j += workers {
+			for j := int(next.Add(1)) - 1; j < len(chunk); j = int(next.Add(1)) - 1 {
 				out[j], errs[j] = m.newAccount(chunk[j])
 			}
 			done <- struct{}{}
@@ -105,7 +118,7 @@ func (m *Module) prepare(actor core.Actor, chunk []Imported) ([]store.NewAccount
 			err = m.allowed(actor, core.ActEditAccounts, store.Account{Role: out[i].Role})
 		}
 		if err != nil {
-			return nil, fmt.Errorf("account %q: %w", chunk[i].Name, err)
+			return out[:i], fmt.Errorf("account %q: %w", chunk[i].Name, err)
 		}
 	}
 	return out, nil

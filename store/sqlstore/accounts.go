@@ -96,12 +96,16 @@ func (a accounts) Create(ctx context.Context, n store.NewAccount) (store.Account
 	var out store.Account
 	_, ticket := a.db.queueOf(nobody).put(op{size: sizeOf(&n)}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
-			id, err := create(w, &n, int64(key))
+			kinds := newTally(w)
+			id, err := create(w, kinds, &n, int64(key))
 			out = store.Account{
 				ID: id, Domain: n.Domain, Local: n.Local, Role: n.Role, Disabled: n.Disabled,
 				Created: n.Created.UTC().Truncate(time.Microsecond), Credentials: n.Credentials,
 			}
-			return err
+			if err != nil {
+				return err
+			}
+			return kinds.write()
 		}
 	})
 	if err := ticket.Wait(ctx); err != nil {
@@ -129,8 +133,8 @@ func (a accounts) complete(n *store.NewAccount) error {
 // sizeOf estimates the bytes of an account in the queue.
 func sizeOf(n *store.NewAccount) int { return 256*len(n.Credentials) + 256*len(n.Contacts) }
 
-// create adds an account, or returns ErrConflict before anything was changed.
-func create(w *writer, n *store.NewAccount, version int64) (store.Owner, error) {
+// create adds an account, or returns ErrConflict before anything was changed. The caller writes the tally.
+func create(w *writer, kinds *tally, n *store.NewAccount, version int64) (store.Owner, error) {
 	_, exists, err := w.number("SELECT id FROM accounts WHERE domain = $1 AND local = $2", n.Domain, n.Local)
 	if err != nil {
 		return 0, err
@@ -142,11 +146,16 @@ func create(w *writer, n *store.NewAccount, version int64) (store.Owner, error) 
 	if err != nil {
 		return 0, err
 	}
-	_, err = w.change("INSERT INTO accounts (id, domain, local, role, disabled, created) VALUES ($1, $2, $3, $4, $5, $6)",
-		id, n.Domain, n.Local, string(n.Role), truth(n.Disabled), n.Created.UnixMicro())
+	kind, err := kinds.kind(n.Domain, n.Credentials)
 	if err != nil {
 		return 0, err
 	}
+	_, err = w.change("INSERT INTO accounts (id, domain, local, role, disabled, created, kind) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		id, n.Domain, n.Local, string(n.Role), truth(n.Disabled), n.Created.UnixMicro(), kind)
+	if err != nil {
+		return 0, err
+	}
+	kinds.came(kind)
 	owner := store.Owner(id)
 	if err := putCredentials(w, owner, n.Credentials); err != nil {
 		return 0, err
@@ -200,7 +209,10 @@ func setCredentials(w *writer, id store.Owner, c []store.Credential) error {
 	if err := dropTokens(w, id); err != nil {
 		return err
 	}
-	return putCredentials(w, id, c)
+	if err := putCredentials(w, id, c); err != nil {
+		return err
+	}
+	return setKind(w, id, c)
 }
 
 func notFoundUnless(exists bool) error {
@@ -251,6 +263,10 @@ func deleteAccount(w *writer, id store.Owner) error {
 	if err := partAll(w, id); err != nil {
 		return err
 	}
+	kinds := newTally(w)
+	if err := kinds.goes(id); err != nil {
+		return err
+	}
 	n, err := w.change("DELETE FROM accounts WHERE id = $1", int64(id))
 	if err != nil || n == 0 {
 		return errors.Join(err, notFoundUnless(err != nil))
@@ -265,7 +281,7 @@ func deleteAccount(w *writer, id store.Owner) error {
 			return err
 		}
 	}
-	return nil
+	return kinds.write()
 }
 
 // importWeight is how much (accounts and contacts) one chunk of an import holds at first.
@@ -314,8 +330,9 @@ func (im *importing) flush(ctx context.Context) error {
 		o.run = func(w *writer) error {
 			chunk = store.Imported{}
 			return im.pace.measure(func() error {
+				kinds := newTally(w)
 				for i := range im.chunk {
-					_, err := create(w, &im.chunk[i], int64(key))
+					_, err := create(w, kinds, &im.chunk[i], int64(key))
 					switch {
 					case errors.Is(err, store.ErrConflict):
 						chunk.Existing++
@@ -325,7 +342,7 @@ func (im *importing) flush(ctx context.Context) error {
 						chunk.Created++
 					}
 				}
-				return nil
+				return kinds.write()
 			})
 		}
 	})

@@ -29,7 +29,9 @@ func opener(o sqlstore.Options) storetest.Open {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return storetest.Store{Set: db.Set, Close: db.Close}
+		// At its first end each database of the contract is also looked at from inside.
+		check := sync.OnceValue(func() error { return sqlstore.KindsAreTrue(db) })
+		return storetest.Store{Set: db.Set, Close: func() error { return errors.Join(check(), db.Close()) }}
 	}
 }
 

@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
+	"database/sql/driver"
+	"maps"
+	"slices"
 
 	"stonechat/store"
 )
@@ -10,27 +12,29 @@ import (
 // credentials implements store.Credentials.
 type credentials struct{ db *DB }
 
-// The row without a mechanism counts the accounts that have any.
-const selectShared = "SELECT c.mechanism, COUNT(*) FROM accounts AS a JOIN credentials AS c ON c.account = a.id " +
-	"WHERE a.domain = $1 AND a.disabled = 0 GROUP BY c.mechanism " +
-	"UNION ALL SELECT '', COUNT(DISTINCT c.account) FROM accounts AS a JOIN credentials AS c ON c.account = a.id " +
-	"WHERE a.domain = $1 AND a.disabled = 0"
-
 // Shared implements store.Credentials.
-func (c credentials) Shared(ctx context.Context, domain string) (by map[string]int, all int, err error) {
-	by = map[string]int{}
-	err = c.db.reads.each(ctx, selectShared, func(rows *sql.Rows) error {
-		var mechanism string
-		var n int
-		err := rows.Scan(&mechanism, &n)
-		if mechanism == "" {
-			all = n
-		} else {
-			by[mechanism] = n
+func (c credentials) Shared(ctx context.Context, domain string) (all, some []string, err error) {
+	kinds, err := c.db.kindsOf(ctx, domain)
+	if err != nil {
+		return nil, nil, err
+	}
+	by, n := map[string]int{}, 0
+	for _, k := range kinds {
+		if !k.active || len(k.example) == 0 {
+			continue
 		}
-		return err
-	}, domain)
-	return by, all, err
+		n++
+		for _, x := range k.example {
+			by[x.Mechanism]++
+		}
+	}
+	for _, mechanism := range slices.Sorted(maps.Keys(by)) {
+		some = append(some, mechanism)
+		if by[mechanism] == n {
+			all = append(all, mechanism)
+		}
+	}
+	return all, some, nil
 }
 
 // Add implements store.Credentials.
@@ -42,6 +46,26 @@ func (c credentials) Add(ctx context.Context, id store.Owner, n store.Credential
 		if _, err := w.change("DELETE FROM credentials WHERE account = $1 AND mechanism = $2", int64(id), n.Mechanism); err != nil {
 			return err
 		}
-		return putCredentials(w, id, []store.Credential{n})
+		if err := putCredentials(w, id, []store.Credential{n}); err != nil {
+			return err
+		}
+		list, err := visible(w, id)
+		if err != nil {
+			return err
+		}
+		return setKind(w, id, list)
 	}).Wait(ctx)
+}
+
+// visible reads what of an account's credentials decides on its kind. Salts are zeros.
+func visible(w *writer, id store.Owner) ([]store.Credential, error) {
+	var out []store.Credential
+	err := w.query("SELECT mechanism, iterations, LENGTH(salt) FROM credentials WHERE account = $1", func(row []driver.Value) error {
+		mechanism, ok1 := row[0].(string)
+		iterations, ok2 := row[1].(int64)
+		salt, ok3 := row[2].(int64)
+		out = append(out, store.Credential{Mechanism: mechanism, Iterations: int(iterations), Salt: make([]byte, max(salt, 0))})
+		return errorUnless(ok1 && ok2 && ok3, "credentials of an unexpected type")
+	}, int64(id))
+	return out, err
 }

@@ -174,8 +174,12 @@ func register(w *writer, r store.Registration, version, now int64) (store.Accoun
 			maker = 0
 		}
 	}
-	id, err := create(w, &n, version)
+	kinds := newTally(w)
+	id, err := create(w, kinds, &n, version)
 	if err != nil {
+		return none, err
+	}
+	if err := kinds.write(); err != nil {
 		return none, err
 	}
 	state := stateActive

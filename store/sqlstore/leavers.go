@@ -14,8 +14,9 @@ import (
 type leavers struct{ db *DB }
 
 const (
-	selectDue = "SELECT l.owner, a.domain, a.local, l.due FROM leavers AS l JOIN accounts AS a ON a.id = l.owner " +
-		"WHERE a.domain = $1 AND l.due <= $2 ORDER BY l.due LIMIT $3 + 0"
+	// CROSS JOIN: SQLite would come by all accounts of the domain to find the few that leave.
+	selectDue = "SELECT l.owner, a.domain, a.local, l.due FROM leavers AS l CROSS JOIN accounts AS a " +
+		"WHERE a.id = l.owner AND a.domain = $1 AND l.due <= $2 ORDER BY l.due LIMIT $3 + 0"
 	selectApplicants = "SELECT id, local, role, disabled, created FROM accounts WHERE domain = $1 AND disabled = 2 ORDER BY local LIMIT $2 + 0"
 )
 

@@ -4,9 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"stonechat/store"
@@ -51,57 +48,4 @@ func (p places) SetPlace(owner store.Owner, network []byte, seen time.Time, keep
 			(SELECT network FROM places WHERE owner = $1 ORDER BY seen DESC, network LIMIT $2 + 0)`, int64(owner), int64(max(keep, 0)))
 		return err
 	})
-}
-
-// shapes implements store.Shapes.
-type shapes struct{ db *DB }
-
-// shapesQuery counts accounts by what they have for n mechanisms, which are $3 and so on. One of each shape stands for it.
-func shapesQuery(n int) string {
-	var join, group strings.Builder
-	for i := range n {
-		fmt.Fprintf(&join, " LEFT JOIN credentials AS c%d ON c%d.account = a.id AND c%d.mechanism = $%d", i, i, i, i+3)
-		fmt.Fprintf(&group, ", c%d.iterations, LENGTH(c%d.salt)", i, i)
-	}
-	by := ""
-	if n > 0 {
-		by = " GROUP BY" + group.String()[1:]
-	}
-	return "SELECT COUNT(*) AS n, MIN(a.id) AS one FROM accounts AS a" + join.String() + " WHERE a.domain = $1" + by + " ORDER BY n DESC, one LIMIT $2 + 0"
-}
-
-// Shapes implements store.Shapes.
-func (s shapes) Shapes(ctx context.Context, domain string, mechanisms []string, limit int) ([]store.Shape, error) {
-	args := []any{domain, max(limit, 0)}
-	for _, m := range mechanisms {
-		args = append(args, m)
-	}
-	var out []store.Shape
-	var one []int64
-	err := s.db.reads.each(ctx, shapesQuery(len(mechanisms)), func(rows *sql.Rows) error {
-		var n int
-		var id *int64
-		err := rows.Scan(&n, &id)
-		if err == nil && id != nil {
-			out, one = append(out, store.Shape{Accounts: n}), append(one, *id)
-		}
-		return err
-	}, args...)
-	if err != nil {
-		return nil, err
-	}
-	for i := range out {
-		err := s.db.reads.each(ctx, "SELECT mechanism, salt, iterations FROM credentials WHERE account = $1 ORDER BY mechanism", func(rows *sql.Rows) error {
-			var c store.Credential
-			err := rows.Scan(&c.Mechanism, &c.Salt, &c.Iterations)
-			if slices.Contains(mechanisms, c.Mechanism) {
-				out[i].Credentials = append(out[i].Credentials, c)
-			}
-			return err
-		}, one[i])
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }

@@ -115,7 +115,7 @@ func TestPostgresPlans(t *testing.T) {
 		selectAccount, selectAccounts, selectVersion, selectItems, selectGone, selectPending, selectHidden,
 		selectPlace, selectDevices, selectTokens, selectBlocked, selectLastSeen, selectStrangerPrefs, selectAcquaintances, selectWaiting,
 		selectPrivate, countPrivate, sumPrivate, selectVCard, countReports, selectReport, selectInvite, selectReserved,
-		selectCircle, selectMembers, selectCommon, selectKept, selectOneKept, deleteKept, tieEach, tieOne,
+		selectCircle, selectMembers, selectCommon, selectKinds, selectKind, dropKind, selectKept, selectOneKept, deleteKept, tieEach, tieOne,
 		selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq, selectNodeSeq,
 		selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
 		selectNodeItemNames, deleteAffiliationsOf, deleteSubscriptionsOf, deleteNodeItem,

@@ -81,6 +81,17 @@ func TestTiesInOrder(t *testing.T) {
 	}
 }
 
+// TestFromTheFew: who leaves, and whose sessions rest, is found from those few and not from all accounts.
+func TestFromTheFew(t *testing.T) {
+	db := openTest(t, Options{})
+	for query, few := range map[string]string{selectDue: "SCAN l", selectResting: "SCAN s"} {
+		steps := plan(t, db, query)
+		if len(steps) < 2 || steps[0] != few || steps[1] != "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)" {
+			t.Errorf("%s\n %q", query, steps)
+		}
+	}
+}
+
 // TestNoScans: the other statements that run while people wait search as well, and erasing too.
 func TestNoScans(t *testing.T) {
 	db := openTest(t, Options{})
@@ -88,7 +99,7 @@ func TestNoScans(t *testing.T) {
 	queries = append(queries, selectBlocked, countReports, listReports, selectReport, expireReport, selectStrangerPrefs, selectAcquaintances,
 		selectWaiting, expireWaiting, selectPrivate, countPrivate, sumPrivate, selectVCard)
 	queries = append(queries, selectKept, selectOneKept, deleteKept, selectLastSeen)
-	queries = append(queries, selectInvite, selectReserved, selectCommon, selectCircle)
+	queries = append(queries, selectInvite, selectReserved, selectCommon, selectCircle, selectKinds, selectKind, dropKind)
 	queries = append(queries, selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq,
 		selectNodeSeq, selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
 		selectNodeItemNames, deleteAffiliationsOf, deleteSubscriptionsOf, deleteNodeItem)

@@ -15,7 +15,9 @@ import (
 type sessions struct{ db *DB }
 
 const (
-	selectResting = "SELECT a.domain, a.local, MIN(s.ends) FROM sessions AS s JOIN accounts AS a ON a.id = s.owner GROUP BY a.domain, a.local ORDER BY 3"
+	// CROSS JOIN: SQLite would come by all accounts to find those of sessions.
+	selectResting = "SELECT a.domain, a.local, MIN(s.ends) FROM sessions AS s CROSS JOIN accounts AS a WHERE a.id = s.owner " +
+		"GROUP BY a.domain, a.local ORDER BY 3"
 	selectKept    = "SELECT id, resource, ends, state FROM sessions WHERE owner = $1"
 	selectOneKept = selectKept + " AND id = $2"
 	deleteKept    = "DELETE FROM sessions WHERE owner = $1 AND id = $2"

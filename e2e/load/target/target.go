@@ -19,6 +19,7 @@ import (
 
 	"stonechat/e2e/load/gauge"
 	"stonechat/e2e/load/wire"
+	"stonechat/e2e/port"
 )
 
 // Host is the domain that every server serves.
@@ -113,34 +114,15 @@ func New(ctx context.Context, name string, options Options, population Populatio
 }
 
 // choosePorts takes free ports; nothing holds them until the server starts.
-func (s *Server) choosePorts() error {
+func (s *Server) choosePorts() (err error) {
 	s.ports = make(map[wire.Security]int)
-	var held []net.Listener
-	defer func() {
-		for _, l := range held {
-			_ = l.Close()
-		}
-	}()
-	next := func() (int, error) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
-		}
-		held = append(held, l)
-		address, ok := l.Addr().(*net.TCPAddr)
-		if !ok {
-			return 0, errors.New("target: a TCP listener without a TCP address")
-		}
-		return address.Port, nil
-	}
-	var err error
 	for _, security := range []wire.Security{wire.Plain, wire.DirectTLS, wire.WebSocket} {
-		if s.ports[security], err = next(); err != nil {
+		if s.ports[security], err = port.Free(); err != nil {
 			return err
 		}
 	}
 	s.ports[wire.StartTLS] = s.ports[wire.Plain]
-	s.http, err = next()
+	s.http, err = port.Free()
 	return err
 }
 
