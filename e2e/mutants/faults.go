@@ -110,4 +110,10 @@ var faults = []fault{
 	{"a publisher replaces what another has published", "mod/pubsub/access.go", "	case isPublishOnly:\n		return true, nil\n", "	case isPublishOnly:\n		return false, nil\n", plays + "TestPlays/.*/.*/.*/xep0060"},
 	{"who gets a name inherits its rights on nodes", "mod/pubsub/book.go", "	m.nodes.Forget(gone)\n", "", "./mod/pubsub -run TestDeletedAccount"},
 	{"publishing has no bound", "mod/pubsub/book.go", "	b.spent += accounts\n", "	b.spent = accounts\n", "./mod/pubsub -run TestManyContacts"},
+	{"what is private becomes known by another form", "mod/bookmarks/bookmarks.go", "	return access == \"\" || access == \"whitelist\"\n", "	return access != \"open\"\n", plays + "TestPlays/.*/.*/.*/xep0402"},
+	{"unchanged bookmarks are published again", "mod/bookmarks/take.go", "		if !there || !b.same(&old) {\n", "		if !there || b.id != \"\" {\n", plays + "TestPlays/.*/.*/.*/xep0402"},
+	{"what mutes a room is lost when an older client renames it", "mod/bookmarks/take.go", "b.id, b.extensions = old.id, old.extensions", "b.id = old.id", plays + "TestPlays/.*/.*/.*/xep0402"},
+	{"a hidden avatar becomes the picture of the vCard", "mod/profile/avatar.go", "ns.AvatarData) != \"open\" {", "ns.AvatarData) == \"\" {", plays + "TestPlays/.*/.*/.*/xep0398"},
+	{"an avatar need not be what its hash says", "mod/profile/avatar.go", "		if p.hash != id {\n", "		if p.hash == \"\" {\n", plays + "TestPlays/.*/.*/.*/xep0398"},
+	{"presence tells of a picture that its client withholds", "mod/profile/presence.go", "	return said && hash == \"\"\n", "	return said && hash == \"-\"\n", plays + "TestPlays/.*/.*/.*/xep0398"},
 }
