@@ -42,6 +42,7 @@ type Config struct {
 	Strangers Strangers `toml:"strangers"`
 	Reports   Reports   `toml:"reports"`
 	Personal  Personal  `toml:"personal"`
+	Pubsub    Pubsub    `toml:"pubsub"`
 	Signup    Signup    `toml:"signup"`
 	Invites   Invites   `toml:"invites"`
 	Accounts  Accounts  `toml:"accounts"`
@@ -350,6 +351,7 @@ func Default() Config {
 		},
 		Reports:  Reports{PerDay: 20, Keep: Duration(90 * 24 * time.Hour)},
 		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
+		Pubsub:   pubsub(),
 		Signup:   signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
 			Free: 4, FreeNetwork: 40, FirstDelay: Duration(250 * time.Millisecond), LongestDelay: Duration(2 * time.Second),
@@ -446,6 +448,7 @@ func (c *Config) Check() error {
 	}
 	errs = append(errs, c.checkTLS()...)
 	errs = append(errs, c.checkApart()...)
+	errs = append(errs, c.checkPubsub()...)
 	errs = append(errs, c.checkWeb()...)
 	errs = append(errs, c.Limits.check()...)
 	errs = append(errs, c.checkJoin()...)

@@ -94,6 +94,11 @@ type Host struct {
 type Disco struct {
 	// HostFeatures and AccountFeatures are namespaces.
 	HostFeatures, AccountFeatures []string
+	// HostIdentities and AccountIdentities are shown beside what hosts and accounts are in any case.
+	HostIdentities, AccountIdentities []DiscoIdentity
+	// AccountNodes answer for nodes of accounts; the first that knows one does. AccountItems are the nodes that an asker is shown beside resources.
+	AccountNodes []DiscoNode
+	AccountItems []func(e *Event) []DiscoItem
 	// StreamFeatures are offered to a client that is logged in and not yet bound, as XML.
 	StreamFeatures []string
 	// HostItems are listed by disco#items of the host: other domains that it serves.
@@ -102,10 +107,14 @@ type Disco struct {
 	Nodes []DiscoNode
 }
 
-// DiscoItem is an address with a name for people (XEP-0030 section 4.1).
+// DiscoIdentity is a category and a type (XEP-0030 section 3.1).
+type DiscoIdentity struct{ Category, Type string }
+
+// DiscoItem is one of what belongs to somebody (XEP-0030 section 4.1): another address, or without one a node of whom was asked. Name is for
+// people and may be empty.
 type DiscoItem struct {
-	JID  jid.JID
-	Name string
+	JID        jid.JID
+	Node, Name string
 }
 
 // Parts are what a host is built from.

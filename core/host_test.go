@@ -58,7 +58,8 @@ func (everybody) Subscription(_ *core.Account, _ jid.JID) core.Subscription {
 	return core.SubscribedTo | core.SubscribedFrom
 }
 
-func (everybody) Lists(*core.Account, jid.JID) bool { return true }
+func (everybody) Groups(*core.Account, jid.JID) []string { return nil }
+func (everybody) Lists(*core.Account, jid.JID) bool      { return true }
 
 func (e everybody) Each(a *core.Account, f func(jid.JID, core.Subscription)) {
 	for _, j := range e {

@@ -16,6 +16,7 @@ const (
 	ActUseSession   Action = "session.use"    // what everybody with a session may do with itself
 	ActSeeContact   Action = "account.see"    // what a contact with a subscription may see of an account
 	ActSeeAnyone    Action = "account.exists" // what anybody may ask an account without learning whether it exists
+	ActUseNodes     Action = "nodes.use"      // what everybody with an account may ask the nodes of another; each node decides
 	ActSeeSessions  Action = "sessions.see"
 	ActEndSessions  Action = "sessions.end"
 	ActSeeAccounts  Action = "accounts.see"
@@ -88,6 +89,7 @@ var rules = map[Action]rule{
 	ActUseSession:   {relations: isSelf, guests: true},
 	ActSeeContact:   {relations: isSelf | isContact},
 	ActSeeAnyone:    {relations: isAnyone, guests: true},
+	ActUseNodes:     {relations: isAnyone},
 	ActSeeSessions:  {relations: isSelf, roles: guards},
 	ActEndSessions:  {relations: isSelf, roles: staff, below: true},
 	ActSeeAccounts:  {roles: guards},

@@ -20,6 +20,8 @@ type Ports struct {
 	Ties          Ties
 	// Places may be nil: then no place is known.
 	Places Places
+	// Publisher may be nil: then nothing is published.
+	Publisher Publisher
 	// Upgrades and Devices may be missing; then log-in is by SCRAM with SHA-1 and SHA-256, and there are no tokens.
 	Upgrades Upgrades
 	Devices  Devices
@@ -77,6 +79,8 @@ type Contacts interface {
 	Subscription(a *Account, contact jid.JID) Subscription
 	// Lists tells whether the bare address stands in the roster, whatever the subscription.
 	Lists(a *Account, contact jid.JID) bool
+	// Groups are the groups in which the bare address stands in the roster; the slice is the caller's own.
+	Groups(a *Account, contact jid.JID) []string
 	// Each calls f for every contact with a subscription.
 	Each(a *Account, f func(contact jid.JID, s Subscription))
 }

@@ -27,6 +27,7 @@ func (strangers) Credential(context.Context, jid.JID, sasl.Hash) (sasl.Credentia
 }
 func (strangers) Secret() []byte                                                 { return nil }
 func (strangers) Subscription(*core.Account, jid.JID) core.Subscription          { return 0 }
+func (strangers) Groups(*core.Account, jid.JID) []string                         { return nil }
 func (strangers) Lists(*core.Account, jid.JID) bool                              { return false }
 func (strangers) Each(*core.Account, func(contact jid.JID, s core.Subscription)) {}
 

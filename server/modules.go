@@ -5,6 +5,7 @@ import (
 	"stonechat/mod/account"
 	"stonechat/mod/activity"
 	"stonechat/mod/archive"
+	"stonechat/mod/bookmarks"
 	"stonechat/mod/carbons"
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
@@ -35,8 +36,9 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		roster.New(s.db.Rosters, s.db.Blocks, s.obs),
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),
-		profile.New(s.db.Personal, s.cfg.Personal),
-		pubsub.New(s.db.Personal, s.cfg.Personal),
+		profile.New(s.db.Personal, s.cfg.Personal, s.obs),
+		pubsub.New(pubsub.Stores{Personal: s.db.Personal, Nodes: s.db.Nodes}, s.cfg.Personal, s.cfg.Pubsub, s.obs),
+		bookmarks.New(s.db.Personal, s.cfg.Personal, s.obs),
 		moderation.New(moderation.Stores{Reports: s.db.Reports, Archive: s.db.Archive}, s.cfg.Reports, s.obs, s.reported),
 		activity.New(s.db.Activity, s.obs),
 		c,

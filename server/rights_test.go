@@ -46,7 +46,7 @@ func TestRightsOfAllRows(t *testing.T) {
 			case core.ToContact, core.ToDevice:
 				// For contacts alone; or for all or nobody, so that the answer does not tell whether there is such an account.
 				stranger, contact := may(core.Object{Account: other}), may(core.Object{Account: other, Subscribed: true})
-				if want := row.Action == core.ActSeeAnyone; stranger != want || contact != (want || row.Action == core.ActSeeContact && role != store.RoleGuest) {
+				if want := row.Action == core.ActSeeAnyone || row.Action == core.ActUseNodes && role != store.RoleGuest; stranger != want || contact != (want || row.Action == core.ActSeeContact && role != store.RoleGuest) {
 					t.Errorf("%s: %s %s: strangers %v, contacts %v", role, row.Space, row.Local, stranger, contact)
 				}
 			}

@@ -37,6 +37,7 @@ type Set struct {
 	Affiliations Affiliations
 	Occupants    Occupants
 
+	Nodes Nodes
 	// Credentials is beside Accounts, for log-in.
 	Credentials Credentials
 }

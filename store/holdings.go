@@ -15,6 +15,9 @@ const (
 	HoldsStrangerMessages
 	HoldsArchivePrefs
 	HoldsDelivered
+	HoldsNodes
+	HoldsPrivate
+	HoldsVCard
 )
 
 // HoldsAll is for whoever does not know.

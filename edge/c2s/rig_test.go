@@ -28,6 +28,7 @@ type alone struct{}
 
 func (alone) Subscription(*core.Account, jid.JID) core.Subscription { return 0 }
 func (alone) Each(*core.Account, func(jid.JID, core.Subscription))  {}
+func (alone) Groups(*core.Account, jid.JID) []string                { return nil }
 func (alone) Lists(*core.Account, jid.JID) bool                     { return false }
 func (alone) Secret() []byte                                        { return nil }
 func (alone) Credential(context.Context, jid.JID, sasl.Hash) (sasl.Credential, bool, error) {

@@ -38,6 +38,7 @@ func (house) Subscription(_ *core.Account, contact jid.JID) core.Subscription {
 	}
 	return 0
 }
+func (house) Groups(*core.Account, jid.JID) []string               { return nil }
 func (house) Lists(*core.Account, jid.JID) bool                    { return false }
 func (house) Each(*core.Account, func(jid.JID, core.Subscription)) {}
 func (house) Secret() []byte                                       { return nil }

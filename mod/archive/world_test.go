@@ -53,6 +53,7 @@ func (p peers) Subscription(_ *core.Account, j jid.JID) core.Subscription {
 	}
 	return 0
 }
+func (p peers) Groups(*core.Account, jid.JID) []string             { return nil }
 func (p peers) Lists(_ *core.Account, j jid.JID) bool              { return p[j.String()] }
 func (peers) Each(*core.Account, func(jid.JID, core.Subscription)) {}
 

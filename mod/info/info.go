@@ -2,7 +2,7 @@
 // ping (XEP-0199), software version (XEP-0092), time (XEP-0202) and the obsolete session request (RFC 3921 section 3).
 //
 // Hooks: none. It stands last in the list of modules, since it announces what the others have registered. Caps: XEP-0115 1.6.0.
-// Left out: nodes below accounts.
+// Nodes of accounts are those of other modules.
 package info
 
 import (
@@ -41,7 +41,7 @@ func (m *Module) Install(h *core.Host) {
 	}
 	row(ns.DiscoInfo, "query", stanza.Get, core.ToHost, core.ActSeeHost, m.hostInfo)
 	row(ns.DiscoInfo, "query", stanza.Get, core.ToOwn, core.ActUseSession, m.accountInfo)
-	row(ns.DiscoInfo, "query", stanza.Get, core.ToContact, core.ActSeeContact, m.accountInfo)
+	row(ns.DiscoInfo, "query", stanza.Get, core.ToContact, core.ActSeeAnyone, m.contactInfo)
 	row(ns.DiscoItems, "query", stanza.Get, core.ToHost, core.ActSeeHost, hostItems)
 	row(ns.DiscoItems, "query", stanza.Get, core.ToOwn, core.ActUseSession, accountItems)
 	row(ns.DiscoItems, "query", stanza.Get, core.ToContact, core.ActSeeAnyone, accountItems)
@@ -90,7 +90,7 @@ func noNode(e *core.Event) error {
 // host is what the host says of itself.
 func (m *Module) host(h *core.Host) *disco.Info {
 	return &disco.Info{
-		Identities: []disco.Identity{{Category: "server", Type: "im", Name: "Stonechat"}},
+		Identities: append([]disco.Identity{{Category: "server", Type: "im", Name: "Stonechat"}}, identities(h.Disco.HostIdentities)...),
 		Features:   h.Disco.HostFeatures, Forms: []*form.Form{m.addresses(h)},
 	}
 }
@@ -104,7 +104,7 @@ func (m *Module) hostInfo(_ context.Context, e *core.Event) (core.Answer, error)
 			return core.Answer{Payload: string(i.AppendXML(nil))}, nil
 		}
 	}
-	if payload, ok, err := ofNode(e, func(n core.DiscoNode) nodeAnswer { return n.Info }); ok {
+	if payload, ok, err := ofNode(e, e.Host.Disco.Nodes, func(n core.DiscoNode) nodeAnswer { return n.Info }); ok {
 		return core.Answer{Payload: payload}, err
 	}
 	return core.Answer{Payload: string(i.AppendXML(nil))}, noNode(e)
@@ -113,13 +113,13 @@ func (m *Module) hostInfo(_ context.Context, e *core.Event) (core.Answer, error)
 type nodeAnswer = func(e *core.Event, node string) (payload string, ok bool, err error)
 
 // ofNode asks the modules that have nodes.
-func ofNode(e *core.Event, of func(core.DiscoNode) nodeAnswer) (payload string, ok bool, err error) {
+func ofNode(e *core.Event, nodes []core.DiscoNode, of func(core.DiscoNode) nodeAnswer) (payload string, ok bool, err error) {
 	p, _ := e.Stanza.Payload()
 	node, _ := p.Attr("node")
 	if node == "" {
 		return "", false, nil
 	}
-	for _, n := range e.Host.Disco.Nodes {
+	for _, n := range nodes {
 		if payload, ok, err = of(n)(e, node); ok {
 			return payload, true, err
 		}
@@ -153,20 +153,44 @@ func (m *Module) addresses(h *core.Host) *form.Form {
 	return form.New(form.Result, ns.ServerInfo, fields...)
 }
 
+func identities(all []core.DiscoIdentity) []disco.Identity {
+	var out []disco.Identity
+	for _, i := range all {
+		out = append(out, disco.Identity{Category: i.Category, Type: i.Type})
+	}
+	return out
+}
+
+// contactInfo answers others. What the account is only contacts learn, and everybody else the same as of one that does not exist (XEP-0030
+// section 8); nodes know themselves to whom they are shown.
+func (m *Module) contactInfo(ctx context.Context, e *core.Event) (core.Answer, error) {
+	a, asker := e.Account, e.Stanza.From.Bare()
+	if payload, ok, err := ofNode(e, e.Host.Disco.AccountNodes, func(n core.DiscoNode) nodeAnswer { return n.Info }); ok {
+		return core.Answer{Payload: payload}, err
+	}
+	if !a.Exists || !a.Guest() && e.Host.Ports.Contacts.Subscription(a, asker)&core.SubscribedFrom == 0 {
+		return core.Answer{}, stanza.NewError(stanza.ServiceUnavailable, "")
+	}
+	return m.accountInfo(ctx, e)
+}
+
 func (m *Module) accountInfo(_ context.Context, e *core.Event) (core.Answer, error) {
+	if payload, ok, err := ofNode(e, e.Host.Disco.AccountNodes, func(n core.DiscoNode) nodeAnswer { return n.Info }); ok {
+		return core.Answer{Payload: payload}, err
+	}
 	i := disco.Info{
-		Identities: []disco.Identity{{Category: "account", Type: "registered"}},
+		Identities: append([]disco.Identity{{Category: "account", Type: "registered"}}, identities(e.Host.Disco.AccountIdentities)...),
 		Features:   e.Host.Disco.AccountFeatures,
 	}
 	if e.Account.Guest() {
 		// XEP-0175 section 4
-		i.Identities[0].Type, i.Features = "anonymous", everybody()
+		i.Identities, i.Features = []disco.Identity{{Category: "account", Type: "anonymous"}}, everybody()
 	}
 	return core.Answer{Payload: string(i.AppendXML(nil))}, noNode(e)
 }
 
 func hostItems(_ context.Context, e *core.Event) (core.Answer, error) {
-	if payload, ok, err := ofNode(e, func(n core.DiscoNode) nodeAnswer { return n.Items }); ok {
+	if payload, ok, err := ofNode(e, e.Host.Disco.Nodes, func(n core.DiscoNode) nodeAnswer { return n.Items }); ok {
 		return core.Answer{Payload: payload}, err
 	}
 	var items disco.Items
@@ -176,14 +200,23 @@ func hostItems(_ context.Context, e *core.Event) (core.Answer, error) {
 	return core.Answer{Payload: string(items.AppendXML(nil))}, noNode(e)
 }
 
-// accountItems are the available resources (XEP-0030 section 4.1).
+// accountItems are the available resources (XEP-0030 section 4.1), and nodes.
 func accountItems(_ context.Context, e *core.Event) (core.Answer, error) {
 	a, asker := e.Account, e.Stanza.From.Bare()
+	if payload, ok, err := ofNode(e, e.Host.Disco.AccountNodes, func(n core.DiscoNode) nodeAnswer { return n.Items }); ok {
+		return core.Answer{Payload: payload}, err
+	}
 	var items disco.Items
+	p, _ := e.Stanza.Payload()
+	if items.Node, _ = p.Attr("node"); items.Node == "" {
+		for _, f := range e.Host.Disco.AccountItems {
+			for _, i := range f(e) {
+				items.Items = append(items.Items, disco.Item{JID: a.JID, Node: i.Node, Name: i.Name})
+			}
+		}
+	}
 	if asker != a.JID && e.Host.Ports.Contacts.Subscription(a, asker)&core.SubscribedFrom == 0 {
-		// XEP-0030 section 8: nothing, and the same for an account that does not exist.
-		p, _ := e.Stanza.Payload()
-		items.Node, _ = p.Attr("node")
+		// XEP-0030 section 8: nothing but what everybody is shown, and the same for an account that does not exist.
 		return core.Answer{Payload: string(items.AppendXML(nil))}, nil
 	}
 	for _, s := range a.Sessions() {

@@ -219,6 +219,15 @@ func (r *roster) Lists(a *core.Account, contact jid.JID) bool {
 	return ok && e.rest.Value().state.has(listed)
 }
 
+// Groups is core.Contacts. Only in a turn of a.
+func (r *roster) Groups(a *core.Account, contact jid.JID) []string {
+	b, ok := r.books.Has(a)
+	if !ok {
+		return nil
+	}
+	return b.get(contact).groups.names()
+}
+
 // Each is core.Contacts: one walk, without a copy. Only in a turn of a.
 func (r *roster) Each(a *core.Account, f func(contact jid.JID, s core.Subscription)) {
 	b, ok := r.books.Has(a)

@@ -146,6 +146,10 @@ var eraseRest = [...]string{
 	"DELETE FROM rooms WHERE owner = $1",
 	"DELETE FROM room_affiliations WHERE owner = $1",
 	"DELETE FROM room_occupants WHERE owner = $1",
+	"DELETE FROM node_items WHERE owner = $1",
+	"DELETE FROM node_affiliations WHERE owner = $1",
+	"DELETE FROM node_subscriptions WHERE owner = $1",
+	"DELETE FROM nodes WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

@@ -24,6 +24,9 @@ var heldIn = [...]struct {
 	{store.HoldsStrangerMessages, "stranger_messages"},
 	{store.HoldsArchivePrefs, "archive_prefs"},
 	{store.HoldsDelivered, "offline_marks"},
+	{store.HoldsNodes, "nodes"},
+	{store.HoldsPrivate, "private_xml"},
+	{store.HoldsVCard, "vcards"},
 }
 
 var selectHeld = heldQuery()

@@ -269,8 +269,8 @@ func (db *DB) work() {
 		Sessions: sessions{db}, Activity: activity{db},
 		Invites: invites{db}, Leavers: leavers{db}, Circles: circles{db},
 		Places: places{db}, Shapes: shapes{db},
-		Devices: devices{db}, Credentials: credentials{db},
 		Rooms: rooms{db}, Affiliations: rooms{db}, Occupants: rooms{db},
+		Devices: devices{db}, Credentials: credentials{db}, Nodes: nodes{db},
 	}
 	var loops sync.WaitGroup
 	for _, l := range db.loops {

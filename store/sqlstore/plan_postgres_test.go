@@ -116,6 +116,9 @@ func TestPostgresPlans(t *testing.T) {
 		selectPlace, selectDevices, selectTokens, selectBlocked, selectLastSeen, selectStrangerPrefs, selectAcquaintances, selectWaiting,
 		selectPrivate, countPrivate, sumPrivate, selectVCard, countReports, selectReport, selectInvite, selectReserved,
 		selectCircle, selectMembers, selectCommon, selectKinds, selectKind, dropKind, selectKept, selectOneKept, deleteKept, tieEach, tieOne,
+		selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq, selectNodeSeq,
+		selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
+		selectNodeItemNames, deleteAffiliationsOf, deleteSubscriptionsOf, deleteNodeItem,
 		"SELECT MAX(key) FROM archive", "SELECT key FROM archive WHERE key > $1 ORDER BY key",
 	}, eraseRest[:]...) {
 		queries[query] = anyArguments

@@ -101,6 +101,9 @@ func TestNoScans(t *testing.T) {
 	queries = append(queries, selectKept, selectOneKept, deleteKept, selectLastSeen)
 	queries = append(queries, selectInvite, selectReserved, selectCommon, selectCircle, selectKinds, selectKind, dropKind)
 	queries = append(queries, selectRoom, selectRooms, selectPublicRooms, countRooms, selectAffiliations, selectRoomsOf, selectOccupants, selectTemporary)
+	queries = append(queries, selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq,
+		selectNodeSeq, selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
+		selectNodeItemNames, deleteAffiliationsOf, deleteSubscriptionsOf, deleteNodeItem)
 	queries = append(queries, eraseSteps[:]...)
 	queries = append(queries, eraseRest[:]...)
 	queries = append(queries, expireSteps[:]...)

@@ -348,6 +348,13 @@ func testHoldings(t *testing.T, f *fixture) {
 		{store.HoldsStrangerMessages, func() store.Ticket { return f.Strangers.AddWaiting(a.ID, peer, []byte("<message/>")) }},
 		{store.HoldsArchivePrefs, func() store.Ticket { return f.Prefs.SetArchivePrefs(a.ID, store.ArchivePrefs{}) }},
 		{store.HoldsDelivered, func() store.Ticket { return f.Offline.SetDelivered(a.ID, 7) }},
+		{store.HoldsNodes, func() store.Ticket {
+			return f.Nodes.ChangeNode(a.ID, store.NodeChange{Node: "n", Make: &store.NewNode{Creator: peer, Config: "{}"}})
+		}},
+		{store.HoldsPrivate, func() store.Ticket {
+			return f.Personal.SetPrivate(a.ID, []store.PrivateData{{PrivateName: store.PrivateName{Space: "a", Local: "b"}, XML: []byte("<b xmlns='a'/>")}}, 10, 1000)
+		}},
+		{store.HoldsVCard, func() store.Ticket { return f.Personal.SetVCard(a.ID, []byte("<vCard xmlns='vcard-temp'/>")) }},
 	} {
 		must(t, x.keep().Wait(f.ctx))
 		want |= x.kind

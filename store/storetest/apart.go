@@ -23,8 +23,15 @@ func (f *fixture) apart(t testing.TB, o store.Owner) []store.Ticket {
 		f.Strangers.AddWaiting(o, peer, []byte("<message/>")),
 		f.Personal.SetPrivate(o, []store.PrivateData{{PrivateName: store.PrivateName{Space: "a", Local: "b"}, XML: []byte("<b xmlns='a'/>")}}, 10, 1000),
 		f.Personal.SetVCard(o, []byte("<vCard xmlns='vcard-temp'/>")),
+		f.Nodes.ChangeNode(o, store.NodeChange{
+			Node: "n", Make: &store.NewNode{Creator: peer, Config: "{}"}, Affiliations: []store.NodeAffiliation{{JID: peer, Is: "member"}},
+			Subscriptions: []store.NodeSubscription{{JID: peer, State: "subscribed"}},
+		}),
+		item(f.Nodes.Publish(o, store.NewNodeItem{Node: "n", ID: "i", Publisher: peer, Payload: []byte("<x xmlns='y'/>"), Keep: 1})),
 	}
 }
+
+func item(_ *store.Published, t store.Ticket) store.Ticket { return t }
 
 // countApart counts what apart gives.
 func (f *fixture) countApart(t testing.TB, o store.Owner) map[string]int {
@@ -57,6 +64,14 @@ func (f *fixture) countApart(t testing.TB, o store.Owner) map[string]int {
 	card, err := f.Personal.VCard(f.ctx, o)
 	must(t, err)
 	out["private elements"], out["vCards"] = min(1, len(xml)), min(1, len(card))
+	nodes, err := f.Nodes.Nodes(f.ctx, o)
+	must(t, err)
+	kept, err := f.Nodes.Items(f.ctx, o, "n", store.NodeQuery{Max: -1})
+	must(t, err)
+	out["nodes"], out["node items"], out["peers of nodes"] = len(nodes), len(kept.Items), 0
+	for _, n := range nodes {
+		out["peers of nodes"] = min(len(n.Affiliations), len(n.Subscriptions))
+	}
 	return out
 }
 

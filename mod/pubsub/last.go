@@ -1,0 +1,126 @@
+package pubsub
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"stonechat/core"
+	"stonechat/obs"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+// lastItem is the newest item of a node, ready to be sent.
+type lastItem struct {
+	node string
+	st   *stanza.Stanza
+}
+
+// fetch brings a session the last items of nodes, of its own account and of all contacts in memory whose presence it sees. Only in a turn of its
+// account.
+func (m *Module) fetch(w *core.Work, s *core.Session, of wishes) {
+	if len(of) == 0 {
+		return
+	}
+	b := s.Account
+	give := func(w *core.Work, b *core.Account, all []lastItem) {
+		if !slices.Contains(b.Sessions(), s) || !s.Available() {
+			return
+		}
+		for _, x := range all {
+			if !b.Blocks(x.st.From) {
+				s.SendShared(w, x.st, s.JID)
+			}
+		}
+	}
+	give(w, b, m.newest(b, b.JID, of))
+	me := b.JID
+	// One function for all contacts: it is called in the turn of each.
+	ask := func(w *core.Work, a *core.Account) {
+		if all := m.newest(a, me, of); len(all) > 0 {
+			a.Visit(w, me, func(w *core.Work, b *core.Account) { give(w, b, all) })
+		}
+	}
+	m.host.Ports.Contacts.Each(b, func(contact jid.JID, sub core.Subscription) {
+		if sub&core.SubscribedTo != 0 && !b.Blocks(contact) {
+			b.Visit(w, contact, ask)
+		}
+	})
+}
+
+// probed: a contact was just allowed to see the account, and so to hear of its nodes (XEP-0163 section 4.3.4: new subscribers). Turn of the account.
+func (m *Module) probed(e *core.Event) {
+	from, all := e.Account.JID, m.newest(e.Account, e.Asker, nil)
+	if len(all) == 0 {
+		return
+	}
+	e.Account.Visit(e.Work, e.Asker, func(w *core.Work, b *core.Account) {
+		for _, x := range all {
+			m.receive(w, b, from, x.node, x.st, false)
+		}
+	})
+}
+
+// newest are the last items of a's nodes, of those that are named or of all, that a contact, or a itself, is sent on presence. Those that are not kept
+// ready are read at once; an account without nodes reads nothing. Only in a turn of a.
+func (m *Module) newest(a *core.Account, who jid.JID, of wishes) []lastItem {
+	b, ok := m.books.Has(a)
+	if !ok || !a.Exists || len(b.nodes) == 0 && !b.stale || a.Blocks(who) {
+		return nil
+	}
+	b, err := m.of(a)
+	if err != nil {
+		m.obs.Log.Warn("last items not read", obs.JID, a.JID.String(), obs.Err, err)
+		return nil
+	}
+	var names []string
+	for name, n := range b.nodes {
+		if _, wanted := of[name]; (wanted || of == nil) && n.options.Send == sendOnPresence && n.options.Deliver && n.options.Persist && (!n.known || n.newest != nil) &&
+			implicit(&n.options, m.person(a, n, who)) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return m.ready(a, b, names)
+}
+
+// ready are the last items of nodes.
+func (m *Module) ready(a *core.Account, b *book, names []string) []lastItem {
+	var out []lastItem
+	var read []string
+	for _, name := range names {
+		switch n := b.nodes[name]; {
+		case !n.known || n.options.Expire > 0:
+			read = append(read, name)
+		case n.newest != nil:
+			out = append(out, lastItem{name, n.newest})
+		}
+	}
+	if len(read) == 0 {
+		return out
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+	defer cancel()
+	items, err := m.nodes.Newest(ctx, a.ID, read)
+	if err != nil {
+		m.obs.Log.Warn("last items not read", obs.JID, a.JID.String(), obs.Err, err)
+		return out
+	}
+	for _, name := range read {
+		b.keepReady(b.nodes[name], nil)
+	}
+	for i := range items {
+		x := &items[i]
+		n := b.nodes[x.Node]
+		if x.Key < m.expired(&n.options) {
+			continue
+		}
+		if st := m.last(a, n, x); st != nil {
+			out = append(out, lastItem{n.name, st})
+			b.keepReady(n, st)
+		}
+	}
+	slices.SortFunc(out, func(x, y lastItem) int { return strings.Compare(x.node, y.node) })
+	return out
+}

@@ -1,0 +1,220 @@
+package pubsub
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"time"
+
+	"stonechat/core"
+	"stonechat/obs"
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+	"stonechat/xmpp/xmltok"
+)
+
+// newID is a name that nobody guesses: of an item, of a node, or of a notification.
+func newID() string {
+	b := make([]byte, 12)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// event is a notification of an account, which all who get it share (XEP-0060 section 7.1.2, XEP-0163 section 4.3.1).
+func (m *Module) event(a *core.Account, t stanza.Type, inner, behind string) *stanza.Stanza {
+	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: t, ID: newID(), From: a.JID}, "<event xmlns='"+ns.PubSubEvent+"'>"+inner+"</event>"+behind)
+	if err != nil {
+		m.obs.Log.Error("notification not made", obs.JID, a.JID.String(), obs.Err, err)
+		return nil
+	}
+	return st.Seal()
+}
+
+func (o *options) messages() stanza.Type {
+	if o.Headline {
+		return stanza.Headline
+	}
+	return stanza.Normal
+}
+
+// element is <local node='…'>inner</local>.
+func element(local, node, inner string) string {
+	b := xmltok.AppendAttr([]byte("<"+local), "node", node)
+	if inner == "" {
+		return string(append(b, "/>"...))
+	}
+	return string(append(append(append(b, '>'), inner...), "</"+local+">"...))
+}
+
+// itemXML is an item as it is told. The publisher is named where it is not the owner (XEP-0060 section 7.1.2.3).
+func itemXML(a *core.Account, id, payload string, publisher jid.JID) string {
+	b := xmltok.AppendAttr([]byte("<item"), "id", id)
+	if !publisher.IsZero() && publisher != a.JID {
+		b = xmltok.AppendAttr(b, "publisher", publisher.String())
+	}
+	if payload == "" {
+		return string(append(b, "/>"...))
+	}
+	return string(append(append(append(b, '>'), payload...), "</item>"...))
+}
+
+func retracted(ids []string) string {
+	var b []byte
+	for _, id := range ids {
+		b = append(xmltok.AppendAttr(append(b, "<retract"...), "id", id), "/>"...)
+	}
+	return string(b)
+}
+
+// last is the newest item as it is sent to who has just come (XEP-0163 section 4.3.4).
+func (m *Module) last(a *core.Account, n *node, x *store.NodeItem) *stanza.Stanza {
+	payload := ""
+	if n.options.Payloads {
+		payload = string(x.Payload)
+	}
+	delay := xmltok.AppendAttr([]byte("<delay xmlns='"+ns.Delay+"'"), "from", a.JID.String())
+	delay = xmltok.AppendAttr(delay, "stamp", x.Key.Time().Format(time.RFC3339))
+	return m.event(a, n.options.messages(), element("items", n.name, itemXML(a, x.ID, payload, x.Publisher)), string(append(delay, "/>"...)))
+}
+
+// audience is how many accounts a notification of the node may be for.
+func (m *Module) audience(a *core.Account, n *node) int {
+	count := 1 + len(n.subscriptions)
+	if n.options.Access == accessWhitelist {
+		return count + len(n.affiliations)
+	}
+	m.host.Ports.Contacts.Each(a, func(_ jid.JID, s core.Subscription) {
+		if s&core.SubscribedFrom != 0 {
+			count++
+		}
+	})
+	return count
+}
+
+// tell sends a notification to everybody who is to hear of the node: the account's own devices, contacts who may read it, and subscribers. Whether
+// a device wants it is decided where the device is. Only in a turn of a.
+func (m *Module) tell(w *core.Work, a *core.Account, n *node, st *stanza.Stanza) {
+	if st == nil || !n.options.Deliver {
+		return
+	}
+	m.prune(w, a, n)
+	m.receive(w, a, a.JID, n.name, st, n.subscriptions[a.JID] == stateSubscribed)
+	wanted := func(w *core.Work, b *core.Account) { m.receive(w, b, a.JID, n.name, st, false) }
+	m.host.Ports.Contacts.Each(a, func(contact jid.JID, s core.Subscription) {
+		// XEP-0163 section 4.3.3: never to whom the account has blocked.
+		if s&core.SubscribedFrom == 0 || a.Blocks(contact) || n.subscriptions[contact] == stateSubscribed {
+			return
+		}
+		if implicit(&n.options, m.person(a, n, contact)) {
+			a.Visit(w, contact, wanted)
+		}
+	})
+	for j, state := range n.subscriptions {
+		if state == stateSubscribed {
+			m.tellSubscriber(w, a, n, j, st)
+		}
+	}
+}
+
+// tellSubscriber sends a notification to an address that has subscribed (XEP-0163 section 4.3.2).
+func (m *Module) tellSubscriber(w *core.Work, a *core.Account, n *node, j jid.JID, st *stanza.Stanza) {
+	h := m.host.Router.Host(j.Domain())
+	switch {
+	case a.Blocks(j) || h == nil: // other servers are not reached yet
+	case j == a.JID:
+		// The owner's devices have been told.
+	case j.IsBare() && !j.IsDomain() && st.Type == stanza.Headline:
+		a.Visit(w, j, func(w *core.Work, b *core.Account) { m.receive(w, b, a.JID, n.name, st, true) })
+	case j.IsFull() && !j.IsDomain():
+		name := n.name
+		there := a.Visit(w, j.Bare(), func(w *core.Work, b *core.Account) {
+			for _, s := range b.Sessions() {
+				if s.JID == j {
+					if !b.Blocks(a.JID) {
+						s.SendShared(w, st, j)
+					}
+					return
+				}
+			}
+			b.Visit(w, a.JID, func(_ *core.Work, a *core.Account) { m.lapse(a, name, j) })
+		})
+		if !there {
+			m.lapse(a, name, j)
+		}
+	default:
+		m.host.Router.Route(w, st.WithTo(j))
+	}
+}
+
+// receive gives a notification to the devices of b that want it. explicit: if none asks for it by caps, to all that take messages. Only in a turn of b.
+func (m *Module) receive(w *core.Work, b *core.Account, from jid.JID, name string, st *stanza.Stanza, explicit bool) {
+	if !b.Exists || b.Blocks(from) {
+		return
+	}
+	for _, s := range b.Sessions() {
+		if s.Available() && m.wants(s, name) {
+			s.SendShared(w, st, s.JID)
+			explicit = false
+		}
+	}
+	if !explicit {
+		return
+	}
+	for _, s := range b.Sessions() {
+		if s.Available() && s.Priority() >= 0 {
+			s.SendShared(w, st, b.JID)
+		}
+	}
+}
+
+// lapse ends the subscription of a device that is no longer there (XEP-0060 section 12.7).
+func (m *Module) lapse(a *core.Account, name string, j jid.JID) {
+	b, err := m.of(a)
+	if err != nil || b.nodes[name] == nil {
+		return
+	}
+	n := b.nodes[name]
+	if _, there := n.subscriptions[j]; !there {
+		return
+	}
+	delete(n.subscriptions, j)
+	m.changed(a, b, m.nodes.ChangeNode(a.ID, store.NodeChange{Node: name, Subscriptions: []store.NodeSubscription{{JID: j}}}))
+}
+
+// prune ends the subscriptions of people who may not read the node any more, and tells them (XEP-0163 section 7.1, XEP-0060 section 12.18).
+func (m *Module) prune(w *core.Work, a *core.Account, n *node) {
+	var gone []store.NodeSubscription
+	for j, state := range n.subscriptions {
+		if state != stateSubscribed || mayRead(&n.options, m.person(a, n, j.Bare())) == nil {
+			continue
+		}
+		delete(n.subscriptions, j)
+		gone = append(gone, store.NodeSubscription{JID: j})
+		m.tellState(w, a, n, j, stateNone)
+	}
+	if len(gone) > 0 {
+		b := m.books.Of(a)
+		m.changed(a, b, m.nodes.ChangeNode(a.ID, store.NodeChange{Node: n.name, Subscriptions: gone}))
+	}
+}
+
+// tellState tells a subscriber what has become of its subscription (XEP-0060 section 8.6).
+func (m *Module) tellState(w *core.Work, a *core.Account, n *node, j jid.JID, state string) {
+	if a.Blocks(j) || m.host.Router.Host(j.Domain()) == nil {
+		return
+	}
+	if st := m.event(a, stanza.Headline, subscriptionXML(n.name, j, state), ""); st != nil {
+		m.host.Router.Route(w, st.WithTo(j))
+	}
+}
+
+// subscriptionXML is a subscription as it is told to others than the owner.
+func subscriptionXML(name string, j jid.JID, state string) string {
+	b := []byte("<subscription")
+	if name != "" {
+		b = xmltok.AppendAttr(b, "node", name)
+	}
+	b = xmltok.AppendAttr(b, "jid", j.String())
+	return string(append(xmltok.AppendAttr(b, "subscription", state), "/>"...))
+}

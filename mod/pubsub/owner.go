@@ -1,0 +1,203 @@
+package pubsub
+
+import (
+	"context"
+
+	"stonechat/core"
+	"stonechat/store"
+	"stonechat/xmpp/form"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+	"stonechat/xmpp/xmltok"
+)
+
+// ownerGet answers what owners ask (XEP-0060 sections 8.2, 8.3, 8.8.1 and 8.9.1).
+func (m *Module) ownerGet(_ context.Context, e *core.Event) (answer, error) {
+	r, fail := read(e.Stanza, ns.PubSubOwner)
+	if fail != nil {
+		return answer{}, fail
+	}
+	x, err := m.begin(e, r)
+	if err != nil {
+		return answer{}, err
+	}
+	out := ""
+	switch r.verb.Local {
+	case "configure":
+		if fail = x.owned(); fail == nil {
+			out = element("configure", x.node, string(m.form(form.Prompt, ns.PubSubNodeConfig, &x.is.options).AppendXML(nil)))
+		}
+	case "default":
+		if x.from.Bare() != x.Account.JID {
+			fail = forbidden() // only the account itself makes nodes here
+			break
+		}
+		o := defaults("")
+		out = "<default>" + string(m.form(form.Prompt, ns.PubSubNodeConfig, &o).AppendXML(nil)) + "</default>"
+	case "affiliations":
+		out, fail = m.listAffiliations(x)
+	case "subscriptions":
+		out, fail = m.listSubscriptions(x)
+	default:
+		fail = stanza.NewError(stanza.BadRequest, "")
+	}
+	return result(ns.PubSubOwner, out, fail)
+}
+
+// ownerSet answers what owners change (XEP-0060 sections 8.2.3, 8.4, 8.5, 8.8.2 and 8.9.2).
+func (m *Module) ownerSet(_ context.Context, e *core.Event) (answer, error) {
+	r, fail := read(e.Stanza, ns.PubSubOwner)
+	if fail != nil {
+		return answer{}, fail
+	}
+	x, err := m.begin(e, r)
+	if err != nil {
+		return answer{}, err
+	}
+	switch r.verb.Local {
+	case "configure":
+		fail = m.configure(x)
+	case "delete":
+		fail = m.delete(x)
+	case "purge":
+		fail = m.purge(x)
+	case "affiliations":
+		fail = m.affiliate(x)
+	case "subscriptions":
+		fail = m.manage(x)
+	default:
+		fail = stanza.NewError(stanza.BadRequest, "")
+	}
+	return result(ns.PubSubOwner, "", fail)
+}
+
+// create is XEP-0060 section 8.1. Only the account itself makes nodes.
+func (m *Module) create(x *act) (string, *stanza.Error) {
+	if x.from.Bare() != x.Account.JID || !x.Account.Exists {
+		return "", forbidden()
+	}
+	if x.is != nil {
+		return "", stanza.NewError(stanza.Conflict, "")
+	}
+	if len(x.book.nodes) >= m.config.Nodes {
+		m.host.Metrics().Refused("pubsub_nodes")
+		return "", stanza.NewError(stanza.ResourceConstraint, "the account has no room for another node")
+	}
+	name, instant := x.node, x.node == ""
+	if instant {
+		name = newID() // XEP-0060 section 8.1.1: an instant node
+	}
+	o := defaults(name)
+	if x.with != nil && x.with.Local == "configure" {
+		if _, named := x.with.Lookup("", "node"); named {
+			return "", stanza.NewError(stanza.BadRequest, "the node is named once") // XEP-0060 section 8.1.3
+		}
+		if len(x.with.Children) > 0 {
+			f, fail := x.form(x.with)
+			if fail == nil && f != nil {
+				o, fail = m.configured(o, f)
+			}
+			if fail != nil {
+				return "", fail
+			}
+		}
+	}
+	x.book.nodes[name] = newNode(name, m.host.Now(), x.Account.JID, o)
+	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: name, Make: &store.NewNode{Creator: x.Account.JID, Config: o.kept()}})
+	m.changed(x.Account, x.book, t)
+	x.Wait(t)
+	return element("create", name, ""), nil
+}
+
+// configure is XEP-0060 sections 8.2.4 and 8.2.5.
+func (m *Module) configure(x *act) *stanza.Error {
+	if fail := x.owned(); fail != nil {
+		return fail
+	}
+	f, fail := x.form(x.verb)
+	if fail != nil || f == nil {
+		return fail // XEP-0060 section 8.2.4: cancelled, nothing changes
+	}
+	n := x.is
+	o, fail := m.configured(n.options, f)
+	if fail != nil {
+		return fail
+	}
+	n.options = o
+	c := store.NodeChange{Node: n.name, Config: o.kept(), Purge: !o.Persist}
+	if o.Persist && n.items > m.keep(&o) {
+		c.Keep = m.keep(&o)
+	}
+	t := m.nodes.ChangeNode(x.Account.ID, c)
+	m.changed(x.Account, x.book, t)
+	x.Wait(t)
+	x.After(func(e *core.Event) {
+		b := m.books.Of(e.Account)
+		if b.nodes[n.name] != n {
+			return
+		}
+		b.drop(n)
+		if c.Purge {
+			b.set(n, 0, 0)
+		} else if c.Keep > 0 {
+			b.stale = true // how much is left is counted when it is next asked for
+		}
+		m.prune(e.Work, e.Account, n)
+		if o.OnConfig {
+			inner := "" // XEP-0060 section 8.2.5.3
+			if o.Payloads {
+				inner = string(m.form(form.Result, ns.PubSubNodeConfig, &o).AppendXML(nil))
+			}
+			m.tell(e.Work, e.Account, n, m.event(e.Account, o.messages(), element("configuration", n.name, inner), ""))
+		}
+	})
+	return nil
+}
+
+// delete is XEP-0060 section 8.4.
+func (m *Module) delete(x *act) *stanza.Error {
+	if fail := x.owned(); fail != nil {
+		return fail
+	}
+	n, inner, by := x.is, "", x.from.Clone()
+	if r := x.verb.Child(ns.PubSubOwner, "redirect"); r != nil && len(r.Attr("uri")) <= maxText {
+		inner = string(append(xmltok.AppendAttr([]byte("<redirect"), "uri", r.Attr("uri")), "/>"...))
+	}
+	x.book.remove(n)
+	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: n.name, Delete: true})
+	m.changed(x.Account, x.book, t)
+	x.Wait(t)
+	x.After(func(e *core.Event) {
+		if n.options.OnDelete {
+			m.tell(e.Work, e.Account, n, m.event(e.Account, n.options.messages(), element("delete", n.name, inner), ""))
+		}
+		m.happened(e.Work, e.Account, &core.Publication{Node: n.name, By: by, Deleted: true})
+	})
+	return nil
+}
+
+// purge is XEP-0060 section 8.5.
+func (m *Module) purge(x *act) *stanza.Error {
+	if fail := x.owned(); fail != nil {
+		return fail
+	}
+	n, by := x.is, x.from.Clone()
+	if !n.options.Persist {
+		return unsupported("persistent-items")
+	}
+	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: n.name, Purge: true})
+	x.Wait(t)
+	x.After(func(e *core.Event) {
+		b := m.books.Of(e.Account)
+		if b.nodes[n.name] != n {
+			return
+		}
+		b.set(n, 0, 0)
+		b.keepReady(n, nil)
+		if n.options.OnRetract {
+			m.tell(e.Work, e.Account, n, m.event(e.Account, n.options.messages(), element("purge", n.name, ""), ""))
+		}
+		m.happened(e.Work, e.Account, &core.Publication{Node: n.name, By: by, Purged: true})
+	})
+	return nil
+}

@@ -1,0 +1,205 @@
+package pubsub
+
+import (
+	"slices"
+	"strings"
+
+	"stonechat/core"
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+	"stonechat/xmpp/xmltok"
+)
+
+// peer is one entry of a list of affiliations or subscriptions that an owner changes; is is empty when it is not to change.
+type peer struct {
+	jid jid.JID
+	is  string
+}
+
+// peers reads the entries of a list. An address stands in it once (XEP-0060 section 8.9.2.4).
+func (x *act) peers(local, attribute string) ([]peer, *stanza.Error) {
+	var out []peer
+	for _, c := range x.verb.All(ns.PubSubOwner, local) {
+		j, err := jid.Parse(strings.Clone(c.Attr("jid")))
+		if err != nil || len(j.String()) > store.MaxNodePeer {
+			return nil, fault(stanza.BadRequest, "invalid-jid")
+		}
+		if slices.ContainsFunc(out, func(p peer) bool { return p.jid == j }) || len(out) == maxIDs {
+			return nil, stanza.NewError(stanza.BadRequest, "an address stands in the list once")
+		}
+		out = append(out, peer{j, strings.Clone(c.Attr(attribute))})
+	}
+	if len(out) == 0 {
+		return nil, stanza.NewError(stanza.BadRequest, "nobody is named")
+	}
+	return out, nil
+}
+
+// listAffiliations is XEP-0060 section 8.9.1.
+func (m *Module) listAffiliations(x *act) (string, *stanza.Error) {
+	if fail := x.owned(); fail != nil {
+		return "", fail
+	}
+	b := affiliationXML(nil, x.Account.JID, isOwner)
+	all := make([]jid.JID, 0, len(x.is.affiliations))
+	for j := range x.is.affiliations {
+		all = append(all, j)
+	}
+	slices.SortFunc(all, func(p, q jid.JID) int { return strings.Compare(p.String(), q.String()) })
+	for _, j := range all {
+		b = affiliationXML(b, j, x.is.affiliations[j])
+	}
+	return element("affiliations", x.node, string(b)), nil
+}
+
+func affiliationXML(b []byte, j jid.JID, is affiliation) []byte {
+	b = xmltok.AppendAttr(append(b, "<affiliation"...), "jid", j.String())
+	return append(xmltok.AppendAttr(b, "affiliation", string(is)), "/>"...)
+}
+
+// unchanged refuses a list of which some entries are invalid, with how they are (XEP-0060 sections 8.8.2.4 and 8.9.2.4). Since nothing is done then, all that
+// would have changed stand there.
+func unchanged(entries string) *stanza.Error {
+	e := stanza.NewError(stanza.NotAcceptable, "")
+	e.App = "<pubsub xmlns='" + ns.PubSubOwner + "'>" + entries + "</pubsub>"
+	return e
+}
+
+// affiliate is XEP-0060 section 8.9.2. What the account itself is to its nodes does not change.
+func (m *Module) affiliate(x *act) *stanza.Error {
+	if fail := x.owned(); fail != nil {
+		return fail
+	}
+	all, fail := x.peers("affiliation", "affiliation")
+	if fail != nil {
+		return fail
+	}
+	n, next := x.is, make(map[jid.JID]affiliation, len(x.is.affiliations))
+	for j, is := range n.affiliations {
+		next[j] = is
+	}
+	c := store.NodeChange{Node: n.name}
+	bad, now := false, []byte(nil)
+	for _, p := range all {
+		is := affiliation(p.is)
+		was := m.person(x.Account, n, p.jid).affiliation
+		now = affiliationXML(now, p.jid, was)
+		switch {
+		case p.is == "":
+		case !is.known() || !p.jid.IsBare() || p.jid == x.Account.JID && is != isOwner:
+			bad = true // XEP-0060 section 4.1: affiliations are of bare addresses
+		case p.jid == x.Account.JID:
+		case is == isNone:
+			delete(next, p.jid)
+			c.Affiliations = append(c.Affiliations, store.NodeAffiliation{JID: p.jid})
+		default:
+			next[p.jid] = is
+			c.Affiliations = append(c.Affiliations, store.NodeAffiliation{JID: p.jid, Is: string(is)})
+		}
+	}
+	switch {
+	case bad:
+		return unchanged(element("affiliations", n.name, string(now)))
+	case len(next) > m.config.Peers:
+		m.host.Metrics().Refused("pubsub_peers")
+		return stanza.NewError(stanza.ResourceConstraint, "the node has no room for more people")
+	case len(c.Affiliations) == 0:
+		return nil
+	}
+	n.affiliations = next
+	t := m.nodes.ChangeNode(x.Account.ID, c)
+	m.changed(x.Account, x.book, t)
+	x.Wait(t)
+	x.After(func(e *core.Event) { m.prune(e.Work, e.Account, n) })
+	return nil
+}
+
+// listSubscriptions is XEP-0060 section 8.8.1: those that count.
+func (m *Module) listSubscriptions(x *act) (string, *stanza.Error) {
+	if fail := x.owned(); fail != nil {
+		return "", fail
+	}
+	var b []byte
+	for _, j := range x.is.subscribers() {
+		if x.is.subscriptions[j] == stateSubscribed {
+			b = append(b, subscriptionXML("", j, stateSubscribed)...)
+		}
+	}
+	return element("subscriptions", x.node, string(b)), nil
+}
+
+// manage is XEP-0060 section 8.8.2.
+func (m *Module) manage(x *act) *stanza.Error {
+	if fail := x.owned(); fail != nil {
+		return fail
+	}
+	all, fail := x.peers("subscription", "subscription")
+	if fail != nil {
+		return fail
+	}
+	n, bad, now := x.is, false, []byte(nil)
+	var states []store.NodeSubscription
+	added := 0
+	for _, p := range all {
+		was, there := n.subscriptions[p.jid]
+		if !there {
+			was = stateNone
+		}
+		now = append(now, subscriptionXML("", p.jid, was)...)
+		switch {
+		case p.is == "" || p.is == was:
+		case p.is == stateNone:
+			states = append(states, store.NodeSubscription{JID: p.jid})
+		case p.is == stateSubscribed && (mayRead(&n.options, m.person(x.Account, n, p.jid.Bare())) == nil || n.options.Access == accessAuthorize && !m.outcast(x, p.jid)):
+			states = append(states, store.NodeSubscription{JID: p.jid, State: stateSubscribed})
+			if !there {
+				added++
+			}
+		default:
+			bad = true
+		}
+	}
+	switch {
+	case bad:
+		return unchanged(element("subscriptions", n.name, string(now)))
+	case len(n.subscriptions)+added > m.config.Peers:
+		m.host.Metrics().Refused("pubsub_peers")
+		return stanza.NewError(stanza.ResourceConstraint, "the node has no room for more subscribers")
+	}
+	m.settle(x, n, states)
+	return nil
+}
+
+func (m *Module) outcast(x *act, j jid.JID) bool {
+	is := m.person(x.Account, x.is, j.Bare()).affiliation
+	return is == isOutcast || is == isPublishOnly
+}
+
+// settle changes subscriptions, and tells the subscribers when that is durable.
+func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) {
+	if len(states) == 0 {
+		return
+	}
+	for _, s := range states {
+		if s.State == "" {
+			delete(n.subscriptions, s.JID)
+		} else {
+			n.subscriptions[s.JID] = s.State
+		}
+	}
+	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: n.name, Subscriptions: states})
+	m.changed(x.Account, x.book, t)
+	x.Wait(t)
+	x.After(func(e *core.Event) {
+		for _, s := range states {
+			if s.State == "" {
+				m.tellState(e.Work, e.Account, n, s.JID, stateNone)
+				continue
+			}
+			m.tellState(e.Work, e.Account, n, s.JID, s.State)
+			m.welcome(e.Work, e.Account, n, s.JID)
+		}
+	})
+}
