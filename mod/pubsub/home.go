@@ -7,7 +7,7 @@ import (
 )
 
 // This file is what is so because the owner of nodes is an account: who makes nodes, how somebody stands to them, and who hears of them without
-// a subscription of their own. Nothing else in the package looks at rosters, or compares somebody with the account.
+// a subscription of their own.
 
 // makes tells whether somebody may make nodes: the account itself (XEP-0163 section 3.2).
 func (m *Module) makes(a *core.Account, who jid.JID) bool { return who.Bare() == a.JID && a.Exists }
