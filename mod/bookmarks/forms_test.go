@@ -27,10 +27,14 @@ func TestItems(t *testing.T) {
 	}{
 		{"a@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1'/>", "<conference xmlns='urn:xmpp:bookmarks:1'></conference>"},
 		{"A@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1' autojoin='1'/>", "<conference xmlns='urn:xmpp:bookmarks:1' autojoin='true'></conference>"},
-		{"a@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1' autojoin='false' name='&lt;&apos;'><nick>&amp;</nick></conference>",
-			"<conference xmlns='urn:xmpp:bookmarks:1' name='&lt;&apos;'><nick>&amp;</nick></conference>"},
-		{"a@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1'><extensions><x xmlns='y'>z</x></extensions><password>p</password></conference>",
-			"<conference xmlns='urn:xmpp:bookmarks:1'><password>p</password><extensions><x xmlns='y'>z</x></extensions></conference>"},
+		{
+			"a@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1' autojoin='false' name='&lt;&apos;'><nick>&amp;</nick></conference>",
+			"<conference xmlns='urn:xmpp:bookmarks:1' name='&lt;&apos;'><nick>&amp;</nick></conference>",
+		},
+		{
+			"a@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1'><extensions><x xmlns='y'>z</x></extensions><password>p</password></conference>",
+			"<conference xmlns='urn:xmpp:bookmarks:1'><password>p</password><extensions><x xmlns='y'>z</x></extensions></conference>",
+		},
 		{"a@rooms.example", "<conference xmlns='storage:bookmarks'/>", ""},
 		{"a@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1'>", ""},
 		{"@", "<conference xmlns='urn:xmpp:bookmarks:1'/>", ""},
