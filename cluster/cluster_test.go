@@ -186,7 +186,7 @@ func TestFrameRoundTrip(t *testing.T) {
 			t.Errorf("the test's frame has no %s", v.Type().Field(i).Name)
 		}
 	}
-	for _, f := range []Frame{full(), {Op: AckStanza}, {Op: DeliverPresence, To: "a@b"}} {
+	for _, f := range []Frame{full(), {Op: AckStanza}, {Op: DeliverPresence, To: "a@b"}, {Op: DeliverTold, To: "a@b/c"}} {
 		b, err := f.Append([]byte("before"))
 		if err != nil {
 			t.Fatal(err)
@@ -213,7 +213,7 @@ func TestFrameLimits(t *testing.T) {
 			t.Errorf("decoded the first %d bytes: %v", n, err)
 		}
 	}
-	for _, op := range []byte{0, byte(DeliverPresence) + 1, 0x7f} {
+	for _, op := range []byte{0, byte(DeliverTold) + 1, 0x7f} {
 		b[0] = op
 		if _, err := Decode(b); !errors.Is(err, ErrBadFrame) {
 			t.Errorf("decoded op %d: %v", op, err)
@@ -223,7 +223,7 @@ func TestFrameLimits(t *testing.T) {
 
 func TestEveryOpHasAKind(t *testing.T) {
 	kinds := make(map[Kind]int)
-	for op := AckStanza; op <= DeliverPresence; op++ {
+	for op := AckStanza; op <= DeliverTold; op++ {
 		kinds[op.Kind()]++
 	}
 	if len(kinds) != 5 || kinds[0] != 0 {

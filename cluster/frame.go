@@ -56,6 +56,8 @@ const (
 	DeliverStanza
 	// DeliverPresence: Data, if any, for To, and a probe of From, if any. It is not answered.
 	DeliverPresence
+	// DeliverTold: Data, which a room tells, for the session at To. It is not answered.
+	DeliverTold
 )
 
 // Kind of the operation; zero for an unknown one.
@@ -69,7 +71,7 @@ func (o Op) Kind() Kind {
 		return Inbound
 	case OutboundBytes, OutboundClose:
 		return Outbound
-	case DeliverStanza, DeliverPresence:
+	case DeliverStanza, DeliverPresence, DeliverTold:
 		return Deliver
 	}
 	return 0

@@ -31,6 +31,7 @@ type Config struct {
 	TLS        TLS     `toml:"tls"`
 	Listen     Listen  `toml:"listen"`
 	Archive    Archive `toml:"archive"`
+	Rooms      Rooms   `toml:"rooms"`
 	Store      Store   `toml:"store"`
 	HTTP       HTTP    `toml:"http"`
 	Limits     Limits  `toml:"limits"`
@@ -448,6 +449,7 @@ func (c *Config) Check() error {
 	errs = append(errs, c.checkWeb()...)
 	errs = append(errs, c.Limits.check()...)
 	errs = append(errs, c.checkJoin()...)
+	errs = append(errs, c.checkRooms()...)
 	errs = append(errs, c.Guessing.check()...)
 	errs = append(errs, c.Guests.check()...)
 	return errors.Join(errs...)

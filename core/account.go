@@ -45,6 +45,7 @@ type turn struct {
 	st     *stanza.Stanza
 	s      *Session
 	sink   Sink
+	src    Source // of what a room tells
 	from   origin
 	before store.Ticket
 	gate   *gate
@@ -321,6 +322,14 @@ func (a *Account) receiveIQ(w *Work, t *turn) {
 	if st.HasTo {
 		host = host.Router.hosts[st.To.Domain()]
 	}
+	if rooms := a.Host.Router.services[st.To.Domain()]; rooms != nil && st.To.IsDomain() {
+		if asks {
+			rooms.host.answerFor(a, w, st, t.s, ToRooms, t.from)
+		} else {
+			t.from.settle(w) // nobody there has asked
+		}
+		return
+	}
 	switch {
 	case host != nil && (!st.HasTo || st.To == a.JID):
 		// RFC 6120 section 10.3.3: no address means the sender's own account.
@@ -330,7 +339,7 @@ func (a *Account) receiveIQ(w *Work, t *turn) {
 		}
 	case host != nil && st.To.IsDomain():
 		if asks {
-			host.answerFor(a, w, st, t.s, t.from)
+			host.answerFor(a, w, st, t.s, ToHost, t.from)
 			return
 		}
 		a.Host.answered(w, st)
@@ -428,7 +437,7 @@ func (a *Account) leaveMemory(_ *Work, _ *turn) {
 		return
 	}
 	if a.turns.close() {
-		a.Host.accounts.remove(a)
+		a.Host.accounts.remove(a.JID, a)
 	}
 }
 

@@ -24,12 +24,15 @@ const (
 type Event struct {
 	Host    *Host
 	Work    *Work
-	Account *Account       // whose turn it is
+	Account *Account       // whose turn it is; nil in turns of a room
+	Room    *Room          // whose turn it is; nil in turns of an account
 	Session *Session       // the sending session, where it is a session of Account
 	Stanza  *stanza.Stanza // a deciding hook may put another in its place
 	Targets []*Session     // Received: who gets it, perhaps nobody
 	Err     *stanza.Error  // with Drop: the answer to the sender
 	Absent  bool           // Receiving: nobody would get it now
+	// Standing of who asks, in rows for ToRoom and ToOccupant.
+	Standing Standing
 
 	// Kept is the archive's public id of the owner's copy, Key its place in the archive; zero when the owner keeps none.
 	Kept string
@@ -51,6 +54,14 @@ func (e *Event) After(f func(*Event)) { e.after = append(e.after, f) }
 func (e *Event) Refuse(err *stanza.Error) Verdict {
 	e.Err = err
 	return Drop
+}
+
+// owner is whose turn it is.
+func (e *Event) owner() jid.JID {
+	if e.Room != nil {
+		return e.Room.JID
+	}
+	return e.Account.JID
 }
 
 // Hook is one registered function with the module that registered it.

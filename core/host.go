@@ -77,6 +77,8 @@ type Host struct {
 	pool     *Pool
 	metrics  *Metrics
 	accounts *owners
+	services []*service // rooms
+	wrong    []error    // what modules have registered and cannot be
 	guests   *guests
 	requests requests
 	slots    int
@@ -94,8 +96,16 @@ type Disco struct {
 	HostFeatures, AccountFeatures []string
 	// StreamFeatures are offered to a client that is logged in and not yet bound, as XML.
 	StreamFeatures []string
+	// HostItems are listed by disco#items of the host: other domains that it serves.
+	HostItems []DiscoItem
 	// Nodes answer for nodes of the host; the first that knows one does.
 	Nodes []DiscoNode
+}
+
+// DiscoItem is an address with a name for people (XEP-0030 section 4.1).
+type DiscoItem struct {
+	JID  jid.JID
+	Name string
 }
 
 // Parts are what a host is built from.
@@ -135,7 +145,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 
 // Start checks what modules have registered and begins background work.
 func (h *Host) Start() error {
-	if err := errors.Join(errors.Join(h.IQ.errs...), errors.Join(h.Early.errs...), errors.Join(h.Commands.errs...), h.Inline.check()); err != nil {
+	if err := errors.Join(errors.Join(h.IQ.errs...), errors.Join(h.Early.errs...), errors.Join(h.Commands.errs...), h.Inline.check(), errors.Join(h.wrong...)); err != nil {
 		return err
 	}
 	for _, r := range h.HTTP {
@@ -153,6 +163,7 @@ func (h *Host) Start() error {
 		return err
 	}
 	h.wait.Go(func() { h.accounts.sweep(h.ctx) })
+	h.serve()
 	if h.Router.nodes != nil {
 		h.Router.nodes.open(h)
 	}
@@ -270,18 +281,18 @@ func (h *Host) runSlow(ctx context.Context, row *IQ, e *Event) (ans Answer, err 
 	defer func() {
 		if r := recover(); r != nil {
 			h.metrics.panics.Inc()
-			h.logPanic(e.Account.JID, e.Stanza, r)
+			h.logPanic(e.owner(), e.Stanza, r)
 			err = stanza.NewError(stanza.InternalServerError, "")
 		}
 	}()
 	return row.Do(ctx, e)
 }
 
-// answerFor answers an IQ to the host itself, in a turn of the asking account.
-func (h *Host) answerFor(a *Account, w *Work, st *stanza.Stanza, s *Session, from origin) {
+// answerFor answers an IQ to the host itself, or to the domain of its rooms, in a turn of the asking account.
+func (h *Host) answerFor(a *Account, w *Work, st *stanza.Stanza, s *Session, to Target, from origin) {
 	if h != a.Host {
 		// Another domain of this server: its rows, answered in the asker's turn.
-		row := h.IQ.find(st, ToHost)
+		row := h.IQ.find(st, to)
 		if row == nil || row.Slow || Permit(from.actor(st), row.Action, Object{}) != nil {
 			a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
 			from.settle(w)
@@ -293,7 +304,7 @@ func (h *Host) answerFor(a *Account, w *Work, st *stanza.Stanza, s *Session, fro
 		a.finishIQ(w, e, ans, err, from)
 		return
 	}
-	a.answerIQ(w, st, s, ToHost, from)
+	a.answerIQ(w, st, s, to, from)
 }
 
 // Drain waits until no session has anything unsettled or unwritten: all lines are empty, all answers are out.
@@ -354,4 +365,7 @@ func (h *Host) Close() {
 	h.cancel()
 	h.accounts.wait.Wait()
 	h.wait.Wait()
+	for _, s := range h.services {
+		s.wait.Wait()
+	}
 }

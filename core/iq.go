@@ -15,14 +15,19 @@ type Target uint8
 
 // The targets of IQ rows.
 const (
-	ToHost    Target = iota + 1 // the served domain
-	ToOwn                       // the sender's own account: its bare address, or no address
-	ToContact                   // the bare address of another account of this host
-	ToDevice                    // the full address of any account: the device answers, but Do may refuse in its place
+	ToHost     Target = iota + 1 // the served domain
+	ToOwn                        // the sender's own account: its bare address, or no address
+	ToContact                    // the bare address of another account of this host
+	ToDevice                     // the full address of any account: the device answers, but Do may refuse in its place
+	ToRooms                      // the domain of rooms; answered in a turn of the asker
+	ToRoom                       // the bare address of a room that exists; in a turn of the room
+	ToOccupant                   // the full address of an occupant, in a turn of the room; without a row Rooms.Receive gets it
 )
 
 // String is the target as people read it.
-func (t Target) String() string { return [...]string{"?", "host", "own", "contact", "device"}[t] }
+func (t Target) String() string {
+	return [...]string{"?", "host", "own", "contact", "device", "rooms", "room", "occupant"}[t]
+}
 
 // Answer is what an IQ handler gives: the payload of the result, perhaps preceded by stanzas that go to the asker first.
 type Answer struct {

@@ -18,6 +18,7 @@ type line struct {
 type lineEntry struct {
 	arrival
 	sent  bool // the owner's own sending: show means Hooks.Sent
+	told  bool // a room tells it one session
 	route bool // it leaves for another node at release, since no other node can wait for our ticket
 	done  bool
 	err   error
@@ -28,7 +29,8 @@ type lineEntry struct {
 // arrival is a stanza on its way to be shown, with what its owner's archive knows of it.
 type arrival struct {
 	st     *stanza.Stanza
-	to     jid.JID  // presence: whom it is for
+	to     jid.JID  // presence, and what a room tells: whom it is for
+	src    Source   // what a room tells: more behind it
 	s      *Session // the sender's session where it is one of the owner's own
 	from   origin
 	before store.Ticket // the sender's own promise
@@ -128,6 +130,8 @@ func (a *Account) release(w *Work) {
 			a.Host.Hooks.Sent.run(ev)
 			ev.hop(0, "Hooks.Sent", "Sent", "")
 			e.from.settle(w)
+		case e.told:
+			a.heard(w, e.arrival)
 		case e.st.Kind == stanza.IQ:
 			a.pass(w, e.arrival)
 		case e.st.Kind == stanza.Presence:
@@ -163,6 +167,7 @@ func (a *Account) whenDone(w *Work, tickets []store.Ticket, f func(w *Work, err 
 // gate joins several tickets.
 type gate struct {
 	account *Account
+	room    *Room // instead of an account
 	pending atomic.Int32
 	err     atomic.Pointer[error]
 	f       func(w *Work, err error)
@@ -175,15 +180,23 @@ func (g *gate) done(err error) {
 	if g.pending.Add(-1) > 0 {
 		return
 	}
+	if g.room != nil {
+		g.room.turns.TakeAsync(g.room.Host.pool, roomTurn{op: (*Room).open, gate: g})
+		return
+	}
 	g.account.turns.TakeAsync(g.account.Host.pool, turn{op: (*Account).open, gate: g})
 }
 
 // open is the turn of a gate whose tickets are done.
 func (a *Account) open(w *Work, t *turn) {
 	a.gates--
-	var err error
-	if p := t.gate.err.Load(); p != nil {
-		err = *p
+	t.gate.f(w, t.gate.outcome())
+}
+
+// outcome is the first error of the tickets.
+func (g *gate) outcome() error {
+	if p := g.err.Load(); p != nil {
+		return *p
 	}
-	t.gate.f(w, err)
+	return nil
 }

@@ -167,9 +167,14 @@ func (n *nodes) bring(to cluster.Node, x turn) {
 	_ = n.send(to, f)
 }
 
+// tell sends what a room tells one session to the node of its account.
+func (n *nodes) tell(to cluster.Node, x turn) {
+	_ = n.send(to, cluster.Frame{Op: cluster.DeliverTold, To: x.to.String(), Data: []byte(x.st.Standalone())})
+}
+
 // elsewhere is the other node that owns a local address, if this one does not.
 func (n *nodes) elsewhere(to jid.JID) (cluster.Node, bool) {
-	if to.IsDomain() || n.router.hosts[to.Domain()] == nil {
+	if to.IsDomain() || !n.router.Serves(to.Domain()) {
 		return "", false
 	}
 	node, _ := n.cluster.Owner(to.Bare())
@@ -181,13 +186,20 @@ func (n *nodes) own(j jid.JID) *Host {
 	if _, far := n.elsewhere(j); far || j.IsDomain() {
 		return nil
 	}
+	if rooms := n.router.services[j.Domain()]; rooms != nil {
+		return rooms.host
+	}
 	return n.router.hosts[j.Domain()]
 }
 
 // delivered brings what another node has sent to its owner.
 func (n *nodes) delivered(r *reader, from cluster.Node, f *cluster.Frame) {
-	if f.Op == cluster.DeliverPresence {
+	switch f.Op {
+	case cluster.DeliverPresence:
 		n.deliveredPresence(r, f)
+		return
+	case cluster.DeliverTold:
+		n.deliveredTold(r, f)
 		return
 	}
 	st, err := r.parse(f.Data)
@@ -222,8 +234,20 @@ func (n *nodes) deliveredPresence(r *reader, f *cluster.Frame) {
 		}
 		x.st.Seal()
 	}
-	if h := n.own(x.to); h != nil && (x.st != nil || x.asker != nil) {
-		h.accounts.takeIfLoaded(r.work, x.to.Bare(), x)
+	if n.own(x.to) != nil && (x.st != nil || x.asker != nil) {
+		n.router.bringPresence(r.work, x.to.Bare(), x)
+	}
+}
+
+// deliveredTold is what a room of another node tells a session of ours.
+func (n *nodes) deliveredTold(r *reader, f *cluster.Frame) {
+	to, err := jid.Parse(f.To)
+	if err != nil || !to.IsFull() || n.own(to) == nil {
+		return
+	}
+	st, err := r.parse(f.Data)
+	if err == nil && (st.Kind == stanza.Message || st.Kind == stanza.Presence) {
+		n.router.tell(r.work, turn{op: (*Account).hear, st: st.Seal(), to: to})
 	}
 }
 

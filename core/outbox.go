@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -276,7 +277,7 @@ func (o *Outbox) fill(b []byte, watched *[]*obs.Traced) []byte {
 				n++
 				continue
 			}
-			b = o.encode(b, item{st: st, to: st.To, once: true})
+			b = o.encode(b, item{st: st, to: cmp.Or(it.to, st.To), once: true})
 			continue
 		}
 		o.bytes -= it.size

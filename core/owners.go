@@ -3,8 +3,6 @@ package core
 import (
 	"context"
 	"errors"
-	"hash/maphash"
-	"sync"
 	"time"
 
 	"stonechat/store"
@@ -20,28 +18,14 @@ const (
 
 // owners is which accounts of a host are loaded. Things are brought to an account through it, so that forgetting never loses a turn.
 type owners struct {
-	host   *Host
-	seed   maphash.Seed
-	shards [shards]shard
-	loads  chan struct{} // one token per load that runs
-	wait   sync.WaitGroup
-}
-
-type shard struct {
-	mu sync.Mutex
-	m  map[jid.JID]*Account
+	registry[Account]
+	host *Host
 }
 
 func newOwners(h *Host) *owners {
-	o := &owners{host: h, seed: maphash.MakeSeed(), loads: make(chan struct{}, loaders)}
-	for i := range o.shards {
-		o.shards[i].m = make(map[jid.JID]*Account)
-	}
+	o := &owners{host: h}
+	o.open()
 	return o
-}
-
-func (o *owners) shard(bare jid.JID) *shard {
-	return &o.shards[maphash.String(o.seed, bare.Local())%shards]
 }
 
 // take brings x to the account, which is loaded first if it must be. It never waits.
@@ -55,10 +39,7 @@ func (o *owners) take(w *Work, bare jid.JID, x turn) {
 
 // takeIfLoaded brings x to the account unless it is not in memory: then nobody of it is online.
 func (o *owners) takeIfLoaded(w *Work, bare jid.JID, x turn) bool {
-	s := o.shard(bare)
-	s.mu.Lock()
-	a := s.m[bare]
-	s.mu.Unlock()
+	a := o.peek(bare)
 	if a == nil && o.host.shelf.rests(bare) {
 		o.take(w, bare, x) // it was, before a restart, and is again
 		return true
@@ -68,26 +49,16 @@ func (o *owners) takeIfLoaded(w *Work, bare jid.JID, x turn) bool {
 
 // get returns the account in memory, or one that is being loaded and queues its turns meanwhile.
 func (o *owners) get(bare jid.JID) *Account {
-	s := o.shard(bare)
-	s.mu.Lock()
-	a := s.m[bare]
-	if a != nil {
-		s.mu.Unlock()
+	return o.registry.get(bare, func() *Account {
+		a := &Account{Host: o.host, JID: bare}
+		a.turns.Do = a.handle
+		a.turns.hold()
 		return a
-	}
-	a = &Account{Host: o.host, JID: bare}
-	a.turns.Do = a.handle
-	a.turns.hold()
-	s.m[bare] = a
-	s.mu.Unlock()
-	o.wait.Go(func() { o.load(a) })
-	return a
+	}, o.load)
 }
 
 // load reads the account and what modules need of it, then lets its turns go.
 func (o *owners) load(a *Account) {
-	o.loads <- struct{}{}
-	defer func() { <-o.loads }()
 	ctx, cancel := context.WithTimeout(o.host.ctx, loadTime)
 	defer cancel()
 	if err := o.read(ctx, a); err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -135,31 +106,6 @@ func (o *owners) read(ctx context.Context, a *Account) error {
 	}
 	a.Exists = true
 	return nil
-}
-
-func (o *owners) remove(a *Account) {
-	s := o.shard(a.JID)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.m[a.JID] == a {
-		delete(s.m, a.JID)
-	}
-}
-
-// each calls f for every account in memory.
-func (o *owners) each(f func(*Account)) {
-	for i := range o.shards {
-		s := &o.shards[i]
-		s.mu.Lock()
-		all := make([]*Account, 0, len(s.m))
-		for _, a := range s.m {
-			all = append(all, a)
-		}
-		s.mu.Unlock()
-		for _, a := range all {
-			f(a)
-		}
-	}
 }
 
 // sweep has every account that nobody uses forgotten, until ctx ends.

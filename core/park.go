@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -85,7 +86,7 @@ func (o *Outbox) pull() bool {
 				break
 			}
 			n := size(st)
-			queue = append(queue, item{st: st, to: st.To, size: n, once: true})
+			queue = append(queue, item{st: st, to: cmp.Or(it.to, st.To), size: n, once: true})
 			if bytes, pulled = bytes+n, pulled+n; pulled > keptBytes {
 				break
 			}

@@ -28,6 +28,14 @@ const (
 	ActCloseReports Action = "reports.close"
 	ActJoin         Action = "host.join" // what somebody without an account may ask
 	ActInvite       Action = "invites.make"
+
+	ActSeeRooms     Action = "rooms.see"       // what rooms there are, and what they offer
+	ActSeeRoom      Action = "room.see"        // what everybody may see of a room whose address they know
+	ActUseRoom      Action = "room.use"        // what occupants may do
+	ActReadRoom     Action = "room.read"       // what was said in it
+	ActModerateRoom Action = "room.moderate"   // what moderators may do
+	ActEditRoom     Action = "room.affiliates" // what admins of a room may do
+	ActOwnRoom      Action = "room.own"        // what owners of a room may do
 )
 
 // Actor is who wants something.
@@ -36,9 +44,11 @@ type Actor struct {
 	Role store.Role
 }
 
-// Object is what it is wanted of: the host (zero), or an account.
+// Object is what it is wanted of: the host (zero), an account, or a room.
 type Object struct {
 	Account jid.JID
+	// Standing of the actor, where the object is a room.
+	Standing Standing
 	// Subscribed: the account lets the actor see its presence.
 	Subscribed bool
 	// Role of the account, for acts upon accounts; for invites, of the one who is invited.
@@ -59,6 +69,7 @@ const (
 // rule: an action is allowed to the relations, and whatever the relation to the roles.
 type rule struct {
 	relations relation
+	standing  Standing // one of them suffices
 	roles     []store.Role
 	below     bool // the object's role must stand below the actor's
 	notAbove  bool // the object's role must not stand above the actor's
@@ -89,6 +100,14 @@ var rules = map[Action]rule{
 	ActCloseReports: {roles: guards},
 	ActJoin:         {relations: isAnyone},
 	ActInvite:       {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}, notAbove: true},
+
+	ActSeeRooms:     {relations: isAnyone},
+	ActSeeRoom:      {relations: isAnyone},
+	ActUseRoom:      {standing: RoomModerator | RoomParticipant | RoomVisitor},
+	ActReadRoom:     {standing: RoomReader},
+	ActModerateRoom: {standing: RoomModerator},
+	ActEditRoom:     {standing: RoomOwner | RoomAdmin},
+	ActOwnRoom:      {standing: RoomOwner},
 }
 
 // Permit is the only place where a right is decided. It returns nil, or the error to answer with.
@@ -105,7 +124,7 @@ func Permit(actor Actor, action Action, object Object) *stanza.Error {
 	if object.Subscribed {
 		is |= isContact
 	}
-	if r.relations&is != 0 {
+	if r.relations&is != 0 || r.standing&object.Standing != 0 {
 		return nil
 	}
 	for _, role := range r.roles {

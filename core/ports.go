@@ -8,6 +8,7 @@ import (
 	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/sasl"
+	"stonechat/xmpp/stanza"
 	"stonechat/xmpp/xmltok"
 )
 
@@ -22,6 +23,27 @@ type Ports struct {
 	// Upgrades and Devices may be missing; then log-in is by SCRAM with SHA-1 and SHA-256, and there are no tokens.
 	Upgrades Upgrades
 	Devices  Devices
+	// Archiver may be nil: then nothing of what is said in rooms is kept.
+	Archiver Archiver
+}
+
+// Archiver keeps what is said in rooms, and gives it to whoever asks (rows for ToRoom, with the right ActReadRoom).
+type Archiver interface {
+	// Archive keeps a message that the room is about to show: st comes from the occupant's address, and what it says in our name is taken out.
+	// publisher is the bare address of who said it. What comes back is to be shown when the ticket is done. Only in a turn of a room
+	// that exists.
+	Archive(r *Room, st *stanza.Stanza, publisher jid.JID) (Archived, store.Ticket, error)
+	// Newest returns the last messages of the room, at most n, oldest first. It may wait: only in Rooms.Load, behind the room's ID.
+	Newest(ctx context.Context, r *Room, n int) ([]Archived, error)
+}
+
+// Archived is a message of a room.
+type Archived struct {
+	// Stanza is sealed, from the occupant's address, to nobody, and tells its id in the archive (XEP-0359).
+	Stanza    *stanza.Stanza
+	ID        string
+	Publisher jid.JID // bare
+	At        time.Time
 }
 
 // Reports takes complaints about addresses (XEP-0377).

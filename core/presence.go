@@ -174,8 +174,15 @@ func (a *Account) unavailable(w *Work, s *Session, st *stanza.Stanza) {
 func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
 	// Who hears of the end by the broadcast needs not be remembered; of a session that is not available there is none.
 	known := s.available && a.shownTo(st.To.Bare())
+	if a.Host.Router.services[st.To.Domain()] != nil {
+		known = false
+		// Of a room one address is remembered, the last: whoever changes the nick has left none behind.
+		if old, ok := s.shownIn(st.To.Bare()); ok && (st.Type == stanza.Available || st.Type == stanza.Unavailable) {
+			delete(s.directed, old)
+		}
+	}
 	switch {
-	case a.Host.Router.Host(st.To.Domain()) == nil:
+	case !a.Host.Router.Serves(st.To.Domain()):
 		if st.Type != stanza.Unavailable { // which ends what was never begun
 			a.replyError(w, st, notServed())
 		}

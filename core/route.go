@@ -10,15 +10,23 @@ import (
 
 // Router finds the owner of an address. All hosts of a server share one; hosts are added before the first door opens.
 type Router struct {
-	hosts map[string]*Host
-	nodes *nodes // nil: there is no other node
+	hosts    map[string]*Host
+	services map[string]*service // rooms, by their domain
+	nodes    *nodes              // nil: there is no other node
 }
 
 // NewRouter returns a router that knows no host yet.
-func NewRouter() *Router { return &Router{hosts: make(map[string]*Host)} }
+func NewRouter() *Router {
+	return &Router{hosts: make(map[string]*Host), services: make(map[string]*service)}
+}
 
 // Host of a domain, or nil when the domain is not served here.
 func (r *Router) Host(domain string) *Host { return r.hosts[domain] }
+
+// Serves tells whether a domain is one of ours: a host's, or one of rooms.
+func (r *Router) Serves(domain string) bool {
+	return r.hosts[domain] != nil || r.services[domain] != nil
+}
 
 // Route brings a stanza that we made, sealed, to the owner of its address.
 func (r *Router) Route(w *Work, st *stanza.Stanza) {
@@ -27,13 +35,13 @@ func (r *Router) Route(w *Work, st *stanza.Stanza) {
 
 // route brings st to its owner. before is the sender's own promise, which the receiver's line waits for too.
 func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Ticket) {
-	h := r.hosts[st.To.Domain()]
+	h, rooms := r.hosts[st.To.Domain()], r.services[st.To.Domain()]
 	node, far := r.elsewhere(st.To)
 	if from.trace != nil {
-		from.trace.Hop(obs.Span{Hop: 4, Name: "Router.route", Outcome: destination(h, st, far)})
+		from.trace.Hop(obs.Span{Hop: 4, Name: "Router.route", Outcome: destination(h != nil || rooms != nil, st, far)})
 	}
 	switch {
-	case h == nil:
+	case h == nil && rooms == nil:
 		r.bounce(w, st, notServed())
 	case st.To.IsDomain():
 		if st.Kind == stanza.Message || st.Type == stanza.Subscribe {
@@ -43,6 +51,8 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 		r.nodes.bring(node, turn{st: st, to: st.To})
 	case far:
 		r.nodes.deliver(w, node, st, from)
+	case rooms != nil:
+		r.enter(w, rooms, st, from, before)
 	case st.Kind == stanza.IQ:
 		from.more()
 		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliverIQ, st: st, from: from})
@@ -53,6 +63,25 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliver, st: st, from: from, before: before})
 	}
 	from.settle(w)
+}
+
+// enter brings a stanza to a room.
+func (r *Router) enter(w *Work, rooms *service, st *stanza.Stanza, from origin, before store.Ticket) {
+	x := roomTurn{op: (*Room).receive, st: st, from: from, before: before}
+	switch {
+	case st.Kind == stanza.Presence && isSubscription(st.Type):
+		if st.Type == stanza.Subscribe {
+			r.bounce(w, st, stanza.NewError(stanza.ServiceUnavailable, "a room is joined, not subscribed to"))
+		}
+		return
+	case st.Kind == stanza.Presence:
+		rooms.bring(w, st.To.Bare(), st)
+		return
+	case st.Kind == stanza.IQ:
+		x.op = (*Room).receiveIQ
+	}
+	from.more()
+	rooms.take(w, st.To.Bare(), x)
 }
 
 // notServed is what is said of a domain that is not ours (RFC 6120 section 10.4.3).
@@ -67,8 +96,19 @@ func (r *Router) bringPresence(w *Work, bare jid.JID, x turn) bool {
 		r.nodes.bring(node, x)
 		return true
 	}
+	if rooms := r.services[bare.Domain()]; rooms != nil {
+		return x.st != nil && !bare.IsDomain() && rooms.bring(w, bare, shownTo(x.st, x.to))
+	}
 	h := r.hosts[bare.Domain()]
 	return h != nil && !bare.IsDomain() && h.accounts.takeIfLoaded(w, bare, x)
+}
+
+// shownTo is presence as it is addressed: what is broadcast has no address.
+func shownTo(st *stanza.Stanza, to jid.JID) *stanza.Stanza {
+	if st.HasTo && st.To == to {
+		return st
+	}
+	return st.WithTo(to).Seal()
 }
 
 // elsewhere is the node that owns a local address, if that is another one. Alone it costs one check.
@@ -81,7 +121,7 @@ func (r *Router) elsewhere(to jid.JID) (cluster.Node, bool) {
 
 // bounce answers a stanza that cannot go further with an error, which goes back by the same way.
 func (r *Router) bounce(w *Work, st *stanza.Stanza, err *stanza.Error) {
-	if reply := stanza.ErrorReply(st, err); reply != nil && r.hosts[reply.To.Domain()] != nil {
+	if reply := stanza.ErrorReply(st, err); reply != nil && r.Serves(reply.To.Domain()) {
 		r.Route(w, reply.Seal())
 	}
 }

@@ -1,6 +1,6 @@
 package core
 
-// Slot is a module's private state on every account or session of one host: typed, made on first use, freed with its holder.
+// Slot is a module's private state on every account, session or room of one host: typed, made on first use, freed with its holder.
 type Slot[T any] struct{ index int }
 
 // NewSlot reserves a slot. Call it from Install.
@@ -9,10 +9,10 @@ func NewSlot[T any](h *Host) Slot[T] {
 	return Slot[T]{h.slots - 1}
 }
 
-// holder is what carries slots; Account and Session embed it.
+// holder is what carries slots; Account, Session and Room embed it.
 type holder struct{ slots []any }
 
-// Holder is an Account or a Session.
+// Holder is an Account, a Session or a Room.
 type Holder interface{ slotsOf() *[]any }
 
 func (h *holder) slotsOf() *[]any { return &h.slots }

@@ -70,9 +70,12 @@ func short(text string) string {
 }
 
 // hop tells where the stanza of the turn is.
-func (w *Work) hop(a *Account, n int, name, outcome string) {
+func (w *Work) hop(a *Account, n int, name, outcome string) { w.hopAt(a.JID, n, name, outcome) }
+
+// hopAt is hop for any owner.
+func (w *Work) hopAt(owner jid.JID, n int, name, outcome string) {
 	if w.trace != nil {
-		w.trace.Hop(obs.Span{Hop: n, Name: name, Owner: a.JID.String(), Outcome: outcome})
+		w.trace.Hop(obs.Span{Hop: n, Name: name, Owner: owner.String(), Outcome: outcome})
 	}
 }
 
@@ -81,7 +84,7 @@ func (e *Event) hop(n int, name, point, outcome string) {
 	if e.trace == nil {
 		return
 	}
-	s := obs.Span{Hop: n, Name: name, Owner: e.Account.JID.String(), Outcome: outcome, Hooks: e.runs, Targets: targets(e)}
+	s := obs.Span{Hop: n, Name: name, Owner: e.owner().String(), Outcome: outcome, Hooks: e.runs, Targets: targets(e)}
 	for i := range s.Hooks {
 		s.Hooks[i].Point = point
 		s.Took += s.Hooks[i].Took
@@ -133,9 +136,9 @@ func answering(row *IQ, refused *stanza.Error) obs.Span {
 }
 
 // destination is where a stanza goes.
-func destination(h *Host, st *stanza.Stanza, far bool) string {
+func destination(served bool, st *stanza.Stanza, far bool) string {
 	switch {
-	case h == nil:
+	case !served:
 		return "not served here"
 	case far:
 		return "another node"

@@ -32,6 +32,11 @@ type Set struct {
 	Places    Places
 	Shapes    Shapes
 	Devices   Devices
+
+	Rooms        Rooms
+	Affiliations Affiliations
+	Occupants    Occupants
+
 	// Credentials is beside Accounts, for log-in.
 	Credentials Credentials
 }

@@ -36,7 +36,7 @@ func (c cleaner) forged(child stanza.Child) bool {
 	case child.Space == ns.Delay && child.Local == "delay":
 		// XEP-0203 section 5: what names this server was not noted by it.
 		from, err := jid.Parse(attr(child, "from"))
-		return err == nil && (from.Bare() == c.own || c.router.Host(from.Domain()) != nil && (from.IsDomain() || c.client))
+		return err == nil && (from.Bare() == c.own || c.router.Serves(from.Domain()) && (from.IsDomain() || c.client))
 	case child.Space == ns.Archive && child.Local == "result":
 		return c.client
 	case child.Space == ns.Carbons:
@@ -48,7 +48,7 @@ func (c cleaner) forged(child stanza.Child) bool {
 
 // ours: a served domain, or one below it, where our services live.
 func (c cleaner) ours(domain string) bool {
-	return c.router.Host(domain) != nil || strings.HasSuffix(domain, "."+c.domain.Domain())
+	return c.router.Serves(domain) || strings.HasSuffix(domain, "."+c.domain.Domain())
 }
 
 func attr(c stanza.Child, name string) string {

@@ -169,7 +169,11 @@ func hostItems(_ context.Context, e *core.Event) (core.Answer, error) {
 	if payload, ok, err := ofNode(e, func(n core.DiscoNode) nodeAnswer { return n.Items }); ok {
 		return core.Answer{Payload: payload}, err
 	}
-	return core.Answer{Payload: string((&disco.Items{}).AppendXML(nil))}, noNode(e)
+	var items disco.Items
+	for _, i := range e.Host.Disco.HostItems {
+		items.Items = append(items.Items, disco.Item{JID: i.JID, Name: i.Name})
+	}
+	return core.Answer{Payload: string(items.AppendXML(nil))}, noNode(e)
 }
 
 // accountItems are the available resources (XEP-0030 section 4.1).

@@ -1,0 +1,113 @@
+package core
+
+import (
+	"context"
+
+	"stonechat/xmpp/stanza"
+)
+
+// receiveIQ is the turn of an IQ for a room or one of its occupants. A row answers, or the module passes on what is for an occupant.
+func (r *Room) receiveIQ(w *Work, t *roomTurn) {
+	st := t.st
+	r.rests = 0
+	asks := st.Type == stanza.Get || st.Type == stanza.Set
+	to := ToRoom
+	if st.To.IsFull() {
+		to = ToOccupant
+	}
+	var row *IQ
+	if asks {
+		row = r.Host.IQ.find(st, to)
+	}
+	if w.trace != nil {
+		w.trace.Hop(answering(row, nil))
+	}
+	var refused *stanza.Error
+	var standing Standing
+	switch {
+	case r.Failed:
+		refused = stanza.NewError(stanza.InternalServerError, "")
+	case asks && r.ID == 0:
+		refused = stanza.NewError(stanza.ItemNotFound, "there is no such room")
+	case row == nil && to == ToOccupant:
+		r.receive(w, t)
+		return
+	case row == nil:
+		refused = stanza.NewError(stanza.ServiceUnavailable, "")
+	default:
+		standing = r.service.Standing(r, st.From)
+		refused = Permit(t.from.actor(st), row.Action, Object{Account: r.JID, Standing: standing})
+	}
+	switch {
+	case refused != nil || !asks:
+		r.refuse(w, st, refused)
+		t.from.settle(w)
+	case row.Slow:
+		r.slow(st, row, standing, t.from)
+	default:
+		e := r.begin(w, st)
+		e.Standing = standing
+		ans, err := row.Do(r.Host.ctx, e)
+		r.finishIQ(w, e, ans, err, t.from)
+	}
+}
+
+// refuse answers st with err, unless st is itself an answer.
+func (r *Room) refuse(w *Work, st *stanza.Stanza, err *stanza.Error) {
+	if err != nil {
+		r.Host.Router.bounce(w, st, err)
+	}
+}
+
+// finishIQ answers at once, or when the event's tickets are done.
+func (r *Room) finishIQ(w *Work, e *Event, ans Answer, err error, from origin) {
+	st, after, tickets := e.Stanza, e.after, e.tickets
+	if err != nil {
+		after, tickets = nil, nil
+	}
+	r.whenDone(w, tickets, func(w *Work, failed error) {
+		w.trace = from.trace
+		if err == nil {
+			err = failed
+		}
+		if err != nil {
+			r.refuse(w, st, r.Host.asStanzaError(st, err))
+			from.settle(w)
+			return
+		}
+		if len(after) > 0 {
+			e := r.begin(w, st)
+			for _, f := range after {
+				f(e)
+			}
+		}
+		if ans.Before != nil {
+			r.TellAll(w, st.From, ans.Before)
+		}
+		if result := stanza.Result(st, ans.Payload); result != nil {
+			r.Host.Router.Route(w, result.Seal())
+		}
+		from.settle(w)
+	})
+}
+
+// slow runs a slow row of the room outside turns; its answer comes back as a turn.
+func (r *Room) slow(st *stanza.Stanza, row *IQ, standing Standing, from origin) {
+	h := r.Host
+	asked := h.now()
+	r.gates++ // it stays in memory until the answer's turn
+	h.wait.Go(func() {
+		h.inOrder(from)
+		h.slowly <- struct{}{}
+		defer func() { <-h.slowly }()
+		ctx, cancel := context.WithTimeout(h.ctx, slowTime-h.now().Sub(asked))
+		defer cancel()
+		e := &Event{Host: h, Room: r, Stanza: st, Standing: standing}
+		ans, err := h.runSlow(ctx, row, e)
+		r.turns.TakeAsync(h.pool, roomTurn{op: (*Room).invoke, call: func(w *Work, r *Room) {
+			e.Work = w
+			r.gates--
+			r.finishIQ(w, e, ans, err, from)
+		}})
+	})
+}

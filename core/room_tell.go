@@ -1,0 +1,138 @@
+package core
+
+import (
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+// Tell gives one sealed message or presence, as it stands, to the session of each full address: a turn of its account, which asks who is blocked
+// and what of the room stands before it, and appends the address and the shared bytes to one outbox. No hook runs. A session that is not
+// there (any more) is answered for with an error of type recipient-unavailable, which comes to Receive from its address as any error of a client
+// does; nothing is answered to errors and unavailable presence. Only in a turn of r.
+func (r *Room) Tell(w *Work, st *stanza.Stanza, to ...jid.JID) {
+	x := turn{op: (*Account).hear, st: st, from: origin{trace: w.trace}}
+	for _, x.to = range to {
+		r.Host.Router.tell(w, x)
+	}
+}
+
+// TellAll gives the stanzas of src to the session of one full address, in the place where Tell would give one: they are pulled while the client reads,
+// and count against none of its limits, so that a join never ends a slow client. They may be addressed to anybody: what the client sees is to. A
+// source is called later and elsewhere: it must hold what it gives, and may look at nothing that belongs to a turn. The sessions of other nodes
+// get it at once. Only in a turn of r.
+func (r *Room) TellAll(w *Work, to jid.JID, src Source) {
+	if _, far := r.Host.Router.elsewhere(to); far {
+		for st, ok := src(); ok; st, ok = src() {
+			r.Tell(w, st, to)
+		}
+		return
+	}
+	if st, ok := src(); ok {
+		r.Host.Router.tell(w, turn{op: (*Account).hear, st: st, to: to, src: src, from: origin{trace: w.trace}})
+	}
+}
+
+// Check asks for each full address whether its session is there and shows itself to the room, as after a restart. For who is not, Receive gets
+// the error that Tell speaks of, as presence to the room's bare address. Only in a turn of r.
+func (r *Room) Check(w *Work, to ...jid.JID) {
+	for _, j := range to {
+		h := r.Host.Router.hosts[j.Domain()]
+		if h == nil || !j.IsFull() || !h.accounts.takeIfLoaded(w, j.Bare(), turn{op: (*Account).vouch, to: j, asker: &r.JID}) {
+			r.Host.Router.absent(w, stanza.Presence, j, r.JID)
+		}
+	}
+}
+
+// tell brings what a room tells to the account of x.to.
+func (r *Router) tell(w *Work, x turn) {
+	if node, far := r.elsewhere(x.to); far {
+		r.nodes.tell(node, x)
+		return
+	}
+	h := r.hosts[x.to.Domain()]
+	if h == nil || !h.accounts.takeIfLoaded(w, x.to.Bare(), x) {
+		r.untold(w, x.st, x.to)
+	}
+}
+
+// untold answers for a session that is not there.
+func (r *Router) untold(w *Work, st *stanza.Stanza, to jid.JID) {
+	if st.Type != stanza.TypeError && st.Type != stanza.Unavailable {
+		r.absent(w, st.Kind, to, st.From)
+	}
+}
+
+// absent tells a room that a session is not there.
+func (r *Router) absent(w *Work, kind stanza.Kind, who, room jid.JID) {
+	gone := stanza.NewError(stanza.RecipientUnavailable, "")
+	st, err := stanza.New(stanza.Head{Kind: kind, Type: stanza.TypeError, From: who, To: room}, string(gone.Append(nil)))
+	if err == nil {
+		r.Route(w, st.Seal())
+	}
+}
+
+// hear is the turn of what a room tells one session.
+func (a *Account) hear(w *Work, t *turn) {
+	switch x := (arrival{st: t.st, to: t.to, src: t.src}); {
+	case a.Blocks(t.st.From): // XEP-0191, "User Blocks JID": without an answer
+	case a.line.holds(t.st.From):
+		a.stand(w, &lineEntry{told: true, arrival: x}, nil) // RFC 6120 section 10.1: it does not overtake
+	default:
+		a.heard(w, x)
+	}
+}
+
+// heard gives it to the session. It is of no use to any other: what was said is in the room's archive.
+func (a *Account) heard(w *Work, x arrival) {
+	w.hop(a, 7, "Account.heard", "")
+	s := a.session(x.to)
+	if s == nil {
+		a.Host.Router.untold(w, x.st, x.to)
+		return
+	}
+	s.sendTo(w, x.st, x.to, true)
+	if x.src != nil {
+		s.out.push(w, item{src: a.unblocked(x.src), to: x.to})
+	}
+}
+
+// unblocked is a source without what comes from addresses that the account has blocked. Who that is may be asked in a turn only.
+func (a *Account) unblocked(src Source) Source {
+	if !a.Bars() {
+		return src
+	}
+	var rest []*stanza.Stanza
+	for st, ok := src(); ok; st, ok = src() {
+		if !a.Blocks(st.From) {
+			rest = append(rest, st)
+		}
+	}
+	return func() (*stanza.Stanza, bool) {
+		if len(rest) == 0 {
+			return nil, false
+		}
+		st := rest[0]
+		rest = rest[1:]
+		return st, true
+	}
+}
+
+// vouch is the turn of Check: a session that is there and has sent presence to the room is in it.
+func (a *Account) vouch(w *Work, t *turn) {
+	if s := a.session(t.to); s != nil {
+		if _, there := s.shownIn(*t.asker); there {
+			return
+		}
+	}
+	a.Host.Router.absent(w, stanza.Presence, t.to, *t.asker)
+}
+
+// shownIn is the address of a room to which the session has sent presence.
+func (s *Session) shownIn(room jid.JID) (jid.JID, bool) {
+	for to := range s.directed {
+		if to.Bare() == room {
+			return to, true
+		}
+	}
+	return jid.JID{}, false
+}
