@@ -79,3 +79,30 @@ func Figures(h *Host) (sessions, detached, restored, unreadable int64) {
 
 // CheckInline is what Start asks of inline rows.
 func CheckInline(t InlineTable) error { return t.check() }
+
+// Open is how many stanzas of a session's client are not settled.
+func Open(s *Session) int {
+	s.win.mu.Lock()
+	defer s.win.mu.Unlock()
+	return len(s.win.open)
+}
+
+// RoomsInMemory is how many rooms a node has in memory.
+func RoomsInMemory(h *Host) (n int) {
+	for _, s := range h.services {
+		s.each(func(*Room) { n++ })
+	}
+	return n
+}
+
+// SweepRooms forgets what nobody uses, as the sweep does.
+func SweepRooms(h *Host) {
+	for _, s := range h.services {
+		s.each(func(r *Room) {
+			w := NewWork(h.pool)
+			if r.turns.Take(w, roomTurn{op: (*Room).leaveMemory}) {
+				w.Run()
+			}
+		})
+	}
+}

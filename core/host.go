@@ -356,8 +356,9 @@ func (h *Host) drained() bool {
 			left.Done() // forgotten meanwhile
 		}
 	})
+	rooms := h.roomsBusy()
 	left.Wait()
-	return busy == 0
+	return busy == 0 && rooms() == 0
 }
 
 // Close stops background work. The pool is closed by its owner afterwards.

@@ -254,7 +254,7 @@ func (o *Outbox) flush() {
 		}
 	}
 	o.flushing = false
-	again := !o.blocked && o.sink != nil && (len(o.queue) > 0 || o.tell)
+	again := !o.blocked && o.sink != nil && (len(o.queue) > 0 && !(o.queue[0].src != nil && o.ahead()) || o.tell)
 	o.mu.Unlock()
 	if again {
 		o.session.Account.Host.pool.Do(func(*Work) { o.flush() })
@@ -272,6 +272,9 @@ func (o *Outbox) fill(b []byte, watched *[]*obs.Traced) []byte {
 			continue
 		}
 		if it.src != nil {
+			if o.ahead() {
+				break
+			}
 			st, ok := it.src()
 			if !ok {
 				n++
@@ -292,6 +295,12 @@ func (o *Outbox) fill(b []byte, watched *[]*obs.Traced) []byte {
 		o.queue = nil
 	}
 	return o.manage(b)
+}
+
+// ahead tells that the client has acknowledged too little of what it was sent: no source is pulled then, so that an answer of any length never
+// ends the session for what it is counted as. The lock is held.
+func (o *Outbox) ahead() bool {
+	return o.managed && o.heldback > o.session.Account.Host.Config.Limits.OutboxMerge
 }
 
 func (o *Outbox) encode(b []byte, it item) []byte {
@@ -399,7 +408,9 @@ func (o *Outbox) forget(w *Work, h uint32) (possible bool, watched []*obs.Traced
 	if len(o.unacked) >= askAfter {
 		o.askSoon = true
 		o.nudge()
-		o.mark(w)
+	}
+	if len(o.queue) > 0 {
+		o.mark(w) // to ask, or because a source has waited for this
 	}
 	return true, watched
 }

@@ -159,7 +159,7 @@ func (a *Account) unavailable(w *Work, s *Session, st *stanza.Stanza) {
 	}
 	// RFC 6121 section 4.6.3: whoever got directed presence is told too.
 	for to := range s.directed {
-		if was && a.shownTo(to.Bare()) {
+		if was && a.shownTo(to.Bare()) && a.Host.Router.services[to.Domain()] == nil {
 			continue // by the broadcast
 		}
 		a.bring(w, to.Bare(), turn{op: (*Account).deliverPresence, st: st, to: to})

@@ -22,7 +22,7 @@ func (h *Host) End(ctx context.Context) error {
 	}))
 }
 
-// Keep writes every session that can be resumed to disk, and then closes the connections. Nothing may be brought to any host from outside any
+// Keep writes every session that can be resumed to disk, and behind them who is in rooms, and then closes the connections. Nothing may be brought to any host from outside any
 // more; what is on its way is waited for, so that each session has all that it would have been sent.
 func (h *Host) Keep(ctx context.Context) error {
 	defer h.farewell()
@@ -39,7 +39,7 @@ func (h *Host) Keep(ctx context.Context) error {
 			}
 		}
 	}))
-	return h.shelf.judge(errors.Join(err, h.shelf.settle(ctx)))
+	return errors.Join(h.shelf.judge(errors.Join(err, h.shelf.settle(ctx))), h.keepRooms(ctx))
 }
 
 // judge notes that somebody was left out: what others were told, or not told, of that session is wrong then.

@@ -143,6 +143,9 @@ var eraseRest = [...]string{
 	"DELETE FROM places WHERE owner = $1",
 	"DELETE FROM devices WHERE owner = $1",
 	"DELETE FROM device_tokens WHERE owner = $1",
+	"DELETE FROM rooms WHERE owner = $1",
+	"DELETE FROM room_affiliations WHERE owner = $1",
+	"DELETE FROM room_occupants WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

@@ -29,7 +29,7 @@ func TestErasedFromEveryTable(t *testing.T) {
 			for _, o := range owners {
 				filled = fillEveryTable(t, db, o)
 			}
-			if len(filled) < 24 || !slices.Contains(filled, "device_tokens.owner") || !slices.Contains(filled, "sessions.owner") {
+			if len(filled) < 27 || !slices.Contains(filled, "device_tokens.owner") || !slices.Contains(filled, "sessions.owner") || !slices.Contains(filled, "room_affiliations.owner") {
 				t.Fatalf("only %q", filled)
 			}
 			if err := db.Leavers.Erase(ctx, owners[0], time.Now()); err != nil {

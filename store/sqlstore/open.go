@@ -270,6 +270,7 @@ func (db *DB) work() {
 		Invites: invites{db}, Leavers: leavers{db}, Circles: circles{db},
 		Places: places{db}, Shapes: shapes{db},
 		Devices: devices{db}, Credentials: credentials{db},
+		Rooms: rooms{db}, Affiliations: rooms{db}, Occupants: rooms{db},
 	}
 	var loops sync.WaitGroup
 	for _, l := range db.loops {

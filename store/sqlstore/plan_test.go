@@ -89,6 +89,7 @@ func TestNoScans(t *testing.T) {
 		selectWaiting, expireWaiting, selectPrivate, countPrivate, sumPrivate, selectVCard)
 	queries = append(queries, selectKept, selectOneKept, deleteKept, selectLastSeen)
 	queries = append(queries, selectInvite, selectReserved, selectCommon, selectCircle)
+	queries = append(queries, selectRoom, selectRooms, selectPublicRooms, countRooms, selectAffiliations, selectRoomsOf, selectOccupants, selectTemporary)
 	queries = append(queries, eraseSteps[:]...)
 	queries = append(queries, eraseRest[:]...)
 	queries = append(queries, expireSteps[:]...)

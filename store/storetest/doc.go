@@ -88,6 +88,8 @@ func Run(t *testing.T, open Open) {
 		{"DeviceTokens", testDeviceTokens},
 		{"DevicesRevoked", testDevicesRevoked},
 		{"Credentials", testCredentials},
+		{"Rooms", testRooms},
+		{"RoomsErased", testRoomsErased},
 		{"LeaveOrder", testLeaveOrder},
 		{"EndIsLast", testEndIsLast},
 		{"ManySessions", testManySessions},

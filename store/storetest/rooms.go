@@ -1,0 +1,162 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"stonechat/store"
+)
+
+const roomsDomain = "rooms.example.org"
+
+// room makes a room.
+func (f *fixture) room(t testing.TB, r store.Room, first ...store.Affiliation) store.Room {
+	t.Helper()
+	r.Domain = roomsDomain
+	f.wait(t, f.Rooms.Create(r, first, func(o store.Owner) { r.ID = o }))
+	return r
+}
+
+func (f *fixture) roomNames(t testing.TB, after string, limit int, public bool) (names []string) {
+	t.Helper()
+	all, err := f.Rooms.List(f.ctx, roomsDomain, after, limit, public)
+	must(t, err)
+	for _, r := range all {
+		names = append(names, r.Local)
+	}
+	return names
+}
+
+func testRooms(t *testing.T, f *fixture) {
+	if _, err := f.Rooms.Get(f.ctx, roomsDomain, "a"); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("a room that nobody made: %v", err)
+	}
+	alice := f.account(t, "alice")
+	first := []store.Affiliation{{JID: "alice@example.org", Kind: "owner"}, {JID: "bob@example.org", Kind: "member", Nick: "Bob", Reason: "he asked"}}
+	a := f.room(t, store.Room{
+		Local: "a", Creator: "alice@example.org", Created: f.clock.Now().UTC(), Public: true, Config: []byte(`{"x":1}`), Subject: []byte("<message/>"), Secret: []byte("s"),
+	}, first...)
+	if a.ID <= alice {
+		t.Errorf("number %d behind %d", a.ID, alice)
+	}
+	if err := f.Rooms.Create(store.Room{Domain: roomsDomain, Local: "a"}, nil, func(store.Owner) { t.Error("made") }).Wait(f.ctx); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("made twice: %v", err)
+	}
+	if err := f.Rooms.Create(store.Room{Domain: roomsDomain}, nil, func(store.Owner) {}).Wait(f.ctx); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("without a name: %v", err)
+	}
+	f.reopen(t)
+	if got, err := f.Rooms.Get(f.ctx, roomsDomain, "a"); err != nil || !reflect.DeepEqual(got, a) {
+		t.Fatalf("%+v, %v\nwant %+v", got, err, a)
+	}
+	if got, err := f.Affiliations.Of(f.ctx, a.ID); err != nil || !reflect.DeepEqual(got, first) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	a.Public, a.Temporary, a.Config, a.Subject = false, true, []byte("{}"), nil
+	want := a
+	a.Creator, a.Secret = "mallory@example.org", []byte("other") // which never change
+	f.wait(t, f.Rooms.Change(a))
+	if got, err := f.Rooms.Get(f.ctx, roomsDomain, "a"); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+
+	f.wait(t, f.Affiliations.Set(a.ID, []store.Affiliation{{JID: "alice@example.org"}, {JID: "bob@example.org", Kind: "outcast"}, {JID: "carol@example.org", Nick: "C"}}))
+	got, err := f.Affiliations.Of(f.ctx, a.ID)
+	if err != nil || !reflect.DeepEqual(got, []store.Affiliation{{JID: "bob@example.org", Kind: "outcast"}, {JID: "carol@example.org", Nick: "C"}}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	b := f.room(t, store.Room{Local: "b", Creator: "alice@example.org", Public: true}, store.Affiliation{JID: "bob@example.org", Kind: "admin"})
+	f.room(t, store.Room{Local: "c", Creator: "bob@example.org"})
+	f.room(t, store.Room{Local: "d", Creator: "bob@example.org", Public: true})
+	for _, x := range []struct {
+		after  string
+		limit  int
+		public bool
+		want   []string
+	}{
+		{"", 9, false, []string{"a", "b", "c", "d"}}, {"a", 2, false, []string{"b", "c"}}, {"", 9, true, []string{"b", "d"}}, {"b", 9, true, []string{"d"}}, {"d", 9, false, nil},
+	} {
+		if got := f.roomNames(t, x.after, x.limit, x.public); !reflect.DeepEqual(got, x.want) {
+			t.Errorf("%+v: %q", x, got)
+		}
+	}
+	if n, err := f.Rooms.CountBy(f.ctx, roomsDomain, "bob@example.org"); n != 2 || err != nil {
+		t.Errorf("bob has %d rooms, %v", n, err)
+	}
+	of, err := f.Affiliations.Rooms(f.ctx, "bob@example.org")
+	if err != nil || len(of) != 2 || of[0].ID+of[1].ID != a.ID+b.ID {
+		t.Errorf("bob stands to %+v, %v", of, err)
+	}
+	testWaking(t, f, a, b)
+}
+
+func testWaking(t *testing.T, f *fixture, a, b store.Room) {
+	t.Helper()
+	if got, err := f.Occupants.Occupants(f.ctx, b.ID); got != nil || err != nil {
+		t.Errorf("nobody yet: %q, %v", got, err)
+	}
+	f.wait(t, f.Occupants.SetOccupants(a.ID, []byte("one")), f.Occupants.SetOccupants(b.ID, []byte("two")), f.Occupants.SetOccupants(b.ID, []byte("three")))
+	f.reopen(t)
+	if got, err := f.Occupants.Occupants(f.ctx, b.ID); string(got) != "three" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	waking, err := f.Occupants.Waking(f.ctx, roomsDomain)
+	if err != nil || len(waking) != 2 || waking[0]+waking[1] != "ab" && waking[0]+waking[1] != "ba" {
+		t.Errorf("%q, %v", waking, err)
+	}
+	f.wait(t, f.Occupants.SetOccupants(a.ID, nil), f.Occupants.SetOccupants(b.ID, nil))
+	if waking, err = f.Occupants.Waking(f.ctx, roomsDomain); err != nil || !reflect.DeepEqual(waking, []string{"a"}) {
+		t.Errorf("a is temporary: %q, %v", waking, err)
+	}
+}
+
+func testRoomsErased(t *testing.T, f *fixture) {
+	r := f.room(t, store.Room{Local: "r"}, store.Affiliation{JID: "bob@example.org", Kind: "owner"})
+	stays := f.room(t, store.Room{Local: "stays"}, store.Affiliation{JID: "bob@example.org", Kind: "owner"})
+	say := func(room store.Owner, n int) {
+		for i := range n {
+			_, ticket := f.Archive.Append(store.Entry{Owner: room, Peer: "bob@example.org", Resource: "Bob", Stanza: fmt.Appendf(nil, "<message id='%d'/>", i)})
+			f.wait(t, ticket)
+		}
+	}
+	say(r.ID, 30)
+	say(stays.ID, 3)
+	f.wait(t, f.Occupants.SetOccupants(r.ID, []byte("o")), f.Rooms.Delete(r.ID))
+	if _, err := f.Rooms.Get(f.ctx, roomsDomain, "r"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a room that was destroyed: %v", err)
+	}
+	for what, err := range map[string]error{
+		"change": f.Rooms.Change(r).Wait(f.ctx), "delete": f.Rooms.Delete(r.ID).Wait(f.ctx), "occupants": f.Occupants.SetOccupants(r.ID, []byte("o")).Wait(f.ctx),
+		"affiliations": f.Affiliations.Set(r.ID, []store.Affiliation{{JID: "bob@example.org", Kind: "owner"}}).Wait(f.ctx),
+	} {
+		if !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s of a room that is gone: %v", what, err)
+		}
+	}
+	if got, err := f.Occupants.Occupants(f.ctx, r.ID); got != nil || err != nil {
+		t.Errorf("occupants of it: %q, %v", got, err)
+	}
+	again := f.room(t, store.Room{Local: "r"})
+	if again.ID == r.ID {
+		t.Error("a number was given twice")
+	}
+	if all, err := f.Affiliations.Of(f.ctx, again.ID); len(all) != 0 || err != nil {
+		t.Errorf("the next one of the name: %+v, %v", all, err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		res, err := f.Archive.Page(f.ctx, r.ID, store.Query{Max: 50})
+		must(t, err)
+		if len(res.Rows) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d messages are still there", len(res.Rows))
+		}
+	}
+	if res, err := f.Archive.Page(f.ctx, stays.ID, store.Query{Max: 50}); err != nil || len(res.Rows) != 3 {
+		t.Errorf("of the other room %d messages, %v", len(res.Rows), err)
+	}
+}
