@@ -44,6 +44,8 @@ func (p *Performance) step(s Step) error {
 	case "may receive:":
 		c.optional = append(c.optional, s.pattern[0]...)
 		return nil
+	case "makes the room with:":
+		return p.inRoom(c, strings.TrimSuffix(s.Verb, " with:"), s.Blocks[0])
 	case "receives nothing":
 		return p.nothing(c)
 	case "discards everything":
@@ -94,6 +96,9 @@ func (p *Performance) act(c *client, verb string) error {
 		return p.end(c, false)
 	case "stream ends":
 		return p.end(c, true)
+	}
+	if roomVerb(verb) {
+		return p.inRoom(c, verb, "")
 	}
 	return fmt.Errorf("%q is not known", verb)
 }
