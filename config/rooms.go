@@ -16,13 +16,15 @@ type Rooms struct {
 	Create string `toml:"create"`
 	// PerAccount is how many rooms one account may have created that still exist.
 	PerAccount int `toml:"per_account"`
-	// Occupants is how many people a room holds at most; its owner may choose fewer. Sessions is how many sessions one occupant may have in it.
+	// Occupants is how many people a room holds at most; its owner may choose fewer.
 	Occupants int `toml:"occupants"`
-	Sessions  int `toml:"sessions"`
+	// Sessions is how many sessions one occupant may have in a room.
+	Sessions int `toml:"sessions"`
 	// Affiliations is how many addresses a room remembers: owners, admins, members and outcasts.
 	Affiliations int `toml:"affiliations"`
-	// Nick and Subject are the greatest lengths in bytes.
-	Nick    int `toml:"nick"`
+	// Nick is the greatest length of a nick in bytes.
+	Nick int `toml:"nick"`
+	// Subject is the greatest length of a subject in bytes.
 	Subject int `toml:"subject"`
 	// History is how many messages at most are shown to who enters; its owner may choose fewer. The archive has the rest.
 	History int `toml:"history"`

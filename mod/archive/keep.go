@@ -16,7 +16,7 @@ func (x *archive) sending(e *core.Event) core.Verdict {
 		return core.Next
 	}
 	a := e.Account
-	e.Stanza = cleaner{router: e.Host.Router, domain: e.Host.Domain, own: a.JID, client: true}.clean(e.Stanza)
+	e.Stanza = cleaner{router: e.Host.Router, domain: e.Host.Domain, own: a.JID, client: true, room: e.Stanza.Type == stanza.GroupChat}.clean(e.Stanza)
 	st := e.Stanza
 	b := x.boxes.Of(a)
 	if !worth(st) || !x.wants(a, b, st.To) {

@@ -20,6 +20,7 @@ const secretSize = 32 // bytes of a room's secret
 var (
 	errNoNick   = stanza.NewError(stanza.JIDMalformed, "a room is entered with a nick")
 	errNoRoom   = stanza.NewError(stanza.ItemNotFound, "there is no such room")
+	errSessions = stanza.NewError(stanza.ResourceConstraint, "too many of your sessions are in this room")
 	errConflict = stanza.NewError(stanza.Conflict, "somebody else has this nick")
 )
 
@@ -229,7 +230,7 @@ func (m *Module) join(e *core.Event, x *room, j muc.Join, n nick) core.Verdict {
 		return refuse(e, err)
 	}
 	if there != nil && len(there.sessions) >= m.config.Sessions {
-		return refuse(e, &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many of your sessions are in this room"})
+		return refuse(e, errSessions)
 	}
 	m.admit(r, e.Work, x, st, j, n)
 	return core.Next
@@ -318,6 +319,9 @@ func (m *Module) update(e *core.Event, x *room, s *session, n nick) core.Verdict
 		if err := x.free(n, s.jid); err != nil {
 			return refuse(e, err)
 		}
+		if there := x.nicks[n.key]; there != nil && there != o && len(there.sessions)+len(o.sessions) > m.config.Sessions {
+			return refuse(e, errSessions)
+		}
 		var status []muc.Status
 		if n.shown != e.Stanza.To.Resource() {
 			status = append(status, muc.StatusNickAssigned)
@@ -334,83 +338,58 @@ func (m *Module) update(e *core.Event, x *room, s *session, n nick) core.Verdict
 	return core.Next
 }
 
-// rename is section 7.6. A session that is not alone under its nick leaves the others there; one that goes to a nick of its own account joins it.
+// rename is section 7.6, for all sessions of an occupant. Who goes to the nick of another occupant of the same account joins it.
 func (m *Module) rename(r *core.Room, w *core.Work, x *room, s *session, n nick, status ...muc.Status) {
-	old, target := s.occupant, x.nicks[n.key]
-	alone := len(old.sessions) == 1
-	last := x.gone(old, s, muc.StatusNickChanged)
-	last.Item.Nick, last.Item.Role = n.shown, old.role
-	if alone && (target == nil || target == old) {
-		delete(x.nicks, old.nick.key)
-		old.nick, old.face = n, s
-		x.nicks[n.key] = old
-		v := x.look(old)
-		r.Stand(w, func(w *core.Work, _ error) {
-			if old.view == nil {
-				return
-			}
-			last.hidden = old.view.hidden
-			x.spread(r, w, old, last, false)
-			old.view = v
-			x.spread(r, w, old, v, false, status...)
-		})
+	o := s.occupant
+	last := x.gone(o, s, muc.StatusNickChanged)
+	last.Item.Nick, last.Item.Role = n.shown, o.role
+	o.face = s
+	if target := x.nicks[n.key]; target != nil && target != o {
+		m.merge(r, w, x, o, target, last, status)
 		return
 	}
-	m.move(r, w, x, s, n, last, status)
-}
-
-// move takes a session from one occupant to another of the same account.
-func (m *Module) move(r *core.Room, w *core.Work, x *room, s *session, n nick, last *view, status []muc.Status) {
-	old, target := s.occupant, x.nicks[n.key]
-	if target == nil {
-		target = &occupant{nick: n, account: old.account, role: old.role, id: old.id}
-		x.nicks[n.key] = target
-	}
-	old.sessions = slices.DeleteFunc(old.sessions, func(other *session) bool { return other == s })
-	target.sessions, target.face = append(target.sessions, s), s
-	v := x.look(target)
-	var rest *view
-	if len(old.sessions) > 0 {
-		if old.face == s {
-			old.face = old.sessions[len(old.sessions)-1]
-		}
-		rest = x.look(old)
-	} else if x.nicks[old.nick.key] == old {
-		delete(x.nicks, old.nick.key)
-	}
-	// Its place among the crowd is taken by a session of the new occupant, so that what stands in the line before is still its own.
-	next := &session{jid: s.jid, occupant: target, presence: s.presence}
-	target.sessions[len(target.sessions)-1], target.face, x.sessions[s.jid] = next, next, next
+	delete(x.nicks, o.nick.key)
+	o.nick = n
+	x.nicks[n.key] = o
+	v := x.look(o)
 	r.Stand(w, func(w *core.Work, _ error) {
-		x.moved(r, w, s, next, last, rest)
-		wasSeen := target.view != nil && !target.view.hidden
-		if target.view == nil {
-			x.faces = append(x.faces, target)
+		if o.view == nil {
+			return
 		}
-		target.view = v
-		x.spread(r, w, target, v, wasSeen, status...)
+		last.hidden = o.view.hidden
+		x.spread(r, w, o, last, false)
+		o.view = v
+		x.spread(r, w, o, v, false, status...)
 	})
 }
 
-// moved shows that a session is no longer one of its old occupant, of whom rest is what is seen now, if there is anything.
-func (x *room) moved(r *core.Room, w *core.Work, s, next *session, last, rest *view) {
-	old := s.occupant
-	if rest == nil {
-		last.hidden = old.view == nil || old.view.hidden
-		x.spread(r, w, old, last, false)
-		x.forget(old)
-	} else {
-		tell(r, w, last.self(x.knows(next)), s.jid)
+// merge takes the sessions of one occupant to another of the same account.
+func (m *Module) merge(r *core.Room, w *core.Work, x *room, o, target *occupant, last *view, status []muc.Status) {
+	// Their places among the crowd are taken by sessions of the other: what stands in the line before is still for those of o.
+	next := make(map[*session]*session, len(o.sessions))
+	for _, s := range o.sessions {
+		moved := &session{jid: s.jid, occupant: target, presence: s.presence}
+		next[s], x.sessions[s.jid] = moved, moved
+		target.sessions = append(target.sessions, moved)
 	}
-	for i, other := range x.crowd {
-		if other == s {
-			x.crowd[i] = next
+	target.face = next[o.face]
+	o.sessions = nil
+	delete(x.nicks, o.nick.key)
+	v := x.look(target)
+	r.Stand(w, func(w *core.Work, _ error) {
+		last.hidden = o.view == nil || o.view.hidden
+		x.spread(r, w, o, last, false)
+		x.forget(o)
+		for i, s := range x.crowd {
+			if moved := next[s]; moved != nil {
+				x.crowd[i] = moved
+			}
 		}
-	}
-	if rest == nil || old.view == nil {
-		return
-	}
-	was := old.view
-	old.view = rest
-	x.spread(r, w, old, rest, !was.hidden)
+		if target.view == nil {
+			return
+		}
+		was := target.view
+		target.view = v
+		x.spread(r, w, target, v, !was.hidden, status...)
+	})
 }

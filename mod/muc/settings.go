@@ -34,7 +34,7 @@ func channelConfig(history int) muc.Config {
 
 // instantConfig is a room of which nobody said anything: it cannot be found, its people are not shown, and it goes with them.
 func instantConfig(history int) muc.Config {
-	return muc.Config{Archive: true, Broadcast: muc.AllRoles, Lists: muc.AllRoles, History: history}
+	return muc.Config{Archive: true, Register: true, Broadcast: muc.AllRoles, Lists: muc.AllRoles, History: history}
 }
 
 // checkConfig bounds what an owner wants by what the service allows; a wish for more than that is taken as a wish for the most.

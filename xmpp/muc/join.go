@@ -30,7 +30,7 @@ type Join struct {
 	History  History
 }
 
-// ParseJoin reads <x xmlns='http://jabber.org/protocol/muc'/>.
+// ParseJoin reads <x xmlns='http://jabber.org/protocol/muc'/>. A limit of the history that cannot be read is none: it keeps nobody out.
 func ParseJoin(n *xmltok.Node) (Join, error) {
 	j := Join{History: AnyHistory}
 	if !n.Is(ns.MUC, "x") {
@@ -38,27 +38,16 @@ func ParseJoin(n *xmltok.Node) (Join, error) {
 	}
 	j.Password = n.Child(ns.MUC, "password").Text()
 	h := n.Child(ns.MUC, "history")
-	if h == nil {
-		return j, nil
-	}
 	for _, limit := range []struct {
 		name string
 		to   *int
 	}{{"maxchars", &j.History.MaxChars}, {"maxstanzas", &j.History.MaxStanzas}, {"seconds", &j.History.Seconds}} {
-		if text, ok := h.Lookup("", limit.name); ok {
-			// A number that is larger than an int of 31 bits asks for no less than everything.
-			v, err := strconv.ParseUint(text, 10, 31)
-			if err != nil {
-				return j, ErrHistory
-			}
+		// A number that is larger than an int of 31 bits asks for no less than everything.
+		if v, err := strconv.ParseUint(h.Attr(limit.name), 10, 31); err == nil {
 			*limit.to = int(v)
 		}
 	}
-	if text, ok := h.Lookup("", "since"); ok {
-		since, err := forward.ParseStamp(text)
-		if err != nil {
-			return j, ErrHistory
-		}
+	if since, err := forward.ParseStamp(h.Attr("since")); err == nil {
 		j.History.Since = since
 	}
 	return j, nil

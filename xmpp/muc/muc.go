@@ -15,7 +15,6 @@ const (
 // Reasons for refusing an element. They are stanza errors, so that a handler may return them as they are.
 var (
 	ErrNotMUC   = stanza.NewError(stanza.BadRequest, "not an element of a room")
-	ErrHistory  = stanza.NewError(stanza.BadRequest, "not a limit of the history")
 	ErrItem     = stanza.NewError(stanza.BadRequest, "an item names either a role and a nick, or an affiliation and an address")
 	ErrOneItem  = stanza.NewError(stanza.BadRequest, "a list is asked for by one affiliation or role")
 	ErrValue    = stanza.NewError(stanza.BadRequest, "no such affiliation or role")

@@ -63,9 +63,9 @@ func TestParseJoin(t *testing.T) {
 			Join{History: History{MaxChars: NoLimit, MaxStanzas: NoLimit, Seconds: NoLimit, Since: time.Unix(0, 0).UTC()}},
 			nil,
 		},
-		{"<history maxstanzas='-1'/>", Join{}, ErrHistory},
-		{"<history maxstanzas='9999999999'/>", Join{}, ErrHistory},
-		{"<history since='yesterday'/>", Join{}, ErrHistory},
+		{"<history maxstanzas='-1'/>", Join{History: AnyHistory}, nil},
+		{"<history maxstanzas='9999999999'/>", Join{History: AnyHistory}, nil},
+		{"<history since='yesterday'/>", Join{History: AnyHistory}, nil},
 		{"<password xmlns='urn:other'>x</password>", Join{History: AnyHistory}, nil},
 	} {
 		got, err := ParseJoin(tree(t, "<x xmlns='"+ns.MUC+"'>"+c.inner+"</x>"))
