@@ -29,17 +29,17 @@ type Ports struct {
 
 // Archiver keeps what is said in rooms, and gives it to whoever asks (rows for ToRoom, with the right ActReadRoom).
 type Archiver interface {
-	// Archive keeps a message that the room is about to show: st comes from the occupant's address, and what it says in our name is taken out.
-	// publisher is the bare address of who said it. What comes back is to be shown when the ticket is done. Only in a turn of a room
-	// that exists.
-	Archive(r *Room, st *stanza.Stanza, publisher jid.JID) (Archived, store.Ticket, error)
+	// Archive keeps a message that the room is about to show, if keep is set and it is of a kind that is kept: st comes from the occupant's
+	// address. What it says in our name is taken out in any case, so what is shown is Archived.Stanza, when the ticket is done. publisher is
+	// the full address of who said it. Only in a turn of the room.
+	Archive(r *Room, st *stanza.Stanza, publisher jid.JID, keep bool) (Archived, store.Ticket, error)
 	// Newest returns the last messages of the room, at most n, oldest first. It may wait: only in Rooms.Load, behind the room's ID.
 	Newest(ctx context.Context, r *Room, n int) ([]Archived, error)
 }
 
 // Archived is a message of a room.
 type Archived struct {
-	// Stanza is sealed, from the occupant's address, to nobody, and tells its id in the archive (XEP-0359).
+	// Stanza is sealed, from the occupant's address, to nobody, and tells its id in the archive (XEP-0359); ID is empty when it is not kept.
 	Stanza    *stanza.Stanza
 	ID        string
 	Publisher jid.JID // bare

@@ -17,23 +17,8 @@ import (
 
 // query answers with a page: its messages first, then the result (XEP-0313 section 4). It runs outside turns.
 func (x *archive) query(ctx context.Context, e *core.Event) (core.Answer, error) {
-	payload, _ := e.Stanza.Payload()
-	tree, err := payload.Tree()
+	q, res, err := x.page(ctx, e, e.Account.JID, e.Account.ID, func(*asked) error { return nil })
 	if err != nil {
-		return core.Answer{}, bad("")
-	}
-	q, err := parseQuery(tree, e.Account.JID)
-	if err != nil {
-		return core.Answer{}, err
-	}
-	res, err := x.Archive.Page(ctx, e.Account.ID, q.Query)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		// XEP-0313 sections 4.1.3 and 4.3.2: a row that is named is not there (any more).
-		return core.Answer{}, stanza.NewError(stanza.ItemNotFound, "")
-	case errors.Is(err, store.ErrInvalid):
-		return core.Answer{}, bad("")
-	case err != nil:
 		return core.Answer{}, err
 	}
 	e.After(func(e *core.Event) {
@@ -41,11 +26,36 @@ func (x *archive) query(ctx context.Context, e *core.Event) (core.Answer, error)
 			x.visits.Of(e.Session).aware = true
 		}
 	})
-	ans := core.Answer{Payload: fin(&q, &res)}
+	ans := core.Answer{Payload: fin(q, res)}
 	if len(res.Rows) > 0 {
-		ans.Before = x.results(&q, res.Rows, e.Account.JID, e.Stanza.From)
+		ans.Before = x.results(q, res.Rows, e.Account.JID, e.Stanza.From)
 	}
 	return ans, nil
+}
+
+// page reads the page that is asked of the archive of an address, unless permit refuses it.
+func (x *archive) page(ctx context.Context, e *core.Event, own jid.JID, owner store.Owner, permit func(*asked) error) (*asked, *store.Result, error) {
+	payload, _ := e.Stanza.Payload()
+	tree, err := payload.Tree()
+	if err != nil {
+		return nil, nil, bad("")
+	}
+	q, err := parseQuery(tree, own)
+	if err == nil {
+		err = permit(&q)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	res, err := x.Stores.Archive.Page(ctx, owner, q.Query)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		// XEP-0313 sections 4.1.3 and 4.3.2: a row that is named is not there (any more).
+		err = stanza.NewError(stanza.ItemNotFound, "")
+	case errors.Is(err, store.ErrInvalid):
+		err = bad("")
+	}
+	return &q, &res, err
 }
 
 // results are the messages of a page, made one by one as the client reads.
@@ -113,7 +123,7 @@ func fin(q *asked, res *store.Result) string {
 
 // metadata tells where the archive begins and ends (XEP-0313 section 5). It runs outside turns.
 func (x *archive) metadata(ctx context.Context, e *core.Event) (core.Answer, error) {
-	bounds, err := x.Archive.Bounds(ctx, e.Account.ID)
+	bounds, err := x.Stores.Archive.Bounds(ctx, e.Account.ID)
 	if err != nil {
 		return core.Answer{}, err
 	}
@@ -127,7 +137,7 @@ func (x *archive) entered(e *core.Event, _ *xmltok.Node) string {
 	v.aware, v.inline = true, true
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
-	bounds, err := x.Archive.Bounds(ctx, e.Account.ID)
+	bounds, err := x.Stores.Archive.Bounds(ctx, e.Account.ID)
 	if err != nil {
 		x.obs.Log.Warn("state of the archive not told", obs.JID, e.Account.JID.String(), obs.Err, err)
 		return "" // the client can still ask

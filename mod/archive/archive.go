@@ -4,7 +4,7 @@
 // worth.go is which messages are kept. forged.go removes what only we may say. keep.go keeps a message in the turns of its sender and of its
 // addressee. seen.go recognises a message that is sent again. prefs.go is what an account wants kept. query.go reads what a client asks,
 // answer.go answers it. offline.go decides what a client that reads no archive still has to get, drain.go gives it, and
-// parked.go knows what waits for a client that lost its connection.
+// parked.go knows what waits for a client that lost its connection. rooms.go is the archives of rooms.
 //
 // The archive is the only store: an offline message is an archived one behind the account's mark. One that belongs into no archive, because
 // the account or the sender does not want it there, is hidden in it until somebody has got it.
@@ -74,6 +74,8 @@ func (m *Module) Install(h *core.Host) {
 	row("metadata", stanza.Get, true, x.metadata)
 	row("prefs", stanza.Get, false, x.getPrefs)
 	row("prefs", stanza.Set, false, x.setPrefs)
+	x.inRooms(h, m.Name())
+	h.Ports.Archiver = x
 	h.Inline.Add(core.Inline{Space: ns.Archive, Module: m.Name(), Do: x.entered})
 	// XEP-0313 section 7: on the addresses that have an archive, which the host itself has not. XEP-0160 section 4: on the host.
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.Archive, ns.ArchiveExtended, ns.ArchiveGroupchatField, ns.StanzaID, ns.RSM,

@@ -54,7 +54,7 @@ func (x *archive) receiving(e *core.Event) core.Verdict {
 // hide keeps a message that belongs into no archive until somebody has got it.
 func (x *archive) hide(e *core.Event) {
 	from := e.Stanza.From
-	key, ticket := x.Archive.Append(store.Entry{
+	key, ticket := x.Stores.Archive.Append(store.Entry{
 		Owner: e.Account.ID, Peer: strings.Clone(from.Bare().String()), Resource: strings.Clone(from.Resource()), Direction: store.Incoming,
 		Hidden: true, Stanza: e.Stanza.Append(make([]byte, 0, e.Stanza.Size()), ns.Client),
 	})
@@ -92,10 +92,10 @@ func (x *archive) keep(e *core.Event, b *box, peer jid.JID, d store.Direction) n
 		x.recall(a, &b.seen)
 		if key, ticket, ok := b.seen.find(origin, x.since()); ok {
 			e.Wait(ticket)
-			return note{x.Archive.ID(a.ID, key), key, true}
+			return note{x.Stores.Archive.ID(a.ID, key), key, true}
 		}
 	}
-	key, ticket := x.Archive.Append(store.Entry{
+	key, ticket := x.Stores.Archive.Append(store.Entry{
 		// Copies, since the store keeps these longer than the message they were cut out of.
 		Owner: a.ID, Peer: strings.Clone(bare), Resource: strings.Clone(peer.Resource()), Direction: d,
 		Offline: d == store.Incoming, Origin: origin, Stanza: st.Append(make([]byte, 0, st.Size()), ns.Client),
@@ -104,7 +104,7 @@ func (x *archive) keep(e *core.Event, b *box, peer jid.JID, d store.Direction) n
 		b.seen.add(key, origin, ticket, x.since())
 	}
 	e.Wait(ticket)
-	return note{x.Archive.ID(a.ID, key), key, false}
+	return note{x.Stores.Archive.ID(a.ID, key), key, false}
 }
 
 // maxNotes is how many notes to self may be under way between the two turns of their account.

@@ -412,14 +412,14 @@ func TestFeatures(t *testing.T) {
 	if got := v.host.Disco.HostFeatures; len(got) != 2 || got[0] != "msgoffline" || got[1] != ns.Retract {
 		t.Errorf("host: %v", got)
 	}
-	// Five that the owner may ask, and the same five that nobody else may.
+	// Five that the owner may ask, and the same five that nobody else may; and three of rooms, for whom these let read.
 	rows := map[core.Target]int{}
 	for _, r := range v.host.IQ.Rows() {
-		if r.Space == ns.Archive && r.Action == core.ActUseAccount {
+		if r.Space == ns.Archive && (r.Action == core.ActUseAccount || r.To == core.ToRoom && r.Action == core.ActReadRoom) {
 			rows[r.To]++
 		}
 	}
-	if rows[core.ToOwn] != 5 || rows[core.ToContact] != 5 || len(v.host.IQ.Rows()) != 10 {
+	if rows[core.ToOwn] != 5 || rows[core.ToContact] != 5 || rows[core.ToRoom] != 3 || len(v.host.IQ.Rows()) != 13 {
 		t.Errorf("rows for the owner alone: %v of %d", rows, len(v.host.IQ.Rows()))
 	}
 }

@@ -45,7 +45,7 @@ func (x *archive) recall(a *core.Account, s *seen) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
-	rows, err := x.Archive.Recent(ctx, a.ID, now.Add(-seenTime), seenMost)
+	rows, err := x.Stores.Archive.Recent(ctx, a.ID, now.Add(-seenTime), seenMost)
 	if err != nil {
 		// A message twice is better than a message that waits for a slow disk.
 		s.retry = now.Add(readAgain)

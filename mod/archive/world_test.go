@@ -38,6 +38,7 @@ type world struct {
 	config config.Config
 	peers  peers
 	seen   *kept
+	more   func(*core.Host) // nil: nothing more is installed
 
 	mu    sync.Mutex
 	clock time.Time
@@ -131,7 +132,13 @@ func (d *disk) set(full, pause bool) {
 
 func newWorld(t *testing.T, names ...string) *world {
 	t.Helper()
-	v := &world{T: t, folder: t.TempDir(), names: names, config: config.Default(), peers: peers{}, clock: time.Now()}
+	return newWorldWith(t, nil, names...)
+}
+
+// newWorldWith is newWorld with more on the host.
+func newWorldWith(t *testing.T, more func(*core.Host), names ...string) *world {
+	t.Helper()
+	v := &world{more: more, T: t, folder: t.TempDir(), names: names, config: config.Default(), peers: peers{}, clock: time.Now()}
 	v.open()
 	t.Cleanup(v.close)
 	for _, name := range names {
@@ -178,6 +185,9 @@ func (v *world) start() {
 	v.host.Ports.Authenticator, v.host.Ports.Contacts = locked{}, v.peers
 	New(Stores{v.disk, v.db.Offline, v.db.Prefs}, v.config.Archive, o).Install(v.host)
 	v.seen.Install(v.host)
+	if v.more != nil {
+		v.more(v.host)
+	}
 	if err := v.host.Start(); err != nil {
 		v.Fatal(err)
 	}
