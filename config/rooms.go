@@ -14,6 +14,9 @@ type Rooms struct {
 	Domain string `toml:"domain"`
 	// Create is the least role that may create rooms: member, moderator, admin or owner.
 	Create string `toml:"create"`
+	// Preset is what a new room is like until its owner configures it: "instant", which cannot be found and goes with its last occupant; "group",
+	// for members only who see each other's addresses; or "channel", which everybody finds and may enter.
+	Preset string `toml:"preset"`
 	// PerAccount is how many rooms one account may have created that still exist.
 	PerAccount int `toml:"per_account"`
 	// Occupants is how many people a room holds at most; its owner may choose fewer.
@@ -35,7 +38,7 @@ type Rooms struct {
 // usualRooms are the defaults.
 func usualRooms() Rooms {
 	return Rooms{
-		Create: "member", PerAccount: 100, Occupants: 5000, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, History: 50, Invites: 200,
+		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, History: 50, Invites: 200,
 	}
 }
 
@@ -43,6 +46,9 @@ func usualRooms() Rooms {
 func (r Rooms) check() (errs []error) {
 	if !slices.Contains([]string{"member", "moderator", "admin", "owner"}, r.Create) {
 		errs = append(errs, fmt.Errorf("rooms.create is %q, not member, moderator, admin or owner", r.Create))
+	}
+	if !slices.Contains([]string{"instant", "group", "channel"}, r.Preset) {
+		errs = append(errs, fmt.Errorf("rooms.preset is %q, not instant, group or channel", r.Preset))
 	}
 	for _, n := range []struct {
 		name            string

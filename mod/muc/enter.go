@@ -140,14 +140,15 @@ func (m *Module) create(e *core.Event, j muc.Join, n nick) core.Verdict {
 	if err := m.mayCreate(st.From, r.JID); err != nil {
 		return refuse(e, err)
 	}
-	c := instantConfig(min(defaultHistory, m.config.History))
+	c := preset(m.config.Preset, min(defaultHistory, m.config.History))
 	b, err := json.Marshal(c)
 	if err != nil {
 		return refuse(e, stanza.AsError(err))
 	}
 	kept := store.Room{
-		Domain: r.JID.Domain(), Local: r.JID.Local(), Creator: st.From.Bare().String(), Created: e.Host.Now(), Temporary: !c.Persistent,
-		Public: c.Public, Config: b, Secret: make([]byte, secretSize),
+		Domain: r.JID.Domain(), Local: r.JID.Local(), Creator: st.From.Bare().String(), Created: e.Host.Now(), Config: b, Secret: make([]byte, secretSize),
+		// As long as it is locked it goes with its creator, and nobody finds it.
+		Temporary: true,
 	}
 	if _, err := rand.Read(kept.Secret); err != nil {
 		return refuse(e, stanza.AsError(err))

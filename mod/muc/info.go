@@ -124,7 +124,7 @@ func (m *Module) roomInfo(_ context.Context, e *core.Event) (core.Answer, error)
 	if x.config.Archive && e.Host.Ports.Archiver != nil {
 		features = append(features, ns.Archive, ns.ArchiveExtended)
 	}
-	if x.config.Register {
+	if x.config.Register && !x.config.MembersOnly {
 		features = append(features, ns.Register)
 	}
 	return core.Answer{Payload: string(x.config.Info(x.name(), f, features...).AppendXML(nil))}, nil

@@ -49,9 +49,10 @@ func (m *Module) setConfig(_ context.Context, e *core.Event) (core.Answer, error
 		return core.Answer{}, nil
 	case req.Form.Type == form.Cancel:
 		return core.Answer{}, nil
+	case req.Instant() && !x.locked:
+		return core.Answer{}, nil // it is as it is
 	case req.Instant():
-		x.locked = false
-		return core.Answer{}, nil
+		return core.Answer{}, m.configure(e, x, x.config, muc.Staff{})
 	}
 	c, staff, err := x.config.Submit(req.Form)
 	if err != nil {
@@ -243,7 +244,8 @@ func (x *room) mayRegister(who jid.JID) *stanza.Error {
 	switch a := x.affiliation(who); {
 	case x.locked:
 		return errNoRoom
-	case a == muc.Outcast, a == muc.Unaffiliated && !x.config.Register:
+	// A room for members only chooses them itself.
+	case a == muc.Outcast, a == muc.Unaffiliated && (!x.config.Register || x.config.MembersOnly):
 		return notAllowed("this room is not open for registration")
 	}
 	return nil

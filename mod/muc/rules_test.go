@@ -321,7 +321,7 @@ func TestSpeech(t *testing.T) {
 }
 
 func TestChanges(t *testing.T) {
-	base := channelConfig(20)
+	base := preset("channel", 20)
 	change := func(f func(*muc.Config)) muc.Config {
 		c := base
 		f(&c)
@@ -342,14 +342,14 @@ func TestChanges(t *testing.T) {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
-	group := groupConfig(20)
+	group := preset("group", 20)
 	if got := changes(&group, &base); !slices.Equal(got, []muc.Status{muc.StatusNowSemi, muc.StatusConfiguration}) {
 		t.Errorf("group to channel: %v", got)
 	}
 }
 
 func TestCheckConfig(t *testing.T) {
-	c := channelConfig(500)
+	c := preset("channel", 500)
 	c.MaxUsers = 100_000
 	if err := checkConfig(&c, 5000, 50); err != nil || c.MaxUsers != 0 || c.History != 50 {
 		t.Errorf("%+v, %v", c, err)

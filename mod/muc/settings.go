@@ -15,26 +15,22 @@ const (
 	maxLang        = 64
 )
 
-// groupConfig is a private group: what people have in mind who make one with a few others. It is non-anonymous, since end-to-end encryption
-// needs to know whom it encrypts for.
-func groupConfig(history int) muc.Config {
-	return muc.Config{
-		Persistent: true, MembersOnly: true, NonAnonymous: true, ChangeSubject: true, Invites: true, Archive: true,
-		Broadcast: muc.AllRoles, Lists: muc.AllRoles, History: history,
+// preset is what a new room is like until its owner says otherwise; name is a value of rooms.preset.
+func preset(name string, history int) muc.Config {
+	c := muc.Config{Archive: true, Broadcast: muc.AllRoles, Lists: muc.AllRoles, History: history}
+	switch name {
+	case "group":
+		// What people have in mind who make a room with a few others. It is non-anonymous, since end-to-end encryption needs to know whom it
+		// encrypts for.
+		c.Persistent, c.MembersOnly, c.NonAnonymous, c.ChangeSubject, c.Invites = true, true, true, true, true
+	case "channel":
+		// Everybody finds it and comes in, and only moderators learn who they are.
+		c.Persistent, c.Public, c.Register = true, true, true
+	default:
+		// It cannot be found, its people are not shown, and it goes with them.
+		c.Register = true
 	}
-}
-
-// channelConfig is a public channel: everybody finds it and comes in, and only moderators learn who they are.
-func channelConfig(history int) muc.Config {
-	return muc.Config{
-		Persistent: true, Public: true, Archive: true, Register: true,
-		Broadcast: muc.AllRoles, Lists: muc.AllRoles, History: history,
-	}
-}
-
-// instantConfig is a room of which nobody said anything: it cannot be found, its people are not shown, and it goes with them.
-func instantConfig(history int) muc.Config {
-	return muc.Config{Archive: true, Register: true, Broadcast: muc.AllRoles, Lists: muc.AllRoles, History: history}
+	return c
 }
 
 // checkConfig bounds what an owner wants by what the service allows; a wish for more than that is taken as a wish for the most.

@@ -59,15 +59,20 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 		return refuse(e, stanza.AsError(err))
 	}
 	r, at := e.Room, e.Host.Now()
+	id := ""
 	var kept store.Ticket
-	if archive := e.Host.Ports.Archiver; archive != nil && x.config.Archive && worth(out) {
-		a, ticket, err := archive.Archive(r, out, s.occupant.account)
+	if archive := e.Host.Ports.Archiver; archive != nil {
+		a, ticket, err := archive.Archive(r, out, s.jid, x.config.Archive)
 		if err != nil {
 			return refuse(e, stanza.AsError(err))
 		}
-		out, at, kept = a.Stanza, a.At, ticket
-	} else if out, err = out.WithChildren(core.StanzaID(rand.Text(), x.address)); err != nil {
-		return refuse(e, stanza.AsError(err))
+		out, at, id, kept = a.Stanza, a.At, a.ID, ticket
+	}
+	if id == "" && readable(out) {
+		// XEP-0359 section 4: what is not kept can be referred to all the same.
+		if out, err = out.WithChildren(core.StanzaID(rand.Text(), x.address)); err != nil {
+			return refuse(e, stanza.AsError(err))
+		}
 	}
 	out.Seal()
 	e.Wait(kept) // a failure is told to the sender
@@ -185,14 +190,6 @@ func readable(st *stanza.Stanza) bool {
 
 func encrypted(st *stanza.Stanza) bool {
 	return st.Has(ns.OMEMO, "encrypted") || st.Has(ns.OMEMOLegacy, "encrypted") || st.Has(ns.OpenPGP, "openpgp") || st.Has(ns.EME, "encryption")
-}
-
-// worth tells whether a message belongs into the archive (XEP-0313 section 6.1.2): what people would read, and what changes that.
-func worth(st *stanza.Stanza) bool {
-	if st.Has(ns.Hints, "no-store") || st.Has(ns.Hints, "no-permanent-store") {
-		return false
-	}
-	return readable(st) || st.Has(ns.Hints, "store") || st.Has(ns.Retract, "") || st.Has(ns.Reactions, "") || st.Has(ns.Correct, "") || st.Has(ns.CallInvites, "")
 }
 
 // whisper is a private message (section 7.5).
