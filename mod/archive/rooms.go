@@ -19,7 +19,7 @@ import (
 
 // Archive implements core.Archiver. Turn of the room.
 func (x *archive) Archive(r *core.Room, st *stanza.Stanza, publisher jid.JID, keep bool) (core.Archived, store.Ticket, error) {
-	a := core.Archived{Stanza: x.cleanInRoom(r.JID, st), Publisher: publisher.Bare(), At: r.Host.Now()}
+	a := core.Archived{Stanza: x.cleanInRoom(r.JID, publisher.Bare(), st), Publisher: publisher.Bare(), At: r.Host.Now()}
 	if !keep || r.ID == 0 || !worthInRoom(a.Stanza) {
 		return a, store.Ticket{}, nil
 	}
@@ -43,8 +43,8 @@ func (x *archive) Archive(r *core.Room, st *stanza.Stanza, publisher jid.JID, ke
 }
 
 // cleanInRoom is a message without what it says in our name.
-func (x *archive) cleanInRoom(room jid.JID, st *stanza.Stanza) *stanza.Stanza {
-	c := cleaner{router: x.host.Router, domain: room, own: room, client: true}
+func (x *archive) cleanInRoom(room, publisher jid.JID, st *stanza.Stanza) *stanza.Stanza {
+	c := cleaner{router: x.host.Router, domain: room, own: room, client: true, speaker: publisher}
 	return st.Without(func(child stanza.Child) bool {
 		// XEP-0313 section 6.1.2: existing elements MUST be stripped; only a room says who somebody is.
 		return c.forged(child) || child.Space == ns.MUCUser
