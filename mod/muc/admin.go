@@ -191,10 +191,10 @@ func (m *Module) becomes(x *room, was person, i muc.Item) (person, error) {
 const maxReason = 1024
 
 func clip(s string) string {
-	if len(s) <= maxReason {
-		return s
+	if len(s) > maxReason {
+		s = strings.ToValidUTF8(s[:maxReason], "")
 	}
-	return strings.ToValidUTF8(s[:maxReason], "")
+	return strings.Clone(s)
 }
 
 // carryOut changes the room, and has everybody see it when hold is done.
@@ -202,12 +202,36 @@ func (m *Module) carryOut(r *core.Room, w *core.Work, x *room, plan []change, fr
 	for _, c := range plan {
 		note := muc.Item{Reason: c.item.Reason, Actor: actor}
 		if c.item.HasRole {
+			x.remark(c.occupant, c.item.Role, len(x.people)+m.config.Occupants)
 			m.giveRole(r, w, x, c.occupant, c.item.Role, note, muc.StatusKicked, hold)
 			continue
 		}
 		m.affiliate(r, w, x, c, from, note, hold)
 	}
 	r.Stand(w, func(*core.Work, error) {}, hold) // something stands for hold in any case
+}
+
+// remark remembers a role that was given, for the next visit of the person: else whoever lost their voice would find it at the door (section 5.1).
+// It is forgotten when the room leaves the memory.
+func (x *room) remark(o *occupant, role muc.Role, most int) {
+	if role == muc.Visitor || role == muc.Participant {
+		if len(x.given) < most {
+			x.given[o.account] = role
+		}
+		return
+	}
+	if role == muc.Moderator {
+		delete(x.given, o.account)
+	}
+}
+
+// roleOf is the role of who enters.
+func (x *room) roleOf(who jid.JID) muc.Role {
+	role := initialRole(&x.config, x.affiliation(who))
+	if given, ok := x.given[who]; ok && role != muc.Absent && role != muc.Moderator {
+		return given
+	}
+	return role
 }
 
 // giveRole changes a role; Absent takes the occupant out for the reason of status.
@@ -248,6 +272,7 @@ func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from j
 		}
 	}
 	x.setPerson(c.who, c.person)
+	delete(x.given, c.who) // the affiliation says something newer
 	for o, before := range standings {
 		now := x.affiliation(o.account)
 		if now == before.affiliation {

@@ -129,7 +129,7 @@ func (m *Module) part(r *core.Room, w *core.Work, x *room, s *session, v *view) 
 	rest := x.look(o)
 	r.Stand(w, func(w *core.Work, _ error) {
 		tell(r, w, v.self(x.knows(s)), s.jid)
-		x.crowd = slices.DeleteFunc(x.crowd, func(other *session) bool { return other == s })
+		x.drop(func(other *session) bool { return other == s })
 	})
 	m.show(r, w, x, o, rest)
 }
@@ -256,7 +256,7 @@ func (m *Module) admit(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, j
 	o := x.nicks[n.key]
 	if o == nil {
 		who := st.From.Bare().Clone()
-		o = &occupant{nick: n, account: who, role: initialRole(&x.config, x.affiliation(who)), id: occupantID(x.kept.Secret, who)}
+		o = &occupant{nick: n, account: who, role: x.roleOf(who), id: occupantID(x.kept.Secret, who)}
 		x.nicks[n.key] = o
 	} else if o.nick.shown != st.To.Resource() && len(status) == 0 {
 		status = append(status, muc.StatusNickAssigned) // the nick of the session that is there
@@ -273,7 +273,7 @@ func (m *Module) admit(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, j
 		}
 		o.view = v
 		x.spread(r, w, o, v, wasSeen)
-		x.crowd = append(x.crowd, s)
+		x.crowd, x.all = append(x.crowd, s), nil
 		m.welcome(r, w, x, s, st.ID, j, status)
 	})
 }

@@ -207,6 +207,7 @@ func (m *Module) grant(e *core.Event, x *room, s *session, v muc.VoiceRequest) c
 	case !v.Allow || o.role != muc.Visitor:
 		return core.Next
 	}
+	x.remark(o, muc.Participant, len(x.people)+m.config.Occupants)
 	m.giveRole(e.Room, e.Work, x, o, muc.Participant, muc.Item{Actor: s.occupant.nick.shown}, 0, store.Ticket{})
 	return core.Next
 }

@@ -5,7 +5,7 @@
 // there is one order for all, and nothing is seen before it is durable. What changes the store and the state together pauses the room for one
 // commit. rules.go has who may do what, and is pure.
 //
-// Hooks: none; it serves rooms (core.Rooms). Left out: groupchat 1.0 (section 7.2.17 recommends so), presence subscriptions to rooms, lists of
+// Hooks: AccountDeleted, so that whoever comes after under the same name is nobody to the rooms; it serves rooms (core.Rooms). Left out: groupchat 1.0 (section 7.2.17 recommends so), presence subscriptions to rooms, lists of
 // occupants for who is not one of them, approval of registrations, ofrom addresses in the history.
 package muc
 
@@ -80,6 +80,7 @@ func (m *Module) Install(h *core.Host) {
 	for _, to := range []core.Target{core.ToRooms, core.ToRoom} {
 		h.IQ.Handle(core.IQ{Space: ns.Ping, Local: "ping", Type: stanza.Get, To: to, Action: core.ActSeeRooms, Do: m.pong, Module: m.Name()})
 	}
+	h.Hooks.AccountDeleted.Add(m.Name(), m.accountDeleted)
 	h.Disco.HostItems = append(h.Disco.HostItems, core.DiscoItem{JID: domain, Name: "Rooms"})
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"strings"
 	"unicode"
 
 	"golang.org/x/text/secure/precis"
@@ -40,7 +41,7 @@ func nickOf(resource string, most int) (nick, *stanza.Error) {
 	if prepared, err := jid.New("", "nick.invalid", shown); err != nil || prepared.Resource() != shown {
 		return refused("this nick cannot be part of an address")
 	}
-	return nick{shown: shown, key: key}, nil
+	return nick{shown: strings.Clone(shown), key: key}, nil
 }
 
 // visible tells whether there is anything to see (section 13.1).

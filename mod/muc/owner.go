@@ -216,7 +216,7 @@ func (m *Module) destroy(e *core.Event, x *room, d *muc.Destroy) {
 				v := view{Presence: muc.Presence{From: x.at(s.occupant.nick), Type: stanza.Unavailable, OccupantID: s.occupant.id, Destroy: d}}
 				tell(r, w, v.self(false), s.jid)
 			}
-			x.crowd, x.faces = nil, nil
+			x.crowd, x.faces, x.all = nil, nil, nil
 		})
 		r.Vanish()
 	})

@@ -13,6 +13,7 @@ import (
 
 const (
 	maxQuestions = 1000            // requests that are on their way to occupants of one room
+	maxOfOne     = 100             // of them of one asker
 	questionTime = 5 * time.Minute // after which nobody waits for the answer any more
 )
 
@@ -62,13 +63,16 @@ func (m *Module) relay(e *core.Event) core.Verdict {
 // ask passes a request on under an id of its own.
 func (m *Module) ask(e *core.Event, x *room, s *session, to *occupant, payload stanza.Child) core.Verdict {
 	now := e.Host.Now()
-	if len(x.asked) >= maxQuestions {
+	if len(x.asked) >= maxOfOne {
+		own := 0
 		for id, q := range x.asked {
 			if now.Sub(q.since) > questionTime {
 				delete(x.asked, id)
+			} else if q.asker == s.jid {
+				own++
 			}
 		}
-		if len(x.asked) >= maxQuestions {
+		if len(x.asked) >= maxQuestions || own >= maxOfOne {
 			return refuse(e, stanza.NewError(stanza.ResourceConstraint, "too many requests between occupants"))
 		}
 	}

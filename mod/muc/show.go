@@ -70,12 +70,17 @@ func tell(r *core.Room, w *core.Work, st *stanza.Stanza, to ...jid.JID) {
 
 // tellCrowd gives the same to everybody.
 func (x *room) tellCrowd(r *core.Room, w *core.Work, st *stanza.Stanza) {
-	all := make([]jid.JID, len(x.crowd))
-	for i, s := range x.crowd {
-		all[i] = s.jid
+	if x.all == nil {
+		x.all = make([]jid.JID, len(x.crowd))
+		for i, s := range x.crowd {
+			x.all[i] = s.jid
+		}
 	}
-	tell(r, w, st, all...)
+	tell(r, w, st, x.all...)
 }
+
+// drop takes sessions out of the crowd.
+func (x *room) drop(gone func(*session) bool) { x.crowd, x.all = slices.DeleteFunc(x.crowd, gone), nil }
 
 // spread shows a view of o to everybody: to its sessions as their own. Others who saw the occupant, and may not any more, see it go.
 func (x *room) spread(r *core.Room, w *core.Work, o *occupant, v *view, wasSeen bool, status ...muc.Status) {
@@ -163,7 +168,7 @@ func (m *Module) remove(r *core.Room, w *core.Work, x *room, o *occupant, v *vie
 	r.Stand(w, func(w *core.Work, _ error) {
 		v.hidden = o.view == nil || o.view.hidden
 		x.spread(r, w, o, v, false)
-		x.crowd = slices.DeleteFunc(x.crowd, func(s *session) bool { return s.occupant == o })
+		x.drop(func(s *session) bool { return s.occupant == o })
 		x.forget(o)
 	}, before...)
 	m.lookAfter(r)
