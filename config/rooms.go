@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -83,6 +84,11 @@ func (c *Config) checkRooms() (errs []error) {
 	errs = c.Rooms.check()
 	d := c.Rooms.Domain
 	if d == "" {
+		for _, host := range c.Domains {
+			if rooms := c.Rooms.Of(host); slices.Contains(c.Domains, rooms) {
+				errs = append(errs, fmt.Errorf("%s has accounts, so it cannot have the rooms of %s", rooms, host))
+			}
+		}
 		return errs
 	}
 	j, err := jid.Parse(d)
@@ -90,7 +96,7 @@ func (c *Config) checkRooms() (errs []error) {
 	case err != nil || !j.IsDomain():
 		return append(errs, fmt.Errorf("rooms.domain is %q, not a domain", d))
 	case len(c.Domains) > 1:
-		return append(errs, fmt.Errorf("rooms.domain is for one domain; with several each has its rooms at rooms. before it"))
+		return append(errs, errors.New("rooms.domain is for one domain; with several each has its rooms at rooms. before it"))
 	case slices.Contains(c.Domains, j.Domain()):
 		return append(errs, fmt.Errorf("rooms.domain is %q, which has accounts", d))
 	}

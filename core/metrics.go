@@ -17,6 +17,7 @@ type Metrics struct {
 	spared   prometheus.Counter
 	released *prometheus.CounterVec
 	guests   atomic.Int64
+	rooms    atomic.Int64
 	resumed  prometheus.Counter
 	parked   atomic.Int64
 	restored atomic.Int64
@@ -51,6 +52,7 @@ func NewMetrics(o obs.Obs) *Metrics {
 	o.Gauge("sessions", "Bound sessions, detached ones included.", func() float64 { return float64(m.sessions.Load()) })
 	o.Gauge("sessions_inactive", "Sessions whose clients say that nobody looks at them.", func() float64 { return float64(m.inactive.Load()) })
 	o.Gauge("guests", "People without an account that are here now.", func() float64 { return float64(m.guests.Load()) })
+	o.Gauge("rooms", "Rooms in memory: those that somebody is in, or lately was.", func() float64 { return float64(m.rooms.Load()) })
 	o.Gauge("sessions_detached", "Sessions without a connection that can be resumed.", func() float64 { return float64(m.detached.Load()) })
 	return m
 }

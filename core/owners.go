@@ -49,7 +49,7 @@ func (o *owners) takeIfLoaded(w *Work, bare jid.JID, x turn) bool {
 
 // get returns the account in memory, or one that is being loaded and queues its turns meanwhile.
 func (o *owners) get(bare jid.JID) *Account {
-	return o.registry.get(bare, func() *Account {
+	return o.registry.get(bare, func(bare jid.JID) *Account {
 		a := &Account{Host: o.host, JID: bare}
 		a.turns.Do = a.handle
 		a.turns.hold()

@@ -10,6 +10,7 @@ import (
 func TestPermit(t *testing.T) {
 	me, other := jid.MustParse("me@example.org/x"), jid.MustParse("other@example.org")
 	own, foreign, shown := Object{Account: me.Bare()}, Object{Account: other}, Object{Account: other, Subscribed: true}
+	in := func(s Standing) Object { return Object{Account: jid.MustParse("room@rooms.example.org"), Standing: s} }
 	for _, c := range []struct {
 		role   store.Role
 		action Action
@@ -41,6 +42,21 @@ func TestPermit(t *testing.T) {
 		{store.RoleBot, ActSeeAccounts, Object{}, false},
 		{store.RoleOwner, "no.such.action", own, false},
 		{"", ActSeeServer, Object{}, false},
+		{store.RoleGuest, ActSeeRoom, in(0), false},
+		{store.RoleMember, ActSeeRooms, Object{}, true},
+		{store.RoleMember, ActSeeRoom, in(0), true},
+		{store.RoleMember, ActUseRoom, in(RoomOwner), false}, // who is not there
+		{store.RoleMember, ActUseRoom, in(RoomVisitor), true},
+		{store.RoleMember, ActReadRoom, in(RoomParticipant | RoomMember), false},
+		{store.RoleMember, ActReadRoom, in(RoomReader), true},
+		{store.RoleMember, ActModerateRoom, in(RoomParticipant | RoomOwner), false},
+		{store.RoleMember, ActModerateRoom, in(RoomModerator), true},
+		{store.RoleMember, ActEditRoom, in(RoomModerator | RoomMember), false},
+		{store.RoleMember, ActEditRoom, in(RoomAdmin), true},
+		{store.RoleMember, ActOwnRoom, in(RoomAdmin), false},
+		{store.RoleMember, ActOwnRoom, in(RoomOwner), true},
+		{store.RoleAdmin, ActOwnRoom, in(0), false}, // a room's owners are its own
+		{store.RoleMember, ActUseAccount, in(RoomOwner | RoomModerator), false},
 	} {
 		err := Permit(Actor{JID: me, Role: c.role}, c.action, c.object)
 		if (err == nil) != c.want {

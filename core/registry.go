@@ -41,7 +41,7 @@ func (r *registry[T]) peek(bare jid.JID) *T {
 
 // get returns the owner in memory. One that is not there is made, and load is called on a goroutine of its own, of which few run at once; its
 // turns must queue meanwhile.
-func (r *registry[T]) get(bare jid.JID, fresh func() *T, load func(*T)) *T {
+func (r *registry[T]) get(bare jid.JID, fresh func(bare jid.JID) *T, load func(*T)) *T {
 	s := r.shard(bare)
 	s.mu.Lock()
 	x := s.m[bare]
@@ -49,8 +49,9 @@ func (r *registry[T]) get(bare jid.JID, fresh func() *T, load func(*T)) *T {
 		s.mu.Unlock()
 		return x
 	}
-	x = fresh()
-	s.m[bare] = x
+	own := bare.Clone() // it outlives the stanza that it was cut out of
+	x = fresh(own)
+	s.m[own] = x
 	s.mu.Unlock()
 	r.wait.Go(func() {
 		r.loads <- struct{}{}

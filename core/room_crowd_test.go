@@ -127,7 +127,7 @@ func TestAllocationsPerOccupant(t *testing.T) {
 	defer done()
 	say()
 	before := sinks[n-1].writes.Load()
-	if got := testing.AllocsPerRun(50, say) / n; got > 1.1 {
+	if got := testing.AllocsPerRun(50, say) / n; got > 1.1 && !raceDetector {
 		t.Errorf("%.2f allocations for each occupant", got)
 	}
 	if got := sinks[n-1].writes.Load() - before; got != 51 {

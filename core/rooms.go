@@ -83,12 +83,6 @@ func (s *service) take(w *Work, bare jid.JID, x roomTurn) {
 	}
 }
 
-// takeAsync is take for callers without a Work.
-func (s *service) takeAsync(bare jid.JID, x roomTurn) {
-	for !s.room(bare).turns.TakeAsync(s.host.pool, x) {
-	}
-}
-
 // takeIfLoaded brings x to the room, if that is in memory.
 func (s *service) takeIfLoaded(w *Work, bare jid.JID, x roomTurn) bool {
 	r := s.peek(bare)
@@ -97,10 +91,11 @@ func (s *service) takeIfLoaded(w *Work, bare jid.JID, x roomTurn) bool {
 
 // room in memory, or one that is being loaded and queues its turns meanwhile.
 func (s *service) room(bare jid.JID) *Room {
-	return s.get(bare, func() *Room {
-		r := &Room{Host: s.host, JID: bare.Clone(), service: s}
+	return s.get(bare, func(bare jid.JID) *Room {
+		r := &Room{Host: s.host, JID: bare, service: s}
 		r.turns.Do = r.handle
 		r.turns.hold()
+		s.host.metrics.rooms.Add(1)
 		return r
 	}, s.load)
 }

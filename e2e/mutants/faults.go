@@ -96,4 +96,9 @@ var faults = []fault{
 	{"a backup without a table", "store/sqlstore/tables.go", "map[string]bool{\"schema_version\": true,", "map[string]bool{\"secrets\": true, \"schema_version\": true,", "./store/backup -run TestEveryTable"},
 	{"a backup is not compared with its manifest", "store/dump/read.go", "	return m, r.compare(&m)\n", "	return m, nil\n", "./store/dump"},
 	{"files of a backup leave their folder", "store/dump/format.go", "path.Clean(name) == name && filepath.IsLocal(filepath.FromSlash(name))", "path.Clean(name) != \"\" && filepath.Separator != 0", "./store/dump"},
+	{"a room shows what is not durable", "core/room.go", "	if len(open) == 0 && r.line.head == nil {\n", "	if len(tickets) >= 0 {\n", "./core -run TestRoomLine"},
+	{"who is not there stays in rooms", "core/room_tell.go", "	if st.Type != stanza.TypeError && st.Type != stanza.Unavailable {\n", "	if st.Type == stanza.Unavailable {\n", "./core -run TestRoomGhosts"},
+	{"rooms believe what the disk says of occupants", "core/room_tell.go", "	a.Host.Router.absent(w, stanza.Presence, t.to, *t.asker)\n", "", "./core -run TestRoomGhosts"},
+	{"rooms tell everybody who said what", "mod/archive/rooms.go", "		if !knows {\n			x.hideNames(", "		if knows {\n			x.hideNames(", "./mod/archive -run TestArchiveOfRoom"},
+	{"a long answer ends the client that reads it", "core/outbox.go", "			if o.ahead() {\n				break\n			}\n", "", "./core -run TestJoinOfASlowClient"},
 }

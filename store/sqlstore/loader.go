@@ -241,6 +241,7 @@ func (l *Loader) setCounter(table, sequence string, n int64) error {
 // missing, and a link that sets a password may have been used since.
 var outdated = []struct{ table, remove string }{
 	{"sessions", "DELETE FROM sessions"},
+	{"room_occupants", "DELETE FROM room_occupants"}, // they are of these sessions
 	{"invites", "DELETE FROM invites WHERE kind = 'reset'"},
 }
 
