@@ -122,7 +122,7 @@ func (m *Module) roomInfo(_ context.Context, e *core.Event) (core.Answer, error)
 	}
 	features := append(common(), ns.MUCRequest)
 	if x.config.Archive && e.Host.Ports.Archiver != nil {
-		features = append(features, ns.Archive, ns.ArchiveExtended)
+		features = append(features, ns.Archive, ns.ArchiveExtended, ns.Retract, ns.Moderate)
 	}
 	if x.config.Register && !x.config.MembersOnly {
 		features = append(features, ns.Register)

@@ -70,6 +70,8 @@ type said struct {
 	st   *stanza.Stanza
 	at   time.Time
 	size int
+	id   string  // in the archive, or as the room called it
+	by   jid.JID // bare address of who said it
 }
 
 // begin fills the state of a room that exists.
@@ -249,25 +251,25 @@ func (m *Module) recall(ctx context.Context, r *core.Room, x *room) error {
 		return err
 	}
 	for _, a := range newest {
-		m.note(x, a.Stanza, a.At)
+		m.note(x, a)
 	}
 	return nil
 }
 
 // note adds a message to the history, if that is what people would read.
-func (m *Module) note(x *room, st *stanza.Stanza, at time.Time) {
-	if m.config.History == 0 || !readable(st) {
+func (m *Module) note(x *room, a core.Archived) {
+	if m.config.History == 0 || !readable(a.Stanza) {
 		return
 	}
 	// Section 7.2.13: by the room itself.
-	late, err := st.WithChildren(string(forward.Delay{From: x.address, Stamp: at}.AppendXML(nil)))
+	late, err := a.Stanza.WithChildren(string(forward.Delay{From: x.address, Stamp: a.At}.AppendXML(nil)))
 	if err != nil {
 		return
 	}
 	if late.Seal(); len(x.history) >= m.config.History {
 		x.history = slices.Delete(x.history, 0, len(x.history)-m.config.History+1)
 	}
-	x.history = append(x.history, said{st: late, at: at, size: late.Size()})
+	x.history = append(x.history, said{st: late, at: a.At, size: late.Size(), id: a.ID, by: a.Publisher.Bare()})
 }
 
 // name is what the room is called for people.

@@ -58,30 +58,33 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 	if err != nil {
 		return refuse(e, stanza.AsError(err))
 	}
-	r, at := e.Room, e.Host.Now()
-	id := ""
-	var kept store.Ticket
+	r, kept := e.Room, store.Ticket{}
+	a := core.Archived{Stanza: out, Publisher: s.occupant.account, At: e.Host.Now()}
 	if archive := e.Host.Ports.Archiver; archive != nil {
-		a, ticket, err := archive.Archive(r, out, s.jid, x.config.Archive)
-		if err != nil {
+		if a, kept, err = archive.Archive(r, out, s.jid, x.config.Archive); err != nil {
 			return refuse(e, stanza.AsError(err))
 		}
-		out, at, id, kept = a.Stanza, a.At, a.ID, ticket
 	}
-	if id == "" && readable(out) {
+	if a.ID == "" && readable(a.Stanza) {
 		// XEP-0359 section 4: what is not kept can be referred to all the same.
-		if out, err = out.WithChildren(core.StanzaID(rand.Text(), x.address)); err != nil {
+		a.ID = rand.Text()
+		if a.Stanza, err = a.Stanza.WithChildren(core.StanzaID(a.ID, x.address)); err != nil {
 			return refuse(e, stanza.AsError(err))
 		}
 	}
-	out.Seal()
+	a.Stanza.Seal()
+	back, _ := a.Stanza.Child(ns.Retract, "retract")
+	gone, _ := back.Attr("id")
 	e.Wait(kept) // a failure is told to the sender
 	r.Stand(e.Work, func(w *core.Work, err error) {
 		if err != nil {
 			return
 		}
-		m.note(x, out, at)
-		x.tellCrowd(r, w, out)
+		if gone != "" {
+			x.unsay(gone, a.Publisher)
+		}
+		m.note(x, a)
+		x.tellCrowd(r, w, a.Stanza)
 	}, kept)
 	return core.Next
 }
