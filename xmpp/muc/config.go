@@ -60,11 +60,14 @@ type Config struct {
 	Register bool `json:"register,omitempty"`
 }
 
-// Not among the registered fields, but what other servers call them.
+// What is kept for who may enter is as public as the room is, so it has the field of a public log. Other servers have the second one for it.
 const (
-	varArchive  = "muc#roomconfig_enablearchiving"
-	varRegister = "x-muc#roomconfig_registration"
+	varArchive      = "muc#roomconfig_enablelogging"
+	varArchiveOther = "muc#roomconfig_enablearchiving"
 )
+
+// varRegister is not among the registered fields, but what another server calls it.
+const varRegister = "x-muc#roomconfig_registration"
 
 // Staff are the full lists of admins and owners that the form has; nil: it says nothing of them.
 type Staff struct{ Admins, Owners []jid.JID }
@@ -172,6 +175,7 @@ func (c Config) Submit(f *form.Form) (Config, Staff, error) {
 	r.bool("muc#roomconfig_moderatedroom", &c.Moderated)
 	r.bool("muc#roomconfig_changesubject", &c.ChangeSubject)
 	r.bool("muc#roomconfig_allowinvites", &c.Invites)
+	r.bool(varArchiveOther, &c.Archive)
 	r.bool(varArchive, &c.Archive)
 	r.bool(varRegister, &c.Register)
 	r.roles("muc#roomconfig_presencebroadcast", &c.Broadcast)
