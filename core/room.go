@@ -153,12 +153,14 @@ func (r *Room) Pause(w *Work, t store.Ticket, f func(w *Work, err error)) {
 	r.paused = true
 	r.hold(func(w *Work, err error) {
 		r.paused = false
-		f(w, err)
 		queued := r.waiting
 		r.waiting = nil
-		for i := range queued {
-			r.handle(w, &queued[i]) // one of them may pause the room again: then the rest waits behind it
-		}
+		defer func() { // also behind a panic in f: what waits must not be lost with it
+			for i := range queued {
+				r.handle(w, &queued[i]) // one of them may pause the room again: then the rest waits behind it
+			}
+		}()
+		f(w, err)
 	}, []store.Ticket{t})
 }
 

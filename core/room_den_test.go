@@ -17,7 +17,7 @@ import (
 )
 
 // den is the smallest module with rooms: presence joins and leaves, whoever is in is heard by all, an error takes out. "/make" creates the
-// room in the store, "/end" destroys it, "/panic" does what a mistake does.
+// room in the store, "/end" destroys it, "/panic" and "/fall" do what mistakes do.
 type den struct {
 	host  *core.Host
 	db    *sqlstore.DB
@@ -257,6 +257,9 @@ func (m *den) message(e *core.Event, nick string) {
 				r.ID = id
 			}
 		})
+		return
+	case "/fall":
+		r.Pause(e.Work, m.wait(), func(*core.Work, error) { panic("behind a pause") })
 		return
 	case "/end":
 		t := m.db.Rooms.Delete(r.ID)

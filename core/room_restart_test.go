@@ -54,7 +54,7 @@ func TestRoomSurvivesRestart(t *testing.T) {
 	}
 
 	// After a kill nobody is in it, whatever an older row says.
-	var kept = map[string]string{"juliet@example.org/j": "J", "romeo@example.org/r": "R"}
+	kept := map[string]string{"juliet@example.org/j": "J", "romeo@example.org/r": "R"}
 	b, err := json.Marshal(kept)
 	if err != nil {
 		t.Fatal(err)

@@ -251,6 +251,27 @@ func TestRoomVanishes(t *testing.T) {
 	}
 }
 
+// A mistake behind a pause costs nobody what has waited meanwhile.
+func TestRoomFallsBehindPause(t *testing.T) {
+	promise := new(store.Promise)
+	m := &den{wait: func() store.Ticket { return promise.Ticket() }}
+	x := build(t, []string{"juliet", "romeo"}, m.install)
+	juliet, romeo := x.online("juliet", "j"), x.online("romeo", "r")
+	in(cave, map[*client]string{juliet: "J"})
+	juliet.say("<message to='"+cave+"' type='groupchat'><body>/fall</body></message>", talk(cave, "m-1"))
+	romeo.say("<presence to='" + cave + "/R'/>")
+	juliet.fence()
+	if text := juliet.text(); strings.Contains(text, "m-1") || strings.Contains(text, cave+"/R") {
+		t.Errorf("handled during the pause: %s", text)
+	}
+	promise.Settle(nil)
+	juliet.wait("id='m-1'", "from='"+cave+"/R'")
+	juliet.fence()
+	if juliet.busy(1) {
+		t.Error("not settled")
+	}
+}
+
 // Whoever has blocked an occupant neither hears nor sees them, also in what a join tells (XEP-0191); the others do.
 func TestBlockedOccupant(t *testing.T) {
 	m := &den{}
