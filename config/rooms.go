@@ -30,6 +30,8 @@ type Rooms struct {
 	Nick int `toml:"nick"`
 	// Subject is the greatest length of a subject in bytes.
 	Subject int `toml:"subject"`
+	// Picture is the greatest size in bytes of a room's vCard, which has its picture. It must be below limits.stanza_bytes to be of use.
+	Picture int `toml:"picture"`
 	// History is how many messages at most are shown to who enters; its owner may choose fewer. The archive has the rest.
 	History int `toml:"history"`
 	// Invites is how many invitations and requests for voice one occupant may have the room send in an hour.
@@ -39,7 +41,7 @@ type Rooms struct {
 // usualRooms are the defaults.
 func usualRooms() Rooms {
 	return Rooms{
-		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, History: 50, Invites: 200,
+		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, Picture: 128 << 10, History: 50, Invites: 200,
 	}
 }
 
@@ -61,6 +63,7 @@ func (r Rooms) check() (errs []error) {
 		{"affiliations", r.Affiliations, 1, 1_000_000},
 		{"nick", r.Nick, 1, jid.MaxPart},
 		{"subject", r.Subject, 0, 65_536},
+		{"picture", r.Picture, 0, 1 << 20},
 		{"history", r.History, 0, 1000},
 		{"invites", r.Invites, 0, 1_000_000},
 	} {

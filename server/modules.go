@@ -40,7 +40,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		pubsub.New(s.db.Personal, s.cfg.Personal),
 		moderation.New(moderation.Stores{Reports: s.db.Reports, Archive: s.db.Archive}, s.cfg.Reports, s.obs, s.reported),
 		activity.New(s.db.Activity, s.obs),
-		muc.New(muc.Stores{Rooms: s.db.Rooms, Affiliations: s.db.Affiliations, Occupants: s.db.Occupants}, s.cfg.Rooms, s.obs),
+		muc.New(muc.Stores{Rooms: s.db.Rooms, Affiliations: s.db.Affiliations, Occupants: s.db.Occupants, Personal: s.db.Personal}, s.cfg.Rooms, s.obs),
 		c,
 		certificates.New(s.certs),
 		tracing.New(s.obs),

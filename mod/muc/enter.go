@@ -295,7 +295,11 @@ func (m *Module) welcome(r *core.Room, w *core.Work, x *room, s *session, id str
 	if o.view == nil {
 		return
 	}
-	all := x.others(o, x.knows(s))
+	var all []*stanza.Stanza
+	if p := x.portrait(); p != nil {
+		all = append(all, p)
+	}
+	all = append(all, x.others(o, x.knows(s))...)
 	own := *o.view
 	own.ID = id // section 7.2.2: for who tracks it
 	if st := own.self(x.knows(s), status...); st != nil {

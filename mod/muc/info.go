@@ -24,7 +24,7 @@ const (
 
 // common are features of the service and of every room.
 func common() []string {
-	return []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping, ns.MUCStableID, ns.MUCSelfPing, ns.OccupantID, ns.StanzaID}
+	return []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping, ns.MUCStableID, ns.MUCSelfPing, ns.OccupantID, ns.StanzaID, ns.VCardTemp}
 }
 
 func node(e *core.Event) string {

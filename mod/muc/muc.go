@@ -1,5 +1,5 @@
 // Package muc is rooms for many people: XEP-0045 1.35.5, with occupant ids (XEP-0421 1.0.1), self-ping (XEP-0410 1.1.0), ids of the room for its
-// messages (XEP-0359 0.7.0), moderation (XEP-0425 0.3.0, with tombstones) and invitations of both kinds (XEP-0249 1.2). The room's archive (XEP-0313) is kept and answered by the port Archiver.
+// messages (XEP-0359 0.7.0), moderation (XEP-0425 0.3.0, with tombstones), pictures of rooms (XEP-0486 0.1.0) and invitations of both kinds (XEP-0249 1.2). The room's archive (XEP-0313) is kept and answered by the port Archiver.
 //
 // A room's state changes when a stanza arrives, what occupants see changes when its place in the room's line has come (core.Room.Stand): so
 // there is one order for all, and nothing is seen before it is durable. What changes the store and the state together pauses the room for one
@@ -30,6 +30,7 @@ type Stores struct {
 	Rooms        store.Rooms
 	Affiliations store.Affiliations
 	Occupants    store.Occupants
+	Personal     store.Personal // of rooms: their pictures
 }
 
 // Module is the feature on one host.
@@ -80,6 +81,11 @@ func (m *Module) Install(h *core.Host) {
 	h.IQ.Handle(core.IQ{
 		Space: ns.Moderate, Local: "moderate", Type: stanza.Set, To: core.ToRoom, Action: core.ActModerateRoom, Slow: true, Do: m.moderate, Module: m.Name(),
 	})
+	picture := core.IQ{Space: ns.VCardTemp, Local: "vCard", To: core.ToRoom, Module: m.Name()}
+	picture.Type, picture.Action, picture.Slow, picture.Do = stanza.Get, core.ActSeeRoom, true, m.picture
+	h.IQ.Handle(picture)
+	picture.Type, picture.Action, picture.Slow, picture.Do = stanza.Set, core.ActOwnRoom, false, m.setPicture
+	h.IQ.Handle(picture)
 	for _, to := range []core.Target{core.ToRooms, core.ToRoom} {
 		h.IQ.Handle(core.IQ{Space: ns.Ping, Local: "ping", Type: stanza.Get, To: to, Action: core.ActSeeRooms, Do: m.pong, Module: m.Name()})
 	}

@@ -107,6 +107,7 @@ func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, 
 	was := x.config
 	x.config = c
 	told := changes(&was, &c)
+	portrait := x.portrait()
 	if x.locked {
 		x.locked, told = false, nil // nobody has seen it otherwise
 	}
@@ -120,6 +121,9 @@ func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, 
 			if err == nil {
 				x.tellCrowd(r, w, st.Seal())
 			}
+		}
+		if c.Picture != was.Picture {
+			x.tellCrowd(r, w, portrait)
 		}
 		x.exposed = c.NonAnonymous // behind the warning
 	}, hold)

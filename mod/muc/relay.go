@@ -44,7 +44,7 @@ func (m *Module) relay(e *core.Event) core.Verdict {
 		if payload.Space == ns.DiscoInfo || payload.Space == ns.DiscoItems { // section 6.7
 			return refuse(e, stanza.NewError(stanza.BadRequest, "only occupants ask occupants"))
 		}
-		return refuse(e, errNotHere) // XEP-0410 section 3
+		return refuse(e, &stanza.Error{Type: stanza.Cancel, Condition: stanza.NotAcceptable, Text: errNotHere.Text}) // XEP-0410 section 2.2
 	}
 	to := x.named(st.To.Resource())
 	if to == nil {

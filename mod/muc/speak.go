@@ -137,6 +137,15 @@ func (m *Module) setSubject(e *core.Event, x *room, s *session) core.Verdict {
 	if err != nil {
 		return refuse(e, stanza.AsError(err))
 	}
+	var first store.Ticket
+	if archive := e.Host.Ports.Archiver; archive != nil {
+		// XEP-0313 section 5.1.2: changes of the subject belong into the archive.
+		a, ticket, err := archive.Archive(e.Room, out, s.jid, x.config.Archive)
+		if err != nil {
+			return refuse(e, stanza.AsError(err))
+		}
+		out, first = a.Stanza, ticket
+	}
 	// Section 7.2.15: for who comes later, when it was set.
 	late, err := out.WithChildren(string(forward.Delay{From: x.address, Stamp: e.Host.Now()}.AppendXML(nil)))
 	if err != nil {
@@ -145,7 +154,7 @@ func (m *Module) setSubject(e *core.Event, x *room, s *session) core.Verdict {
 	late.Seal()
 	was := x.kept.Subject
 	x.kept.Subject = []byte(late.Standalone())
-	t := m.Rooms.Change(x.kept)
+	t := both(first, m.Rooms.Change(x.kept))
 	e.Wait(t)
 	r := e.Room
 	r.Stand(e.Work, func(w *core.Work, err error) {

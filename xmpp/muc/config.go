@@ -58,6 +58,8 @@ type Config struct {
 	Archive bool `json:"archive,omitempty"`
 	// Register: people may register themselves (section 7.10).
 	Register bool `json:"register,omitempty"`
+	// Picture is the hash of the room's picture (XEP-0486), in hexadecimal digits; empty: there is none. The form does not have it.
+	Picture string `json:"picture,omitempty"`
 }
 
 // What is kept for who may enter is as public as the room is, so it has the field of a public log. Other servers have the second one for it.

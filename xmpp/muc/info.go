@@ -56,6 +56,9 @@ func (c *Config) Info(name string, f Facts, features ...string) *disco.Info {
 	if f.Subject != "" {
 		fields = append(fields, field("muc#roominfo_subject", form.TextSingle, "Subject", f.Subject))
 	}
+	if c.Picture != "" { // XEP-0486 section 3.3
+		fields = append(fields, field("muc#roominfo_avatarhash", form.TextMulti, "Hash of the picture", c.Picture))
+	}
 	if c.Lang != "" {
 		fields = append(fields, field("muc#roominfo_lang", form.TextSingle, "Language of the room", c.Lang))
 	}
