@@ -64,8 +64,8 @@ type client struct {
 	optional []*Node // of "may receive"
 	fences   map[string]bool
 	refused  map[string]bool // fences that came back as errors
-	ended    bool // the connection has ended
-	orphaned bool // the server was restarted under it
+	ended    bool            // the connection has ended
+	orphaned bool            // the server was restarted under it
 
 	managed        bool // stream management is on
 	autoAck        bool

@@ -296,7 +296,7 @@ func (m *Module) welcome(r *core.Room, w *core.Work, x *room, s *session, id str
 		return
 	}
 	var all []*stanza.Stanza
-	if p := x.portrait(); p != nil {
+	if p := x.portrait(); p != nil && x.config.Picture != "" {
 		all = append(all, p)
 	}
 	all = append(all, x.others(o, x.knows(s))...)

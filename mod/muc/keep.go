@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 
 	"stonechat/core"
 	"stonechat/obs"
@@ -39,29 +38,25 @@ func (m *Module) keep(_ *core.Work, r *core.Room) (store.Ticket, bool) {
 	if !ok || r.ID == 0 || len(x.sessions) == 0 {
 		return store.Ticket{}, false
 	}
-	k := keptOccupants{Locked: x.locked}
-	seen := slices.Clone(x.faces) // in the order of coming; who is about to come stands in nicks alone
-	for _, o := range x.nicks {
-		if !slices.Contains(seen, o) {
-			seen = append(seen, o)
-		}
+	b, err := x.occupants()
+	if err != nil {
+		m.obs.Log.Error("occupants not kept", obs.JID, r.JID.String(), obs.Err, err)
+		return store.Ticket{}, false
 	}
-	for _, o := range seen {
-		if len(o.sessions) == 0 {
-			continue
-		}
+	return m.Occupants.SetOccupants(r.ID, b), true
+}
+
+// occupants are who is in the room, as they are written.
+func (x *room) occupants() ([]byte, error) {
+	k := keptOccupants{Locked: x.locked}
+	for _, o := range x.inOrder() {
 		one := keptOccupant{Nick: o.nick.shown, Role: o.role.String()}
 		for _, s := range o.sessions {
 			one.Sessions = append(one.Sessions, keptSession{JID: s.jid.String(), Presence: s.presence.Standalone()})
 		}
 		k.Occupants = append(k.Occupants, one)
 	}
-	b, err := json.Marshal(k)
-	if err != nil {
-		m.obs.Log.Error("occupants not kept", obs.JID, r.JID.String(), obs.Err, err)
-		return store.Ticket{}, false
-	}
-	return m.Occupants.SetOccupants(r.ID, b), true
+	return json.Marshal(k)
 }
 
 // restore takes over who was in the room. Whether they still are is asked in the first turn.

@@ -46,6 +46,7 @@ func (m *Module) setPicture(_ context.Context, e *core.Event) (core.Answer, erro
 	if err != nil {
 		return core.Answer{}, err
 	}
+	kept.Temporary, kept.Public = x.kept.Temporary, x.kept.Public // of a locked room they are not those of the configuration
 	t := both(m.Personal.SetVCard(e.Room.ID, card), m.Rooms.Change(kept))
 	m.behind(e)
 	e.Wait(t)
@@ -83,11 +84,8 @@ func pictureHash(card *xmltok.Node) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// portrait is presence of the room itself with the hash of its picture (XEP-0153 section 4.3), nil when it has none.
+// portrait is presence of the room itself with the hash of its picture (XEP-0153 section 4.3), which is empty when it has none.
 func (x *room) portrait() *stanza.Stanza {
-	if x.config.Picture == "" {
-		return nil
-	}
 	b := append([]byte("<x xmlns='"+ns.VCardUpdate+"'><photo>"), x.config.Picture...)
 	st, err := stanza.New(stanza.Head{Kind: stanza.Presence, From: x.address}, string(append(b, "</photo></x>"...)))
 	if err != nil {
