@@ -104,15 +104,18 @@ func (m *Module) change(_ context.Context, e *core.Event) (core.Answer, error) {
 	}
 	r := e.Room
 	if len(keep) == 0 {
-		m.carryOut(r, e.Work, x, plan, from, actor, answered(e))
+		out := answered(e)
+		defer out.guard()
+		m.carryOut(r, e.Work, x, plan, from, actor, out.told())
 		return core.Answer{}, nil
 	}
 	t := m.Affiliations.Set(r.ID, keep)
 	e.Wait(t)
-	hold := answered(e)
+	out := answered(e)
 	r.Pause(e.Work, t, func(w *core.Work, err error) {
+		defer out.guard()
 		if err == nil {
-			m.carryOut(r, w, x, plan, from, actor, hold)
+			m.carryOut(r, w, x, plan, from, actor, out.told())
 		}
 	})
 	return core.Answer{}, nil
@@ -208,7 +211,6 @@ func (m *Module) carryOut(r *core.Room, w *core.Work, x *room, plan []change, fr
 		}
 		m.affiliate(r, w, x, c, from, note, hold)
 	}
-	r.Stand(w, func(*core.Work, error) {}, hold) // something stands for hold in any case
 }
 
 // remark remembers a role that was given, for the next visit of the person: else whoever lost their voice would find it at the door (section 5.1).
@@ -300,8 +302,12 @@ func (m *Module) tellAbsent(r *core.Room, w *core.Work, x *room, c change, was m
 		notice = muc.User{Invites: []muc.Invite{{From: from, Reason: c.item.Reason}}, Password: x.config.Password}
 		x.invite(c.who, m.host.Now())
 	}
+	// Nobody makes the room send without end by changing an affiliation to and fro.
+	welcome := m.spend(x, from)
 	r.Stand(w, func(w *core.Work, _ error) {
-		m.send(w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
+		if welcome {
+			m.send(w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
+		}
 		st, err := stanza.New(stanza.Head{Kind: stanza.Message, From: x.address}, string(forRoom.AppendXML(nil)))
 		if err != nil {
 			return

@@ -108,7 +108,7 @@ func (m *Module) bury(e *core.Event, x *room, s *session) bool {
 func (m *Module) leave(r *core.Room, w *core.Work, x *room, s *session, st *stanza.Stanza) {
 	v := x.gone(s.occupant, s)
 	v.Content = muc.Cleaned(st).Inner()
-	if x.locked {
+	if x.locked && len(x.sessions) == 1 {
 		v.Destroy = &muc.Destroy{} // section 10.1.3: the room goes, unconfigured
 	}
 	m.part(r, w, x, s, v)

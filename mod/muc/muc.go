@@ -129,12 +129,25 @@ func (m *Module) behind(e *core.Event) {
 	}
 }
 
-// answered is done when the answer to the request went out: who changes something hears of success before others see it (section 8.2). It is for
-// a Stand that is certain to come; the request must not fail afterwards.
-func answered(e *core.Event) store.Ticket {
-	p := new(store.Promise)
-	e.After(func(*core.Event) { p.Settle(nil) })
-	return p.Ticket()
+// outcome is the answer to a request that changes something: who asks hears of success before others see it (section 8.2).
+type outcome struct{ p *store.Promise }
+
+// answered is the outcome of a request that will not fail any more.
+func answered(e *core.Event) outcome {
+	o := outcome{new(store.Promise)}
+	e.After(func(*core.Event) { o.p.Settle(nil) })
+	return o
+}
+
+// told is done when the answer went out.
+func (o outcome) told() store.Ticket { return o.p.Ticket() }
+
+// guard is deferred where something Stands for the ticket: a mistake there must not stop the room's line for ever.
+func (o outcome) guard() {
+	if p := recover(); p != nil {
+		o.p.Settle(nil)
+		panic(p)
+	}
 }
 
 // both is done when a and b are.

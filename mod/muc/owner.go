@@ -89,11 +89,13 @@ func (m *Module) configure(e *core.Event, x *room, c muc.Config, staff muc.Staff
 	r, from, actor := e.Room, e.Stanza.From.Bare(), x.actor(e.Stanza.From)
 	m.behind(e)
 	e.Wait(t)
-	hold := answered(e)
+	out := answered(e)
 	r.Pause(e.Work, t, func(w *core.Work, err error) {
+		defer out.guard()
 		if err != nil {
 			return
 		}
+		hold := out.told()
 		x.kept.Config, x.kept.Public, x.kept.Temporary = kept.Config, kept.Public, kept.Temporary
 		m.reconfigure(r, w, x, c, hold)
 		m.carryOut(r, w, x, plan, from, actor, hold)
@@ -280,12 +282,12 @@ func (m *Module) register(_ context.Context, e *core.Event) (core.Answer, error)
 	t := m.Affiliations.Set(e.Room.ID, []store.Affiliation{c.kept()})
 	m.behind(e)
 	e.Wait(t)
-	hold := answered(e)
+	out := answered(e)
 	r := e.Room
 	r.Pause(e.Work, t, func(w *core.Work, err error) {
+		defer out.guard()
 		if err == nil {
-			m.affiliate(r, w, x, c, who, muc.Item{}, hold)
-			r.Stand(w, func(*core.Work, error) {}, hold)
+			m.affiliate(r, w, x, c, who, muc.Item{}, out.told())
 		}
 	})
 	return core.Answer{}, nil

@@ -50,12 +50,13 @@ func (m *Module) setPicture(_ context.Context, e *core.Event) (core.Answer, erro
 	t := both(m.Personal.SetVCard(e.Room.ID, card), m.Rooms.Change(kept))
 	m.behind(e)
 	e.Wait(t)
-	hold := answered(e)
+	out := answered(e)
 	r := e.Room
 	r.Pause(e.Work, t, func(w *core.Work, err error) {
+		defer out.guard()
 		if err == nil {
 			x.kept.Config = kept.Config
-			m.repaint(r, w, x, c.Picture, hold)
+			m.repaint(r, w, x, c.Picture, out.told())
 		}
 	})
 	return core.Answer{}, nil

@@ -212,6 +212,3 @@ func mayInvite(c *muc.Config, actor standing) bool {
 	}
 	return true
 }
-
-// seesAddresses tells whether an occupant is told who others are (sections 7.2.3 and 7.2.4).
-func seesAddresses(c *muc.Config, r muc.Role) bool { return c.NonAnonymous || r == muc.Moderator }

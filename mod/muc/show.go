@@ -56,7 +56,7 @@ func (v *view) self(knows bool, status ...muc.Status) *stanza.Stanza {
 	return st
 }
 
-// knows tells whether a session is told addresses.
+// knows tells whether a session is told addresses (sections 7.2.3 and 7.2.4).
 func (x *room) knows(s *session) bool {
 	return x.exposed || x.sessions[s.jid] == s && s.occupant.role == muc.Moderator
 }
