@@ -82,6 +82,6 @@
 // server keeps the order of stanzas between two parties (RFC 6120 section 10.1), so whatever they had sent has come before. What the server itself sends, such as a roster
 // push, may wait for its disk and come behind; so the fence is repeated after a breath, until two rounds have brought nothing new. Fences are seen by nobody but the runner.
 // In a play with {room} they go through the room, too;
-// and presence of the room's own address is passed over wherever it is not asked for.
+// and presence of a room's own address is passed over wherever it is not asked for.
 // Between clients that are kept apart there is none: the server's answers to pings alone say that it has read what they sent.
 package play

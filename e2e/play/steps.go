@@ -242,9 +242,9 @@ func (p *Performance) fits(patterns []*Node, n *Node) bool {
 }
 
 // passed tells whether an element nobody asked for is passed over: acknowledgements, which a server may send and ask for at any time (XEP-0198 section 4), and what the
-// client may receive, and presence of the room itself, which says what software and which picture it has.
+// client may receive, and presence of a room itself, which says what software and which picture it has.
 func (p *Performance) passed(c *client, n *Node) bool {
-	ofRoom := p.rooms && n.is(nsClient, "presence") && n.get("from") == p.roomAddress() && n.get("type") != "error"
+	ofRoom := p.rooms && n.is(nsClient, "presence") && strings.HasSuffix(n.get("from"), "@"+p.roomService()) && n.get("type") != "error"
 	return ofRoom || n.is(nsSM, "a") || n.is(nsSM, "r") || p.fits(c.optional, n)
 }
 
