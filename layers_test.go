@@ -14,6 +14,7 @@ var rows = [][]string{
 	{"xmpp/stanza", "xmpp/uri"},
 	{"xmpp/form", "xmpp/rsm", "xmpp/forward"},
 	{"xmpp/disco", "xmpp/stream"},
+	{"xmpp/muc"},
 	{"xmpp/client"},
 	{"config", "obs"},
 	{"store", "obs/obstest"},

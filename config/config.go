@@ -339,6 +339,7 @@ func Default() Config {
 		}},
 		Listen:  Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTPS: []string{Auto}, HTTP: []string{"127.0.0.1:5280"}, ACME: []string{":80"}},
 		Archive: Archive{Default: "always"},
+		Rooms:   usualRooms(),
 		Store:   Store{Synchronous: "full", CacheKB: 8192},
 		Login: Login{
 			ChannelBinding: "sasl2", Iterations: 10000,

@@ -13,6 +13,65 @@ type Rooms struct {
 	// Domain of the rooms; empty is rooms. before the domain. It needs no certificate, and no name in the DNS as long as the server does not talk to
 	// others. With several domains it stays empty.
 	Domain string `toml:"domain"`
+	// Create is the least role that may create rooms: member, moderator, admin or owner.
+	Create string `toml:"create"`
+	// Preset is what a new room is like until its owner configures it: "instant", which cannot be found and goes with its last occupant; "group",
+	// for members only who see each other's addresses; or "channel", which everybody finds and may enter.
+	Preset string `toml:"preset"`
+	// PerAccount is how many rooms one account may have created that still exist.
+	PerAccount int `toml:"per_account"`
+	// Occupants is how many people a room holds at most; its owner may choose fewer.
+	Occupants int `toml:"occupants"`
+	// Sessions is how many sessions one occupant may have in a room.
+	Sessions int `toml:"sessions"`
+	// Affiliations is how many addresses a room remembers: owners, admins, members and outcasts.
+	Affiliations int `toml:"affiliations"`
+	// Nick is the greatest length of a nick in bytes.
+	Nick int `toml:"nick"`
+	// Subject is the greatest length of a subject in bytes.
+	Subject int `toml:"subject"`
+	// Picture is the greatest size in bytes of a room's vCard, which has its picture. It must be below limits.stanza_bytes to be of use.
+	Picture int `toml:"picture"`
+	// History is how many messages at most are shown to who enters; its owner may choose fewer. The archive has the rest.
+	History int `toml:"history"`
+	// Invites is how many invitations and requests for voice one occupant may have the room send in an hour.
+	Invites int `toml:"invites"`
+}
+
+// usualRooms are the defaults.
+func usualRooms() Rooms {
+	return Rooms{
+		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, Picture: 128 << 10, History: 50, Invites: 200,
+	}
+}
+
+// check reports what makes no sense.
+func (r Rooms) check() (errs []error) {
+	if !slices.Contains([]string{"member", "moderator", "admin", "owner"}, r.Create) {
+		errs = append(errs, fmt.Errorf("rooms.create is %q, not member, moderator, admin or owner", r.Create))
+	}
+	if !slices.Contains([]string{"instant", "group", "channel"}, r.Preset) {
+		errs = append(errs, fmt.Errorf("rooms.preset is %q, not instant, group or channel", r.Preset))
+	}
+	for _, n := range []struct {
+		name            string
+		v, least, limit int
+	}{
+		{"per_account", r.PerAccount, 0, 1_000_000},
+		{"occupants", r.Occupants, 1, 100_000},
+		{"sessions", r.Sessions, 1, 1000},
+		{"affiliations", r.Affiliations, 1, 1_000_000},
+		{"nick", r.Nick, 1, jid.MaxPart},
+		{"subject", r.Subject, 0, 65_536},
+		{"picture", r.Picture, 0, 1 << 20},
+		{"history", r.History, 0, 1000},
+		{"invites", r.Invites, 0, 1_000_000},
+	} {
+		if n.v < n.least || n.v > n.limit {
+			errs = append(errs, fmt.Errorf("rooms.%s is %d, not from %d to %d", n.name, n.v, n.least, n.limit))
+		}
+	}
+	return errs
 }
 
 // Of is the domain of the rooms of a served domain.
@@ -25,6 +84,7 @@ func (r Rooms) Of(domain string) string {
 
 // checkRooms reports a domain of rooms that cannot be one.
 func (c *Config) checkRooms() (errs []error) {
+	errs = c.Rooms.check()
 	d := c.Rooms.Domain
 	if d == "" {
 		for _, host := range c.Domains {
@@ -37,12 +97,12 @@ func (c *Config) checkRooms() (errs []error) {
 	j, err := jid.Parse(d)
 	switch {
 	case err != nil || !j.IsDomain():
-		return []error{fmt.Errorf("rooms.domain is %q, not a domain", d)}
+		return append(errs, fmt.Errorf("rooms.domain is %q, not a domain", d))
 	case len(c.Domains) > 1:
-		return []error{errors.New("rooms.domain is for one domain; with several each has its rooms at rooms. before it")}
+		return append(errs, errors.New("rooms.domain is for one domain; with several each has its rooms at rooms. before it"))
 	case slices.Contains(c.Domains, j.Domain()):
-		return []error{fmt.Errorf("rooms.domain is %q, which has accounts", d)}
+		return append(errs, fmt.Errorf("rooms.domain is %q, which has accounts", d))
 	}
 	c.Rooms.Domain = j.Domain()
-	return nil
+	return errs
 }

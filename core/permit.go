@@ -30,6 +30,7 @@ const (
 	ActJoin         Action = "host.join" // what somebody without an account may ask
 	ActInvite       Action = "invites.make"
 
+	ActMakeRooms    Action = "rooms.make"
 	ActSeeRooms     Action = "rooms.see"       // what rooms there are, and what they offer
 	ActSeeRoom      Action = "room.see"        // what everybody may see of a room whose address they know
 	ActUseRoom      Action = "room.use"        // what occupants may do
@@ -103,6 +104,7 @@ var rules = map[Action]rule{
 	ActJoin:         {relations: isAnyone},
 	ActInvite:       {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}, notAbove: true},
 
+	ActMakeRooms:    {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}},
 	ActSeeRooms:     {relations: isAnyone},
 	ActSeeRoom:      {relations: isAnyone},
 	ActUseRoom:      {standing: RoomModerator | RoomParticipant | RoomVisitor},

@@ -35,6 +35,11 @@ type Archiver interface {
 	// address. What it says in our name is taken out in any case, so what is shown is Archived.Stanza, when the ticket is done. publisher is
 	// the full address of who said it. Only in a turn of the room.
 	Archive(r *Room, st *stanza.Stanza, publisher jid.JID, keep bool) (Archived, store.Ticket, error)
+	// Find returns an archived message by its id. store.ErrNotFound: the room has none of it (any more). It may wait: only outside turns.
+	Find(ctx context.Context, r *Room, id string) (Archived, error)
+	// Replace puts something else into the place of an archived message, such as a tombstone (XEP-0424 section 5); with is from the same
+	// address. Only in a turn of the room.
+	Replace(r *Room, was Archived, with *stanza.Stanza) store.Ticket
 	// Newest returns the last messages of the room, at most n, oldest first. It may wait: only in Rooms.Load, behind the room's ID.
 	Newest(ctx context.Context, r *Room, n int) ([]Archived, error)
 }
@@ -46,6 +51,7 @@ type Archived struct {
 	ID        string
 	Publisher jid.JID // bare
 	At        time.Time
+	Key       store.Key // its place in the archive
 }
 
 // Reports takes complaints about addresses (XEP-0377).

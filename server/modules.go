@@ -13,6 +13,7 @@ import (
 	"stonechat/mod/join"
 	"stonechat/mod/marks"
 	"stonechat/mod/moderation"
+	"stonechat/mod/muc"
 	"stonechat/mod/places"
 	"stonechat/mod/profile"
 	"stonechat/mod/pubsub"
@@ -44,6 +45,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		bookmarks.New(s.db.Personal, s.cfg.Personal, s.obs),
 		moderation.New(moderation.Stores{Reports: s.db.Reports, Archive: s.db.Archive}, s.cfg.Reports, s.obs, s.reported),
 		activity.New(s.db.Activity, s.obs),
+		muc.New(muc.Stores{Rooms: s.db.Rooms, Affiliations: s.db.Affiliations, Occupants: s.db.Occupants, Personal: s.db.Personal}, s.cfg.Rooms, s.obs),
 		c,
 		certificates.New(s.certs),
 		tracing.New(s.obs),

@@ -99,6 +99,8 @@ type Archive interface {
 	Find(ctx context.Context, owner Owner, id string) (Key, error)
 	// Page returns one page. ErrNotFound: an id in the query is not in the archive. ErrInvalid: a limit was passed.
 	Page(ctx context.Context, owner Owner, q Query) (Result, error)
+	// Replace puts another stanza into a row, which keeps its place. ErrNotFound: the owner has no such row (any more).
+	Replace(owner Owner, key Key, stanza []byte) Ticket
 	// Bounds returns the first and the last row.
 	Bounds(ctx context.Context, owner Owner) (Bounds, error)
 	// Recent returns the origins of rows at or after since, oldest first, at most the newest limit ones.

@@ -140,6 +140,11 @@ modules:
   mod_last: {}
   mod_mam:
     default: %s
+  mod_muc:
+    hosts: ["rooms.@HOST@"]
+    max_rooms_discoitems: 1000
+    default_room_options:
+      mam: true
   mod_offline:
     access_max_user_messages: max_user_offline_messages
   mod_ping: {}

@@ -19,6 +19,9 @@ func (p prosody) prepare(s *Server) error {
 	for _, domain := range s.options.Domains {
 		text += fmt.Sprintf("VirtualHost %q\n\tssl = { key = %q, certificate = %q }\n", domain, s.key(), s.cert())
 	}
+	for _, domain := range s.options.Domains {
+		text += fmt.Sprintf(prosodyRooms, "rooms."+domain)
+	}
 	if err := os.WriteFile(filepath.Join(s.Dir, "prosody.cfg.lua"), []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -115,4 +118,12 @@ allow_unencrypted_plain_auth = false
 ssl = { key = dir .. "/key.pem", certificate = dir .. "/cert.pem" }
 contact_info = { abuse = { "mailto:abuse@%s" } }
 %s
+`
+
+// prosodyRooms is the service of rooms of one domain. Rooms are archived unless their owner says otherwise, and whoever may enter may register.
+const prosodyRooms = `Component %q "muc"
+	modules_enabled = { "muc_mam" }
+	muc_log_expires_after = "never"
+	allow_unaffiliated_register = true
+	muc_registration_include_form = true
 `

@@ -63,8 +63,9 @@ type client struct {
 	pending  []event // read, not yet asked for
 	optional []*Node // of "may receive"
 	fences   map[string]bool
-	ended    bool // the connection has ended
-	orphaned bool // the server was restarted under it
+	refused  map[string]bool // fences that came back as errors
+	ended    bool            // the connection has ended
+	orphaned bool            // the server was restarted under it
 
 	managed        bool // stream management is on
 	autoAck        bool
@@ -230,7 +231,7 @@ func (c *client) account(n *Node) (mine bool) {
 	case n.Name.Space == nsClient:
 		c.received++
 		if id := n.get("id"); strings.HasPrefix(id, "fence-") {
-			c.fences[id] = true
+			c.fences[id], c.refused[id] = true, n.get("type") == "error"
 			return !strings.HasPrefix(id, "fence-keep-")
 		}
 	}

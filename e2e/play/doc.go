@@ -47,6 +47,10 @@
 //	any order:                               indented "receives:" lines, whose stanzas come in any order
 //	juliet enables carbons                   XEP-0280
 //	juliet enables stream management         XEP-0198 with resumption
+//	juliet makes the room                    XEP-0045: enters {room} under the name of the client and takes it as it is; discarded likewise
+//	juliet makes the room with:              the same with the fields of the block in the form of its configuration
+//	romeo enters the room                    enters {room} under the name of the client, or with "as juliet" under that one; discarded likewise
+//	juliet makes romeo admin                 or owner, member, outcast, moderator, participant, visitor of {room}; discarded likewise
 //	juliet answers no acks                   from now on <r/> is not answered by itself
 //	juliet cuts the line                     the connection goes, the stream is not closed
 //	juliet resumes                           a new connection up to <resumed/>
@@ -65,6 +69,7 @@
 //	{juliet.sent} {juliet.received}           its counters of XEP-0198
 //	{juliet.sm}                               its stream id of XEP-0198
 //	{domain} {run}                            the server; the suffix that makes names of this performance unique
+//	{rooms} {room}                            its service of rooms; a room there that no other performance uses
 //
 // and only in what is sent: {repeat 1000 x}, {bytes ff00}, {plain juliet}, {plain juliet as romeo}, {scram juliet} and {token juliet name}, for the token that name
 // stands for (initial responses of SASL). A pattern is exact: an
@@ -76,5 +81,7 @@
 // "receives nothing" does not wait for a time. First each client asks the server for a ping and sends itself a headline, then each sends one to the client in question; a
 // server keeps the order of stanzas between two parties (RFC 6120 section 10.1), so whatever they had sent has come before. What the server itself sends, such as a roster
 // push, may wait for its disk and come behind; so the fence is repeated after a breath, until two rounds have brought nothing new. Fences are seen by nobody but the runner.
+// In a play with {room} they go through the room, too;
+// and presence of a room's own address is passed over wherever it is not asked for.
 // Between clients that are kept apart there is none: the server's answers to pings alone say that it has read what they sent.
 package play

@@ -122,7 +122,7 @@ func (p *Performance) round(c *client) error {
 			}
 		}
 	}
-	return nil
+	return p.roomRound(live, c)
 }
 
 // nothing sees that nothing has come that may not be passed over.

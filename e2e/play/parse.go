@@ -68,7 +68,7 @@ func verbs() map[string]bool {
 		"opens a connection": false, "opens a stream": false, "secures the stream": false, "authenticates": false, "tries a wrong password": false,
 		"connects": false, "comes online": false, "logs in with:": true, "goes offline": false, "sends:": true, "receives:": true, "may receive:": true, "sees features:": true,
 		"receives nothing": false, "discards everything": false, "enables carbons": false, "enables stream management": false,
-		"answers no acks": false, "cuts the line": false, "resumes": false, "disconnects": false, "stream ends": false,
+		"makes the room with:": true, "answers no acks": false, "cuts the line": false, "resumes": false, "disconnects": false, "stream ends": false,
 	}
 }
 
@@ -206,7 +206,7 @@ func parseStep(line string, number int) (Step, error) {
 	if line == "the server restarts" || line == "the server is killed" {
 		return step, nil
 	}
-	if _, known := verbs()[step.Verb]; !known {
+	if _, known := verbs()[step.Verb]; !known && !roomVerb(step.Verb) {
 		return Step{}, fmt.Errorf("%q is nothing that a client can do", step.Verb)
 	}
 	return step, nil
@@ -253,6 +253,9 @@ func (p *Play) check() error {
 		for _, s := range append([]*Step{step}, pointers(step.Anyhow)...) {
 			if s.Verb != "any order:" && !known[s.Client] {
 				return fmt.Errorf("%d: %q is not of the cast", s.Line, s.Client)
+			}
+			if m := givesLine.FindStringSubmatch(s.Verb); m != nil && !known[m[1]] {
+				return fmt.Errorf("%d: %q is not of the cast", s.Line, m[1])
 			}
 			if err := s.compile(); err != nil {
 				return fmt.Errorf("%d: %w", s.Line, err)

@@ -49,6 +49,7 @@ type Performance struct {
 	order      []*client
 	values     Values
 	fence      int
+	rooms      bool // fences go through the room, too
 	transcript []string
 }
 
@@ -122,9 +123,10 @@ func (f *Failure) Unwrap() error { return f.Err }
 func (p *Performance) Perform(ctx context.Context, stage Stage) error {
 	p.ctx, p.stage, p.password = ctx, stage, "secret-"+p.Run
 	p.clients = map[string]*client{}
-	p.values = Values{"domain": stage.Domain, "run": p.Run}
+	p.values = Values{"domain": stage.Domain, "run": p.Run, "rooms": p.roomService(), "room": p.roomAddress()}
+	p.rooms = p.Play.usesRooms()
 	for _, role := range p.Play.Cast {
-		c := &client{role: role, user: p.user(role.Account), way: p.wayOf(role), show: p, autoAck: true, fences: map[string]bool{}}
+		c := &client{role: role, user: p.user(role.Account), way: p.wayOf(role), show: p, autoAck: true, fences: map[string]bool{}, refused: map[string]bool{}}
 		c.full = c.bare() + "/" + role.Resource
 		p.clients[role.Name] = c
 		p.order = append(p.order, c)

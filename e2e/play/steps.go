@@ -44,6 +44,8 @@ func (p *Performance) step(s Step) error {
 	case "may receive:":
 		c.optional = append(c.optional, s.pattern[0]...)
 		return nil
+	case "makes the room with:":
+		return p.inRoom(c, strings.TrimSuffix(s.Verb, " with:"), s.Blocks[0])
 	case "receives nothing":
 		return p.nothing(c)
 	case "discards everything":
@@ -94,6 +96,9 @@ func (p *Performance) act(c *client, verb string) error {
 		return p.end(c, false)
 	case "stream ends":
 		return p.end(c, true)
+	}
+	if roomVerb(verb) {
+		return p.inRoom(c, verb, "")
 	}
 	return fmt.Errorf("%q is not known", verb)
 }
@@ -237,9 +242,10 @@ func (p *Performance) fits(patterns []*Node, n *Node) bool {
 }
 
 // passed tells whether an element nobody asked for is passed over: acknowledgements, which a server may send and ask for at any time (XEP-0198 section 4), and what the
-// client may receive.
+// client may receive, and presence of a room itself, which says what software and which picture it has.
 func (p *Performance) passed(c *client, n *Node) bool {
-	return n.is(nsSM, "a") || n.is(nsSM, "r") || p.fits(c.optional, n)
+	ofRoom := p.rooms && n.is(nsClient, "presence") && strings.HasSuffix(n.get("from"), "@"+p.roomService()) && n.get("type") != "error"
+	return ofRoom || n.is(nsSM, "a") || n.is(nsSM, "r") || p.fits(c.optional, n)
 }
 
 // anyOrder waits for a set of elements, each client's in any order.

@@ -16,6 +16,8 @@ type cleaner struct {
 	own    jid.JID // bare address of the account whose turn it is
 	// client: the message comes right from a client, which is no archive, so nothing in it can be of any address of ours.
 	client bool
+	// speaker: in a room somebody may say of themselves when something was said before (XEP-0045 section 7.9).
+	speaker jid.JID
 }
 
 // clean returns the message, sealed, without what is forged.
@@ -36,6 +38,9 @@ func (c cleaner) forged(child stanza.Child) bool {
 	case child.Space == ns.Delay && child.Local == "delay":
 		// XEP-0203 section 5: what names this server was not noted by it.
 		from, err := jid.Parse(attr(child, "from"))
+		if err == nil && from.Bare() == c.speaker {
+			return false
+		}
 		return err == nil && (from.Bare() == c.own || c.router.Serves(from.Domain()) && (from.IsDomain() || c.client))
 	case child.Space == ns.Archive && child.Local == "result":
 		return c.client

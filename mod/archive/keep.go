@@ -16,7 +16,11 @@ func (x *archive) sending(e *core.Event) core.Verdict {
 		return core.Next
 	}
 	a := e.Account
-	e.Stanza = cleaner{router: e.Host.Router, domain: e.Host.Domain, own: a.JID, client: true}.clean(e.Stanza)
+	c := cleaner{router: e.Host.Router, domain: e.Host.Domain, own: a.JID, client: true}
+	if e.Stanza.Type == stanza.GroupChat {
+		c.speaker = a.JID
+	}
+	e.Stanza = c.clean(e.Stanza)
 	st := e.Stanza
 	b := x.boxes.Of(a)
 	if !worth(st) || !x.wants(a, b, st.To) {

@@ -19,12 +19,11 @@ import (
 
 // Archive implements core.Archiver. Turn of the room.
 func (x *archive) Archive(r *core.Room, st *stanza.Stanza, publisher jid.JID, keep bool) (core.Archived, store.Ticket, error) {
-	a := core.Archived{Stanza: x.cleanInRoom(r.JID, st), Publisher: publisher.Bare(), At: r.Host.Now()}
+	a := core.Archived{Stanza: x.cleanInRoom(r.JID, publisher.Bare(), st), Publisher: publisher.Bare(), At: r.Host.Now()}
 	if !keep || r.ID == 0 || !worthInRoom(a.Stanza) {
 		return a, store.Ticket{}, nil
 	}
-	item := xmltok.AppendAttr([]byte("<x xmlns='"+ns.MUCUser+"'><item"), "jid", publisher.String())
-	row, err := a.Stanza.WithChildren(string(append(item, "/></x>"...)))
+	row, err := a.Stanza.WithChildren(named(publisher))
 	if err != nil {
 		return a, store.Ticket{}, err
 	}
@@ -33,6 +32,7 @@ func (x *archive) Archive(r *core.Room, st *stanza.Stanza, publisher jid.JID, ke
 		Owner: r.ID, Peer: strings.Clone(a.Publisher.String()), Resource: strings.Clone(st.From.Resource()),
 		Stanza: row.Append(make([]byte, 0, row.Size()), ns.Client),
 	})
+	a.Key = key
 	a.ID, a.At = x.Stores.Archive.ID(r.ID, key), key.Time()
 	with, err := a.Stanza.WithChildren(core.StanzaID(a.ID, r.JID))
 	if err != nil {
@@ -42,9 +42,49 @@ func (x *archive) Archive(r *core.Room, st *stanza.Stanza, publisher jid.JID, ke
 	return a, ticket, nil
 }
 
+// named says who said a message, in its row.
+func named(publisher jid.JID) string {
+	item := xmltok.AppendAttr([]byte("<x xmlns='"+ns.MUCUser+"'><item"), "jid", publisher.String())
+	return string(append(item, "/></x>"...))
+}
+
+// Find implements core.Archiver.
+func (x *archive) Find(ctx context.Context, r *core.Room, id string) (core.Archived, error) {
+	res, err := x.Stores.Archive.Page(ctx, r.ID, store.Query{IDs: []string{id}, Max: 1})
+	if err == nil && len(res.Rows) == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return core.Archived{}, err
+	}
+	return archived(xmltok.NewScanner(xmltok.TreeLimits), &res.Rows[0], r.JID)
+}
+
+// Replace implements core.Archiver. Turn of the room.
+func (x *archive) Replace(r *core.Room, was core.Archived, with *stanza.Stanza) store.Ticket {
+	row, err := with.WithChildren(named(was.Publisher))
+	if err != nil {
+		return store.Settled(err)
+	}
+	return x.Stores.Archive.Replace(r.ID, was.Key, row.Append(make([]byte, 0, row.Size()), ns.Client))
+}
+
+// archived reads a row of a room.
+func archived(sc *xmltok.Scanner, row *store.Row, room jid.JID) (core.Archived, error) {
+	st, err := unnamed(sc, row.Stanza)
+	if err == nil {
+		st, err = st.WithChildren(core.StanzaID(row.ID, room))
+	}
+	if err != nil {
+		return core.Archived{}, err
+	}
+	publisher, err := jid.Parse(row.Peer)
+	return core.Archived{Stanza: st.Seal(), ID: row.ID, Publisher: publisher, At: row.Key.Time(), Key: row.Key}, err
+}
+
 // cleanInRoom is a message without what it says in our name.
-func (x *archive) cleanInRoom(room jid.JID, st *stanza.Stanza) *stanza.Stanza {
-	c := cleaner{router: x.host.Router, domain: room, own: room, client: true}
+func (x *archive) cleanInRoom(room, publisher jid.JID, st *stanza.Stanza) *stanza.Stanza {
+	c := cleaner{router: x.host.Router, domain: room, own: room, client: true, speaker: publisher}
 	return st.Without(func(child stanza.Child) bool {
 		// XEP-0313 section 6.1.2: existing elements MUST be stripped; only a room says who somebody is.
 		return c.forged(child) || child.Space == ns.MUCUser
@@ -81,16 +121,12 @@ func (x *archive) Newest(ctx context.Context, r *core.Room, n int) ([]core.Archi
 	out, sc := make([]core.Archived, 0, len(res.Rows)), xmltok.NewScanner(xmltok.TreeLimits)
 	for i := range res.Rows {
 		row := &res.Rows[i]
-		st, err := unnamed(sc, row.Stanza)
-		if err == nil {
-			st, err = st.WithChildren(core.StanzaID(row.ID, r.JID))
-		}
-		publisher, badPeer := jid.Parse(row.Peer)
-		if err != nil || badPeer != nil {
+		a, err := archived(sc, row, r.JID)
+		if err != nil {
 			x.obs.Log.Error("archived message cannot be read", obs.JID, r.JID.String(), "id", row.ID)
 			continue
 		}
-		out = append(out, core.Archived{Stanza: st.Seal(), ID: row.ID, Publisher: publisher, At: row.Key.Time()})
+		out = append(out, a)
 	}
 	return out, nil
 }

@@ -71,6 +71,17 @@ func (a archive) Find(ctx context.Context, owner store.Owner, id string) (store.
 	return key, err
 }
 
+// Replace implements store.Archive.
+func (a archive) Replace(owner store.Owner, key store.Key, stanza []byte) store.Ticket {
+	return a.db.queueOf(owner).change(len(stanza), func(w *writer) error {
+		n, err := w.change("UPDATE archive SET stanza = $3 WHERE key = $1 AND owner = $2", int64(key), int64(owner), stanza)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("archive row: %w", store.ErrNotFound)
+		}
+		return err
+	})
+}
+
 // Bounds implements store.Archive.
 func (a archive) Bounds(ctx context.Context, owner store.Owner) (store.Bounds, error) {
 	first, ok, err := a.edge(ctx, owner, false)

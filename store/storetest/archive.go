@@ -366,3 +366,34 @@ func testOffline(t *testing.T, f *fixture) {
 		t.Fatalf("limit: %v", err)
 	}
 }
+
+// testArchiveReplace: a row's stanza is another one afterwards, also behind a restart, and nothing else is.
+func testArchiveReplace(t *testing.T, f *fixture) {
+	rows := f.fill(t, me, 20)
+	other := f.fill(t, me+1, 3)
+	f.wait(t, f.Archive.Replace(me, rows[4].key, []byte("<message id='tomb'/>")))
+	for owner, key := range map[store.Owner]store.Key{me + 1: rows[5].key, me: other[0].key} {
+		if err := f.Archive.Replace(owner, key, []byte("<message/>")).Wait(t.Context()); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the row of another: %v", err)
+		}
+	}
+	look := func() {
+		t.Helper()
+		res, err := f.Archive.Page(t.Context(), me, store.Query{Max: 50})
+		if err != nil || len(res.Rows) != len(rows) {
+			t.Fatal(len(res.Rows), err)
+		}
+		for i, r := range res.Rows {
+			want := string(rows[i].Stanza)
+			if i == 4 {
+				want = "<message id='tomb'/>"
+			}
+			if string(r.Stanza) != want || r.ID != rows[i].id || r.Peer != rows[i].Peer {
+				t.Errorf("row %d: %s of %s", i, r.Stanza, r.Peer)
+			}
+		}
+	}
+	look()
+	f.reopen(t)
+	look()
+}

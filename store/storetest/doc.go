@@ -54,6 +54,7 @@ func Run(t *testing.T, open Open) {
 		{"RosterOrder", testRosterOrder},
 		{"Pending", testPending},
 		{"ArchiveIDs", testArchiveIDs},
+		{"ArchiveReplace", testArchiveReplace},
 		{"ArchivePages", testArchivePages},
 		{"ArchiveTimes", testArchiveTimes},
 		{"ArchiveRandomQueries", testArchiveRandomQueries},

@@ -1,0 +1,321 @@
+package muc
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"stonechat/core"
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/muc"
+	"stonechat/xmpp/stanza"
+)
+
+// admin reads a request of muc#admin.
+func (m *Module) admin(e *core.Event) (*room, []muc.Item, error) {
+	x := m.rooms.Of(e.Room)
+	if x.locked && x.affiliation(e.Stanza.From) < muc.Owner {
+		return nil, nil, errNoRoom
+	}
+	p, _ := e.Stanza.Payload()
+	tree, err := p.Tree()
+	if err != nil {
+		return nil, nil, err
+	}
+	items, err := muc.ParseAdmin(tree, e.Stanza.Type)
+	return x, items, err
+}
+
+// list is sections 8.5, 9.2, 9.5, 9.8, 10.5 and 10.8.
+func (m *Module) list(_ context.Context, e *core.Event) (core.Answer, error) {
+	x, items, err := m.admin(e)
+	if err != nil {
+		return core.Answer{}, err
+	}
+	m.behind(e)
+	who := x.standingOf(e.Stanza.From)
+	var out []muc.Item
+	if items[0].HasRole {
+		if err := mayReadRoles(who, items[0].Role); err != nil {
+			return core.Answer{}, err
+		}
+		out = x.byRole(items[0].Role)
+	} else {
+		if err := mayReadAffiliations(&x.config, who, items[0].Affiliation); err != nil {
+			return core.Answer{}, err
+		}
+		out = x.byAffiliation(items[0].Affiliation)
+	}
+	return core.Answer{Payload: string(muc.AppendAdmin(nil, out))}, nil
+}
+
+// byRole are the occupants of a role; who may ask knows addresses (section 13.3).
+func (x *room) byRole(role muc.Role) (out []muc.Item) {
+	for _, o := range x.nicks {
+		if o.role == role {
+			out = append(out, muc.Item{
+				Affiliation: x.affiliation(o.account), HasAffiliation: true, Role: role, HasRole: true, JID: o.face.jid, Nick: o.nick.shown,
+			})
+		}
+	}
+	slices.SortFunc(out, func(a, b muc.Item) int { return cmp.Compare(a.Nick, b.Nick) })
+	return out
+}
+
+// byAffiliation are the people of an affiliation, with the nicks that are reserved for them (section 13.3).
+func (x *room) byAffiliation(a muc.Affiliation) (out []muc.Item) {
+	for who, p := range x.people {
+		if p.affiliation == a {
+			out = append(out, muc.Item{Affiliation: a, HasAffiliation: true, JID: who, Nick: p.nick.shown, Reason: p.reason})
+		}
+	}
+	slices.SortFunc(out, func(a, b muc.Item) int { return cmp.Compare(a.JID.String(), b.JID.String()) })
+	return out
+}
+
+// change is what shall change of one person.
+type change struct {
+	item     muc.Item
+	occupant *occupant // of a role
+	who      jid.JID   // of an affiliation
+	person   person    // as it will be
+}
+
+// change is sections 8.2 to 8.5, 9.1 to 9.7 and 10.3 to 10.8. All items are carried out, or none.
+func (m *Module) change(_ context.Context, e *core.Event) (core.Answer, error) {
+	x, items, err := m.admin(e)
+	if err != nil {
+		return core.Answer{}, err
+	}
+	plan, err := m.plan(x, e.Stanza.From, items)
+	if err != nil {
+		return core.Answer{}, err
+	}
+	m.behind(e)
+	actor := x.actor(e.Stanza.From)
+	from := e.Stanza.From.Bare()
+	var keep []store.Affiliation
+	for _, c := range plan {
+		if c.item.HasAffiliation {
+			keep = append(keep, c.kept())
+		}
+	}
+	r := e.Room
+	if len(keep) == 0 {
+		out := answered(e)
+		defer out.guard()
+		m.carryOut(r, e.Work, x, plan, from, actor, out.told())
+		return core.Answer{}, nil
+	}
+	t := m.Affiliations.Set(r.ID, keep)
+	e.Wait(t)
+	out := answered(e)
+	r.Pause(e.Work, t, func(w *core.Work, err error) {
+		defer out.guard()
+		if err == nil {
+			m.carryOut(r, w, x, plan, from, actor, out.told())
+		}
+	})
+	return core.Answer{}, nil
+}
+
+// kept is the change as the store keeps it.
+func (c *change) kept() store.Affiliation {
+	return store.Affiliation{
+		JID: c.who.String(), Kind: kindOf(c.person.affiliation), Nick: strings.Clone(c.person.nick.shown), Reason: strings.Clone(c.person.reason),
+	}
+}
+
+// plan judges every item by the rules.
+func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error) {
+	actor := x.standingOf(from)
+	owners, more := x.owners(), 0
+	var out []change
+	for _, i := range items {
+		i.Reason = clip(i.Reason)
+		c := change{item: i}
+		if i.HasRole {
+			if c.occupant = x.named(i.Nick); c.occupant == nil {
+				return nil, errNobody
+			}
+			target := standing{x.affiliation(c.occupant.account), c.occupant.role}
+			if err := mayChangeRole(actor, target, c.occupant.account == from.Bare(), i.Role); err != nil {
+				return nil, err
+			}
+			out = append(out, c)
+			continue
+		}
+		was := x.people[i.JID]
+		if err := mayChangeAffiliation(actor.affiliation, was.affiliation, i.JID == from.Bare(), i.Affiliation, owners); err != nil {
+			return nil, err
+		}
+		if was.affiliation == muc.Owner && i.Affiliation < muc.Owner {
+			owners-- // two in one request leave the room without one
+		}
+		if _, known := x.people[i.JID]; !known {
+			if more++; len(x.people)+more > m.config.Affiliations {
+				return nil, stanza.NewError(stanza.ResourceConstraint, "this room remembers too many people")
+			}
+		}
+		p, err := m.becomes(x, was, i)
+		if err != nil {
+			return nil, err
+		}
+		c.who, c.person = i.JID, p
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// becomes is a person with another affiliation, and perhaps another reserved nick (sections 9.1, 9.3 and 9.5).
+func (m *Module) becomes(x *room, was person, i muc.Item) (person, error) {
+	p := person{affiliation: i.Affiliation, nick: was.nick, reason: i.Reason}
+	switch {
+	case i.JID.IsDomain() && i.Affiliation > muc.Unaffiliated:
+		return p, stanza.NewError(stanza.NotAcceptable, "a domain can only be banned")
+	case i.Affiliation < muc.Member || i.HasNick && i.Nick == "":
+		p.nick = nick{} // section 9.1: an outcast has none
+	case i.Nick != "":
+		n, err := nickOf(i.Nick, m.config.Nick)
+		if err != nil {
+			return p, err
+		}
+		if err := x.free(n, i.JID); err != nil {
+			return p, err
+		}
+		p.nick = n
+	}
+	return p, nil
+}
+
+// maxReason is how much of a reason is kept and shown, in bytes.
+const maxReason = 1024
+
+func clip(s string) string {
+	if len(s) > maxReason {
+		s = strings.ToValidUTF8(s[:maxReason], "")
+	}
+	return strings.Clone(s)
+}
+
+// carryOut changes the room, and has everybody see it when hold is done.
+func (m *Module) carryOut(r *core.Room, w *core.Work, x *room, plan []change, from jid.JID, actor string, hold store.Ticket) {
+	for _, c := range plan {
+		note := muc.Item{Reason: c.item.Reason, Actor: actor}
+		if c.item.HasRole {
+			x.remark(c.occupant, c.item.Role, len(x.people)+m.config.Occupants)
+			m.giveRole(r, w, x, c.occupant, c.item.Role, note, muc.StatusKicked, hold)
+			continue
+		}
+		m.affiliate(r, w, x, c, from, note, hold)
+	}
+}
+
+// remark remembers a role that was given, for the next visit of the person: else whoever lost their voice would find it at the door (section 5.1).
+// It is forgotten when the room leaves the memory.
+func (x *room) remark(o *occupant, role muc.Role, most int) {
+	if role == muc.Visitor || role == muc.Participant {
+		if len(x.given) < most {
+			x.given[o.account] = role
+		}
+		return
+	}
+	if role == muc.Moderator {
+		delete(x.given, o.account)
+	}
+}
+
+// roleOf is the role of who enters.
+func (x *room) roleOf(who jid.JID) muc.Role {
+	role := initialRole(&x.config, x.affiliation(who))
+	if given, ok := x.given[who]; ok && role != muc.Absent && role != muc.Moderator {
+		return given
+	}
+	return role
+}
+
+// giveRole changes a role; Absent takes the occupant out for the reason of status.
+func (m *Module) giveRole(r *core.Room, w *core.Work, x *room, o *occupant, role muc.Role, note muc.Item, status muc.Status, hold store.Ticket) {
+	if len(o.sessions) == 0 {
+		return // it left by an item before this one
+	}
+	if role == muc.Absent {
+		v := x.gone(o, o.face, status)
+		v.Item.Reason, v.Item.Actor = note.Reason, note.Actor
+		m.remove(r, w, x, o, v, hold)
+		return
+	}
+	o.role = role
+	m.showNoted(r, w, x, o, note, hold)
+}
+
+// showNoted shows an occupant with who changed it and why; whoever comes later is not told.
+func (m *Module) showNoted(r *core.Room, w *core.Work, x *room, o *occupant, note muc.Item, hold store.Ticket) {
+	v := x.look(o)
+	plain := *v
+	v.Item.Reason, v.Item.Actor = note.Reason, note.Actor
+	m.show(r, w, x, o, v, hold)
+	r.Stand(w, func(*core.Work, error) {
+		if o.view == v {
+			o.view = &plain
+		}
+	})
+}
+
+// affiliate changes how somebody stands to the room, who may be here or not.
+func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from jid.JID, note muc.Item, hold store.Ticket) {
+	was := x.affiliation(c.who)
+	standings := make(map[*occupant]standing)
+	for _, o := range x.nicks {
+		if o.account == c.who || c.who.IsDomain() && o.account.DomainJID() == c.who {
+			standings[o] = standing{x.affiliation(o.account), o.role}
+		}
+	}
+	x.setPerson(c.who, c.person)
+	delete(x.given, c.who) // the affiliation says something newer
+	for o, before := range standings {
+		now := x.affiliation(o.account)
+		if now == before.affiliation {
+			continue
+		}
+		status := muc.StatusAffiliationGone
+		if now == muc.Outcast {
+			status = muc.StatusBanned
+		}
+		m.giveRole(r, w, x, o, roleAfter(&x.config, before, now), note, status, hold)
+	}
+	if now := x.affiliation(c.who); len(standings) == 0 && now != was && !c.who.IsDomain() {
+		m.tellAbsent(r, w, x, c, was, from, hold)
+	}
+}
+
+// tellAbsent tells of an affiliation that changed while the person was not here: the person (section 14.1), by an invitation if the room became
+// open to them (section 9.5), and those who may know (section 10.3).
+func (m *Module) tellAbsent(r *core.Room, w *core.Work, x *room, c change, was muc.Affiliation, from jid.JID, hold store.Ticket) {
+	item := muc.Item{Affiliation: c.person.affiliation, HasAffiliation: true, Role: muc.Absent, HasRole: true, JID: c.who}
+	forRoom := muc.User{Items: []muc.Item{item}}
+	item.Reason = c.item.Reason
+	notice := muc.User{Items: []muc.Item{item}, Status: []muc.Status{muc.StatusAffiliation}}
+	if x.config.MembersOnly && was <= muc.Unaffiliated && c.person.affiliation >= muc.Member {
+		notice = muc.User{Invites: []muc.Invite{{From: from, Reason: c.item.Reason}}, Password: x.config.Password}
+		x.invite(c.who, m.host.Now())
+	}
+	// Nobody makes the room send without end by changing an affiliation to and fro.
+	welcome := m.spend(x, from)
+	r.Stand(w, func(w *core.Work, _ error) {
+		if welcome {
+			m.send(w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
+		}
+		st, err := stanza.New(stanza.Head{Kind: stanza.Message, From: x.address}, string(forRoom.AppendXML(nil)))
+		if err != nil {
+			return
+		}
+		if st.Seal(); x.exposed {
+			x.tellCrowd(r, w, st)
+			return
+		}
+		x.toModerators(r, w, st)
+	}, hold)
+}

@@ -1,0 +1,400 @@
+package muc
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"stonechat/core"
+	"stonechat/store"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/muc"
+	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
+)
+
+const secretSize = 32 // bytes of a room's secret
+
+var (
+	errNoNick   = stanza.NewError(stanza.JIDMalformed, "a room is entered with a nick")
+	errNoRoom   = stanza.NewError(stanza.ItemNotFound, "there is no such room")
+	errSessions = stanza.NewError(stanza.ResourceConstraint, "too many of your sessions are in this room")
+	errConflict = stanza.NewError(stanza.Conflict, "somebody else has this nick")
+)
+
+// presence takes what changes who is in the room (section 13.2).
+func (m *Module) presence(e *core.Event) core.Verdict {
+	st := e.Stanza
+	x, exists := m.rooms.Has(e.Room)
+	exists = exists && e.Room.ID != 0
+	var s *session
+	if exists {
+		s = x.sessions[st.From]
+	}
+	switch {
+	case st.Type == stanza.Unavailable:
+		if s != nil { // section 13.2: of who is not in the room it is ignored
+			m.leave(e.Room, e.Work, x, s, st)
+		}
+		return core.Next
+	case st.Type == stanza.TypeError:
+		if s != nil {
+			m.bury(e, x, s)
+		}
+		return core.Next
+	case st.Type != stanza.Available:
+		return core.Next
+	}
+	c, joins := st.Child(ns.MUC, "x")
+	if st.To.IsBare() {
+		return refuse(e, errNoNick)
+	}
+	if !joins && s == nil {
+		m.turnAway(e)
+		return core.Next
+	}
+	n, bad := nickOf(st.To.Resource(), m.config.Nick)
+	if bad != nil {
+		return refuse(e, bad)
+	}
+	if !joins {
+		return m.update(e, x, s, n)
+	}
+	tree, err := c.Tree()
+	if err != nil {
+		return refuse(e, stanza.AsError(err))
+	}
+	j, err := muc.ParseJoin(tree)
+	if err != nil {
+		return refuse(e, stanza.AsError(err))
+	}
+	if !exists {
+		return m.create(e, j, n)
+	}
+	return m.join(e, x, j, n)
+}
+
+// turnAway is section 7.2.17: presence without a join, of somebody who is not in the room, is that of a client that believes it was.
+func (m *Module) turnAway(e *core.Event) {
+	p := muc.Presence{
+		From: e.Stanza.To, Type: stanza.Unavailable, Item: muc.Item{Reason: "You are not in the room."},
+		Status: []muc.Status{muc.StatusSelf, muc.StatusKicked, muc.StatusTechnical},
+	}
+	st, err := p.For(false)
+	if err != nil {
+		return
+	}
+	to := e.Stanza.From
+	e.Room.Stand(e.Work, func(w *core.Work, _ error) { tell(e.Room, w, st, to) })
+}
+
+// ghostly are the conditions of section 14.1.2: nobody is there any more.
+var ghostly = []stanza.Condition{
+	stanza.Gone, stanza.ItemNotFound, stanza.RecipientUnavailable, stanza.Redirect, stanza.RemoteServerNotFound, stanza.RemoteServerTimeout,
+}
+
+// bury takes out a session of which an error says that it is not there. It tells whether the error did.
+func (m *Module) bury(e *core.Event, x *room, s *session) bool {
+	if !slices.Contains(ghostly, stanza.ParseError(e.Stanza).Condition) {
+		return false
+	}
+	m.part(e.Room, e.Work, x, s, x.gone(s.occupant, s, muc.StatusTechnical))
+	return true
+}
+
+// leave is section 7.14.
+func (m *Module) leave(r *core.Room, w *core.Work, x *room, s *session, st *stanza.Stanza) {
+	v := x.gone(s.occupant, s)
+	v.Content = muc.Cleaned(st).Inner()
+	if x.locked && len(x.sessions) == 1 {
+		v.Destroy = &muc.Destroy{} // section 10.1.3: the room goes, unconfigured
+	}
+	m.part(r, w, x, s, v)
+}
+
+// part takes out one session; with the last one the occupant goes.
+func (m *Module) part(r *core.Room, w *core.Work, x *room, s *session, v *view) {
+	o := s.occupant
+	if len(o.sessions) == 1 {
+		m.remove(r, w, x, o, v)
+		return
+	}
+	delete(x.sessions, s.jid)
+	o.sessions = slices.DeleteFunc(o.sessions, func(other *session) bool { return other == s })
+	if o.face == s {
+		o.face = o.sessions[len(o.sessions)-1]
+	}
+	rest := x.look(o)
+	r.Stand(w, func(w *core.Work, _ error) {
+		tell(r, w, v.self(x.knows(s)), s.jid)
+		x.drop(func(other *session) bool { return other == s })
+	})
+	m.show(r, w, x, o, rest)
+}
+
+// create is section 10.1: the room begins to exist, locked, with the creator as its owner.
+func (m *Module) create(e *core.Event, j muc.Join, n nick) core.Verdict {
+	r, st := e.Room, e.Stanza
+	if err := m.mayCreate(st.From, r.JID); err != nil {
+		return refuse(e, err)
+	}
+	c := preset(m.config.Preset, min(defaultHistory, m.config.History))
+	b, err := json.Marshal(c)
+	if err != nil {
+		return refuse(e, stanza.AsError(err))
+	}
+	kept := store.Room{
+		Domain: r.JID.Domain(), Local: r.JID.Local(), Creator: st.From.Bare().String(), Created: e.Host.Now(), Config: b, Secret: make([]byte, secretSize),
+		// As long as it is locked it goes with its creator, and nobody finds it.
+		Temporary: true,
+	}
+	if _, err := rand.Read(kept.Secret); err != nil {
+		return refuse(e, stanza.AsError(err))
+	}
+	owner := person{affiliation: muc.Owner}
+	t := m.Rooms.Create(kept, []store.Affiliation{{JID: kept.Creator, Kind: kindOf(muc.Owner)}}, func(id store.Owner) { kept.ID = id })
+	e.Wait(t)
+	r.Pause(e.Work, t, func(w *core.Work, err error) {
+		if err != nil {
+			return // the sender is told, since the event waits for it too
+		}
+		r.ID = kept.ID
+		x := m.rooms.Of(r)
+		x.begin(r.JID, kept, c)
+		x.locked = true
+		x.setPerson(st.From.Bare().Clone(), owner)
+		m.admit(r, w, x, st, j, n, muc.StatusCreated)
+	})
+	return core.Next
+}
+
+// defaultHistory is how many messages a new room shows to who enters.
+const defaultHistory = 20
+
+// mayCreate asks who may make rooms, and how many are there.
+func (m *Module) mayCreate(who, address jid.JID) *stanza.Error {
+	if _, err := jid.ParseStrict(address.String()); err != nil {
+		return stanza.NewError(stanza.JIDMalformed, "this cannot be the name of a room")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+	defer cancel()
+	a, err := m.host.Accounts.Get(ctx, who.Domain(), who.Local())
+	if errors.Is(err, store.ErrNotFound) {
+		return notAllowed("only accounts of this server create rooms")
+	} else if err != nil {
+		return stanza.NewError(stanza.ResourceConstraint, "try again")
+	}
+	least := core.Object{Least: store.Role(m.config.Create)}
+	if core.Permit(core.Actor{JID: who, Role: a.Role}, core.ActMakeRooms, least) != nil {
+		return notAllowed("you may not create rooms")
+	}
+	n, err := m.Rooms.CountBy(ctx, m.domain.Domain(), who.Bare().String())
+	switch {
+	case err != nil:
+		return stanza.NewError(stanza.ResourceConstraint, "try again")
+	case n >= m.config.PerAccount:
+		return notAllowed("you have created too many rooms")
+	}
+	return nil
+}
+
+// join is section 7.2.
+func (m *Module) join(e *core.Event, x *room, j muc.Join, n nick) core.Verdict {
+	r, st := e.Room, e.Stanza
+	a := x.affiliation(st.From)
+	if x.locked && a < muc.Owner {
+		return refuse(e, errNoRoom) // section 7.2.10
+	}
+	if s := x.sessions[st.From]; s != nil {
+		// Section 13.2: who is in the room and joins wants all of it again.
+		if v := m.update(e, x, s, n); v != core.Next {
+			return v
+		}
+		m.again(r, e.Work, x, s, j)
+		return core.Next
+	}
+	limit := m.config.Occupants
+	if x.config.MaxUsers > 0 {
+		limit = min(limit, x.config.MaxUsers)
+	}
+	there := x.nicks[n.key]
+	occupants := len(x.nicks)
+	if there != nil {
+		occupants-- // it is there already
+	}
+	if err := mayEnter(&x.config, a, j.Password, occupants, limit); err != nil {
+		return refuse(e, err)
+	}
+	if err := x.free(n, st.From); err != nil {
+		return refuse(e, err)
+	}
+	if there != nil && len(there.sessions) >= m.config.Sessions {
+		return refuse(e, errSessions)
+	}
+	m.admit(r, e.Work, x, st, j, n)
+	return core.Next
+}
+
+// free tells whether somebody may use a nick (section 7.2.8).
+func (x *room) free(n nick, who jid.JID) *stanza.Error {
+	if o := x.nicks[n.key]; o != nil && o.account != who.Bare() {
+		return errConflict
+	}
+	if owner, ok := x.reserved[n.key]; ok && owner != who.Bare() {
+		return errConflict
+	}
+	return nil
+}
+
+// admit lets a session in, and shows it what there is: others, itself, the history, the subject (section 7.1).
+func (m *Module) admit(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, j muc.Join, n nick, status ...muc.Status) {
+	if n.shown != st.To.Resource() {
+		status = append(status, muc.StatusNickAssigned)
+	}
+	o := x.nicks[n.key]
+	if o == nil {
+		who := st.From.Bare().Clone()
+		o = &occupant{nick: n, account: who, role: x.roleOf(who), id: occupantID(x.kept.Secret, who)}
+		x.nicks[n.key] = o
+	} else if o.nick.shown != st.To.Resource() && len(status) == 0 {
+		status = append(status, muc.StatusNickAssigned) // the nick of the session that is there
+	}
+	s := &session{jid: st.From.Clone(), occupant: o, presence: muc.Cleaned(st)}
+	o.sessions, o.face = append(o.sessions, s), s
+	x.sessions[s.jid] = s
+	v := x.look(o)
+	status = append(x.warnings(), status...)
+	r.Stand(w, func(w *core.Work, _ error) {
+		wasSeen := o.view != nil && !o.view.hidden
+		if o.view == nil {
+			x.faces = append(x.faces, o)
+		}
+		o.view = v
+		x.spread(r, w, o, v, wasSeen)
+		x.crowd, x.all = append(x.crowd, s), nil
+		m.welcome(r, w, x, s, st.ID, j, status)
+	})
+}
+
+// warnings are what everybody who enters is told (sections 7.2.3 and 7.2.12).
+func (x *room) warnings() (out []muc.Status) {
+	if x.config.NonAnonymous {
+		out = append(out, muc.StatusNonAnonymous)
+	}
+	if x.config.Archive {
+		out = append(out, muc.StatusLogged)
+	}
+	return out
+}
+
+// welcome shows a session all that is to be seen, in the order of section 7.1.
+func (m *Module) welcome(r *core.Room, w *core.Work, x *room, s *session, id string, j muc.Join, status []muc.Status) {
+	o := s.occupant
+	if o.view == nil {
+		return
+	}
+	var all []*stanza.Stanza
+	if p := x.portrait(); p != nil && x.config.Picture != "" {
+		all = append(all, p)
+	}
+	all = append(all, x.others(o, x.knows(s))...)
+	own := *o.view
+	own.ID = id // section 7.2.2: for who tracks it
+	if st := own.self(x.knows(s), status...); st != nil {
+		all = append(all, st)
+	}
+	all = append(all, x.past(j.History, m.host.Now())...)
+	all = append(all, x.topic())
+	r.TellAll(w, s.jid, list(all))
+}
+
+// again shows a session everything once more.
+func (m *Module) again(r *core.Room, w *core.Work, x *room, s *session, j muc.Join) {
+	status := x.warnings()
+	r.Stand(w, func(w *core.Work, _ error) { m.welcome(r, w, x, s, "", j, status) })
+}
+
+// update is sections 7.6 and 7.7: another nick, or other presence.
+func (m *Module) update(e *core.Event, x *room, s *session, n nick) core.Verdict {
+	r, o := e.Room, s.occupant
+	presence := muc.Cleaned(e.Stanza)
+	if n.shown != o.nick.shown {
+		if err := x.free(n, s.jid); err != nil {
+			return refuse(e, err)
+		}
+		if there := x.nicks[n.key]; there != nil && there != o && len(there.sessions)+len(o.sessions) > m.config.Sessions {
+			return refuse(e, errSessions)
+		}
+		var status []muc.Status
+		if n.shown != e.Stanza.To.Resource() {
+			status = append(status, muc.StatusNickAssigned)
+		}
+		s.presence = presence
+		m.rename(r, e.Work, x, s, n, status...)
+		return core.Next
+	}
+	if s.presence.Inner() == presence.Inner() && o.face == s {
+		return core.Next // nobody would see a difference
+	}
+	s.presence, o.face = presence, s
+	m.show(r, e.Work, x, o, x.look(o))
+	return core.Next
+}
+
+// rename is section 7.6, for all sessions of an occupant. Who goes to the nick of another occupant of the same account joins it.
+func (m *Module) rename(r *core.Room, w *core.Work, x *room, s *session, n nick, status ...muc.Status) {
+	o := s.occupant
+	last := x.gone(o, s, muc.StatusNickChanged)
+	last.Item.Nick, last.Item.Role = n.shown, o.role
+	o.face = s
+	if target := x.nicks[n.key]; target != nil && target != o {
+		m.merge(r, w, x, o, target, last, status)
+		return
+	}
+	delete(x.nicks, o.nick.key)
+	o.nick = n
+	x.nicks[n.key] = o
+	v := x.look(o)
+	r.Stand(w, func(w *core.Work, _ error) {
+		if o.view == nil {
+			return
+		}
+		last.hidden = o.view.hidden
+		x.spread(r, w, o, last, false)
+		o.view = v
+		x.spread(r, w, o, v, false, status...)
+	})
+}
+
+// merge takes the sessions of one occupant to another of the same account.
+func (m *Module) merge(r *core.Room, w *core.Work, x *room, o, target *occupant, last *view, status []muc.Status) {
+	// Their places among the crowd are taken by sessions of the other: what stands in the line before is still for those of o.
+	next := make(map[*session]*session, len(o.sessions))
+	for _, s := range o.sessions {
+		moved := &session{jid: s.jid, occupant: target, presence: s.presence}
+		next[s], x.sessions[s.jid] = moved, moved
+		target.sessions = append(target.sessions, moved)
+	}
+	target.face = next[o.face]
+	o.sessions = nil
+	delete(x.nicks, o.nick.key)
+	v := x.look(target)
+	r.Stand(w, func(w *core.Work, _ error) {
+		last.hidden = o.view == nil || o.view.hidden
+		x.spread(r, w, o, last, false)
+		x.forget(o)
+		for i, s := range x.crowd {
+			if moved := next[s]; moved != nil {
+				x.crowd[i] = moved
+			}
+		}
+		if target.view == nil {
+			return
+		}
+		was := target.view
+		target.view = v
+		x.spread(r, w, target, v, !was.hidden, status...)
+	})
+}

@@ -1,0 +1,63 @@
+package muc
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/secure/precis"
+
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
+)
+
+// nick is a name in a room: as shown, and as compared.
+type nick struct {
+	shown string
+	// key is equal for nicks that people would take for the same: differences of case, width and spaces do not count (RFC 8266). Letters of
+	// different alphabets that look alike do.
+	key string
+}
+
+// nickOf judges the resourcepart of an address in a room. What is shown differs from it where the profile of RFC 8266 maps characters.
+func nickOf(resource string, most int) (nick, *stanza.Error) {
+	refused := func(text string) (nick, *stanza.Error) {
+		return nick{}, stanza.NewError(stanza.NotAcceptable, text)
+	}
+	if len(resource) > most {
+		return refused("this nick is too long")
+	}
+	shown, err := precis.Nickname.String(resource)
+	if err != nil {
+		return refused("this nick has characters that nobody would see")
+	}
+	key, err := precis.Nickname.CompareKey(shown)
+	if err != nil || !visible(shown) {
+		return refused("this nick has characters that nobody would see")
+	}
+	// It becomes part of an address again, which has rules of its own.
+	if prepared, err := jid.New("", "nick.invalid", shown); err != nil || prepared.Resource() != shown {
+		return refused("this nick cannot be part of an address")
+	}
+	return nick{shown: strings.Clone(shown), key: key}, nil
+}
+
+// visible tells whether there is anything to see (section 13.1).
+func visible(s string) bool {
+	for _, r := range s {
+		if r != '\u2800' && unicode.IsOneOf([]*unicode.RangeTable{unicode.L, unicode.N, unicode.P, unicode.S}, r) {
+			return true
+		}
+	}
+	return false
+}
+
+// occupantID names an occupant for other occupants (XEP-0421): the same person has the same one at every visit to this room, and nobody can tell
+// the address from it, or find the person in another room, without the room's secret.
+func occupantID(secret []byte, account jid.JID) string {
+	h := hmac.New(sha256.New, secret)
+	h.Write([]byte(account.Bare().String()))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,297 @@
+package muc
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"stonechat/core"
+	"stonechat/obs"
+	"stonechat/store"
+	"stonechat/xmpp/forward"
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/muc"
+	"stonechat/xmpp/stanza"
+)
+
+// room is what the module keeps of a room in memory.
+type room struct {
+	address jid.JID
+	kept    store.Room // as it is kept; Config is that of config
+	config  muc.Config
+	// locked: it was created and not yet configured (section 10.1.1), so that nobody but its owner may come in.
+	locked   bool
+	people   map[jid.JID]person    // by bare address, or domain for outcasts
+	reserved map[string]jid.JID    // keys of reserved nicks
+	nicks    map[string]*occupant  // by key of the nick
+	sessions map[jid.JID]*session  // by full address
+	asked    map[string]question   // by id: requests that were passed on to occupants
+	invited  map[jid.JID]time.Time // who was invited by way of the room
+	given    map[jid.JID]muc.Role  // roles that moderators gave, for the next visit
+
+	// What occupants see is behind what is decided, by the length of the line.
+	exposed bool        // everybody sees addresses
+	crowd   []*session  // who is shown what happens, in the order of coming
+	all     []jid.JID   // the addresses of the crowd; nil: to be made
+	faces   []*occupant // who is seen, in the order of coming
+	subject *stanza.Stanza
+	history []said
+}
+
+// person is how a bare address stands to the room.
+type person struct {
+	affiliation muc.Affiliation
+	nick        nick // reserved; zero: none
+	reason      string
+}
+
+// occupant is somebody in the room under one nick, with one or more sessions (section 7.2.8).
+type occupant struct {
+	nick     nick
+	account  jid.JID
+	role     muc.Role
+	id       string // XEP-0421
+	sessions []*session
+	face     *session // whose presence is shown
+	view     *view    // as others see it; nil: not
+}
+
+// session is one client in the room.
+type session struct {
+	jid      jid.JID
+	occupant *occupant
+	presence *stanza.Stanza // as the client sent it, cleaned
+}
+
+// said is a message of the history, with its note of delay.
+type said struct {
+	st   *stanza.Stanza
+	at   time.Time
+	size int
+	id   string  // in the archive, or as the room called it
+	by   jid.JID // bare address of who said it
+}
+
+// begin fills the state of a room that exists.
+func (x *room) begin(address jid.JID, kept store.Room, c muc.Config) {
+	*x = room{
+		address: address, kept: kept, config: c, exposed: c.NonAnonymous,
+		people: make(map[jid.JID]person), reserved: make(map[string]jid.JID), nicks: make(map[string]*occupant), sessions: make(map[jid.JID]*session),
+		asked: make(map[string]question), invited: make(map[jid.JID]time.Time),
+		given: make(map[jid.JID]muc.Role),
+	}
+}
+
+// affiliation of a bare address. Section 9.2: the address counts before its domain, which only bans.
+func (x *room) affiliation(who jid.JID) muc.Affiliation {
+	if p, ok := x.people[who.Bare()]; ok && p.affiliation != muc.Unaffiliated {
+		return p.affiliation
+	}
+	if p := x.people[who.DomainJID()]; p.affiliation == muc.Outcast {
+		return muc.Outcast
+	}
+	return muc.Unaffiliated
+}
+
+// standingOf a full or bare address.
+func (x *room) standingOf(who jid.JID) standing {
+	s := standing{affiliation: x.affiliation(who)}
+	if in := x.sessions[who]; in != nil {
+		s.role = in.occupant.role
+	}
+	return s
+}
+
+// owners is how many the room has.
+func (x *room) owners() (n int) {
+	for _, p := range x.people {
+		if p.affiliation == muc.Owner {
+			n++
+		}
+	}
+	return n
+}
+
+// setPerson changes how an address stands to the room.
+func (x *room) setPerson(who jid.JID, p person) {
+	if old, ok := x.people[who]; ok && old.nick.key != "" {
+		delete(x.reserved, old.nick.key)
+	}
+	if p.affiliation == muc.Unaffiliated && p.nick.key == "" {
+		delete(x.people, who)
+		return
+	}
+	if p.nick.key != "" {
+		x.reserved[p.nick.key] = who
+	}
+	x.people[who] = p
+}
+
+// named is the occupant with exactly that nick, or nil.
+func (x *room) named(resource string) *occupant {
+	n, err := nickOf(resource, jid.MaxPart)
+	if err != nil {
+		return nil
+	}
+	if o := x.nicks[n.key]; o != nil && o.nick.shown == resource {
+		return o
+	}
+	return nil
+}
+
+// at is the address of an occupant.
+func (x *room) at(n nick) jid.JID {
+	full, err := x.address.WithResource(n.shown)
+	if err != nil {
+		return x.address // cannot be: nickOf has tried
+	}
+	return full
+}
+
+// standing is core.Rooms.Standing.
+func (m *Module) standing(r *core.Room, who jid.JID) core.Standing {
+	x, ok := m.rooms.Has(r)
+	if !ok || r.ID == 0 {
+		return 0
+	}
+	s := x.standingOf(who)
+	out := map[muc.Affiliation]core.Standing{
+		muc.Owner: core.RoomOwner, muc.Admin: core.RoomAdmin, muc.Member: core.RoomMember, muc.Outcast: core.RoomOutcast,
+	}[s.affiliation] | map[muc.Role]core.Standing{
+		muc.Moderator: core.RoomModerator, muc.Participant: core.RoomParticipant, muc.Visitor: core.RoomVisitor,
+	}[s.role]
+	if x.mayRead(s) {
+		out |= core.RoomReader
+	}
+	if x.config.NonAnonymous && s.role != muc.Absent || s.role == muc.Moderator || s.affiliation >= muc.Admin ||
+		x.config.NonAnonymous && s.affiliation == muc.Member {
+		out |= core.RoomKnower
+	}
+	return out
+}
+
+// mayRead tells whether somebody may read what was said: whoever is here, or could come in now without a secret to prove.
+func (x *room) mayRead(s standing) bool {
+	switch {
+	case s.affiliation == muc.Outcast || x.locked && s.affiliation < muc.Owner:
+		return false
+	case s.role != muc.Absent || s.affiliation >= muc.Member:
+		return true
+	}
+	return !x.config.MembersOnly && x.config.Password == ""
+}
+
+// vacant is core.Rooms.Vacant.
+func (m *Module) vacant(r *core.Room) bool {
+	x, ok := m.rooms.Has(r)
+	return !ok || len(x.sessions) == 0 && len(x.crowd) == 0
+}
+
+// load is core.Rooms.Load.
+func (m *Module) load(ctx context.Context, r *core.Room) error {
+	kept, err := m.Rooms.Get(ctx, r.JID.Domain(), r.JID.Local())
+	if err != nil {
+		return err
+	}
+	var c muc.Config
+	if err := json.Unmarshal(kept.Config, &c); err != nil {
+		return err
+	}
+	people, err := m.Affiliations.Of(ctx, kept.ID)
+	if err != nil {
+		return err
+	}
+	was, err := m.Occupants.Occupants(ctx, kept.ID)
+	if err != nil {
+		return err
+	}
+	r.ID = kept.ID
+	x := m.rooms.Of(r)
+	x.begin(r.JID, kept, c)
+	for _, a := range people {
+		x.remember(a, m.config.Nick)
+	}
+	if len(kept.Subject) > 0 {
+		if st, err := stanza.Parse(string(kept.Subject)); err == nil {
+			x.subject = st.WithTo(jid.JID{}).Seal()
+		} else {
+			m.obs.Log.Error("subject of a room not read", obs.JID, r.JID.String(), obs.Err, err)
+		}
+	}
+	if err := m.recall(ctx, r, x); err != nil {
+		return err
+	}
+	return x.restore(was)
+}
+
+// remember takes over what is kept of a person.
+func (x *room) remember(a store.Affiliation, most int) {
+	who, err := jid.Parse(a.JID)
+	if err != nil {
+		return
+	}
+	p := person{reason: a.Reason}
+	p.affiliation, _ = muc.ParseAffiliation(a.Kind)
+	if a.Nick != "" {
+		p.nick, _ = nickOf(a.Nick, most)
+	}
+	x.setPerson(who, p)
+}
+
+// recall fills the history.
+func (m *Module) recall(ctx context.Context, r *core.Room, x *room) error {
+	archive := m.host.Ports.Archiver
+	if archive == nil || m.config.History == 0 {
+		return nil
+	}
+	newest, err := archive.Newest(ctx, r, m.config.History)
+	if err != nil {
+		return err
+	}
+	for _, a := range newest {
+		m.note(x, a)
+	}
+	return nil
+}
+
+// note adds a message to the history, if that is what people would read.
+func (m *Module) note(x *room, a core.Archived) {
+	if m.config.History == 0 || !readable(a.Stanza) {
+		return
+	}
+	// Section 7.2.13: by the room itself.
+	late, err := a.Stanza.WithChildren(string(forward.Delay{From: x.address, Stamp: a.At}.AppendXML(nil)))
+	if err != nil {
+		return
+	}
+	if late.Seal(); len(x.history) >= m.config.History {
+		x.history = slices.Delete(x.history, 0, len(x.history)-m.config.History+1)
+	}
+	x.history = append(x.history, said{st: late, at: a.At, size: late.Size(), id: a.ID, by: a.Publisher.Bare()})
+}
+
+// name is what the room is called for people.
+func (x *room) name() string {
+	if x.config.Name != "" {
+		return x.config.Name
+	}
+	return x.address.Local()
+}
+
+// record is the room as it is to be kept with that configuration.
+func (x *room) record(c muc.Config) (store.Room, error) {
+	b, err := json.Marshal(c)
+	kept := x.kept
+	kept.Config, kept.Public, kept.Temporary = b, c.Public, !c.Persistent
+	return kept, err
+}
+
+// kindOf is the name that the store has for an affiliation.
+func kindOf(a muc.Affiliation) string {
+	if a == muc.Unaffiliated {
+		return ""
+	}
+	return strings.Clone(a.String())
+}

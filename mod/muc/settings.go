@@ -1,0 +1,71 @@
+package muc
+
+import (
+	"unicode/utf8"
+
+	"stonechat/xmpp/muc"
+	"stonechat/xmpp/stanza"
+)
+
+// Bounds of the texts of a configuration, in bytes, and of its history, in messages.
+const (
+	maxName        = 256
+	maxDescription = 4096
+	maxSecret      = 256
+	maxLang        = 64
+)
+
+// preset is what a new room is like until its owner says otherwise; name is a value of rooms.preset.
+func preset(name string, history int) muc.Config {
+	c := muc.Config{Archive: true, Broadcast: muc.AllRoles, Lists: muc.AllRoles, History: history}
+	switch name {
+	case "group":
+		// What people have in mind who make a room with a few others. It is non-anonymous, since end-to-end encryption needs to know whom it
+		// encrypts for.
+		c.Persistent, c.MembersOnly, c.NonAnonymous, c.ChangeSubject, c.Invites = true, true, true, true, true
+	case "channel":
+		// Everybody finds it and comes in, and only moderators learn who they are.
+		c.Persistent, c.Public, c.Register = true, true, true
+	default:
+		// It cannot be found, its people are not shown, and it goes with them.
+		c.Register = true
+	}
+	return c
+}
+
+// checkConfig bounds what an owner wants by what the service allows; a wish for more than that is taken as a wish for the most.
+func checkConfig(c *muc.Config, maxUsers, history int) *stanza.Error {
+	for _, b := range []struct {
+		text string
+		most int
+	}{{c.Name, maxName}, {c.Description, maxDescription}, {c.Lang, maxLang}, {c.Password, maxSecret}} {
+		if len(b.text) > b.most || !utf8.ValidString(b.text) {
+			return stanza.NewError(stanza.NotAcceptable, "a text of the form is too long")
+		}
+	}
+	if c.MaxUsers > maxUsers {
+		c.MaxUsers = 0
+	}
+	c.History = min(c.History, history)
+	return nil
+}
+
+// changes are the codes that occupants are told when the configuration changes (section 10.2.1).
+func changes(was, is *muc.Config) []muc.Status {
+	var out []muc.Status
+	tell := func(before, after bool, on, off muc.Status) {
+		if before != after && after {
+			out = append(out, on)
+		} else if before != after {
+			out = append(out, off)
+		}
+	}
+	tell(was.Archive, is.Archive, muc.StatusLogged, muc.StatusNotLogged)
+	tell(was.NonAnonymous, is.NonAnonymous, muc.StatusNowNonAnonymous, muc.StatusNowSemi)
+	a, b := *was, *is
+	a.Archive, a.NonAnonymous = b.Archive, b.NonAnonymous
+	if a != b {
+		out = append(out, muc.StatusConfiguration)
+	}
+	return out
+}
