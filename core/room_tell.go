@@ -73,13 +73,21 @@ func (r *Router) absent(w *Work, kind stanza.Kind, who, room jid.JID) {
 
 // hear is the turn of what a room tells one session.
 func (a *Account) hear(w *Work, t *turn) {
-	switch x := (arrival{st: t.st, to: t.to, src: t.src}); {
-	case a.Blocks(t.st.From): // XEP-0191, "User Blocks JID": without an answer
-	case a.line.holds(t.st.From):
-		a.stand(w, &lineEntry{told: true, arrival: x}, nil) // RFC 6120 section 10.1: it does not overtake
-	default:
-		a.heard(w, x)
+	x := arrival{st: t.st, to: t.to, src: t.src}
+	for a.Blocks(x.st.From) { // XEP-0191, "User Blocks JID": without an answer, and what comes behind it in a source is heard
+		more := x.src != nil
+		if more {
+			x.st, more = x.src()
+		}
+		if !more {
+			return
+		}
 	}
+	if a.line.holds(x.st.From) {
+		a.stand(w, &lineEntry{told: true, arrival: x}, nil) // RFC 6120 section 10.1: it does not overtake
+		return
+	}
+	a.heard(w, x)
 }
 
 // heard gives it to the session. It is of no use to any other: what was said is in the room's archive.

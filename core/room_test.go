@@ -284,7 +284,9 @@ func TestBlockedOccupant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in(cave, map[*client]string{juliet: "J", romeo: "R"})
+	// Whoever was there first is told of first: once it is one of them, once the other.
+	in(cave, map[*client]string{romeo: "R"}) // of whom the nurse would be told first
+	in(cave, map[*client]string{juliet: "J"})
 	in(cave, map[*client]string{nurse: "N"})
 	romeo.say(talk(cave, "r-1"))
 	juliet.say(talk(cave, "j-1"))

@@ -31,6 +31,7 @@ type nobody struct{}
 
 func (nobody) Subscription(*core.Account, jid.JID) core.Subscription { return 0 }
 func (nobody) Lists(*core.Account, jid.JID) bool                     { return false }
+func (nobody) Groups(*core.Account, jid.JID) []string                { return nil }
 func (nobody) Each(*core.Account, func(jid.JID, core.Subscription))  {}
 func (nobody) Secret() []byte                                        { return nil }
 func (nobody) Credential(context.Context, jid.JID, sasl.Hash) (sasl.Credential, bool, error) {
