@@ -124,6 +124,8 @@ type Hooks struct {
 	Fallback Deciding
 	// Announcing: a session's presence before it goes to its contacts. Turn of the session's account.
 	Announcing Deciding
+	// Directing: a session's available presence to one address; the hook may put another stanza into Event.Stanza. Turn of the session's account.
+	Directing Watching
 	// Available: first presence of a session. Turn of its account.
 	Available Watching
 	// Unavailable: the last of it. Turn of its account.
@@ -138,6 +140,9 @@ type Hooks struct {
 	Probed Watching
 	// Published: something was published to a node of the account, or is gone; it is durable, and told. Turn of the account.
 	Published []PublishedHook
+	// Stored: a client has put an element into the account's private storage (XEP-0049), which is on its way to the disk. Event.Wait makes the
+	// answer wait for more than that. Turn of the account.
+	Stored []StoredHook
 	// Closed: the session ended. Turn of its account.
 	Closed Watching
 	// Login: an attempt to log in, with its outcome. Runs at the door.
@@ -187,11 +192,15 @@ func (h *Hooks) HookList() []string {
 	watching("Received", h.Received)
 	deciding("Fallback", h.Fallback)
 	deciding("Announcing", h.Announcing)
+	watching("Directing", h.Directing)
 	watching("Available", h.Available)
 	watching("Unavailable", h.Unavailable)
 	watching("Probed", h.Probed)
 	for _, k := range h.Published {
 		out = append(out, "Published "+k.Module)
+	}
+	for _, k := range h.Stored {
+		out = append(out, "Stored "+k.Module)
 	}
 	watching("Parked", h.Parked)
 	watching("Closed", h.Closed)

@@ -172,6 +172,11 @@ func (a *Account) unavailable(w *Work, s *Session, st *stanza.Stanza) {
 
 // direct is RFC 6121 section 4.6: presence, a probe or an error for one address.
 func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
+	if st.Type == stanza.Available && len(a.Host.Hooks.Directing) > 0 {
+		e := w.begin(a, st, s)
+		a.Host.Hooks.Directing.run(e)
+		st = e.Stanza
+	}
 	// Who hears of the end by the broadcast needs not be remembered; of a session that is not available there is none.
 	known := s.available && a.shownTo(st.To.Bare())
 	switch {

@@ -20,21 +20,34 @@ type Publication struct {
 	Retracted []string
 	// Purged: all items are gone. Deleted: the node is gone with them.
 	Purged, Deleted bool
+
+	tickets []store.Ticket
 }
 
-// PublishedHook is one function that hears of publications. The publication is to be read only.
+// Wait makes the answer to who has published or retracted an item wait for what follows from it. Nobody waits when a node is purged or deleted.
+func (p *Publication) Wait(t store.Ticket) { p.tickets = append(p.tickets, t) }
+
+// Waits are all tickets of Wait.
+func (p *Publication) Waits() []store.Ticket { return p.tickets }
+
+// PublishedHook is one function that hears of publications. It changes nothing of them.
 type PublishedHook = Hook[func(*Event, *Publication)]
 
-// Publisher publishes to nodes of an account for another feature, with the rights of the account itself. Its methods that change something run
-// in a turn of the account; the ticket is done when the change is durable and was told, or fails as a client's request would: with a *stanza.Error.
+// StoredHook is one function that hears what is put into private storage; the ticket is that of the disk.
+type StoredHook = Hook[func(*Event, store.PrivateData, store.Ticket)]
+
+// Publisher publishes to nodes of an account for another feature, with the rights of the account itself. Its methods run in a turn of the account. The
+// ticket of a change is done when the change is durable and was told, or fails as a client's request would: with a *stanza.Error.
 type Publisher interface {
 	// Publish an item; one with the same id is replaced. A node that is not there is made as a client's publishing would make it, with options
 	// (XEP-0060 section 7.1.5) over that; what is there keeps its options. payload is XML that stands alone.
 	Publish(w *Work, a *Account, node, item, payload string, options map[string]string) store.Ticket
 	// Retract an item.
 	Retract(w *Work, a *Account, node, item string) store.Ticket
-	// Items of a node, oldest first; none when there is no such node. It may wait, so only a door or a slow row may call it.
+	// Items of a node, oldest first; none when there is no such node. It may wait: a turn calls it with a short deadline.
 	Items(ctx context.Context, a *Account, node string) ([]store.NodeItem, error)
+	// Access is the access model of a node (XEP-0060 section 4.5), empty when there is no such node.
+	Access(a *Account, node string) string
 }
 
 // Visit has f called in a turn of the account of a bare address, if that is in memory: it is for what is of no use to who is offline, and so what it
@@ -49,3 +62,19 @@ func (a *Account) Visit(w *Work, bare jid.JID, f func(w *Work, a *Account)) bool
 
 // SendShared queues st, which many share, for the client under an address of it. It is of no use to any other session. Only in a turn of its account.
 func (s *Session) SendShared(w *Work, st *stanza.Stanza, to jid.JID) { s.sendTo(w, st, to, true) }
+
+// Announce shows another presence of an available session than its client has sent, to all who see it, as if the client had sent it. It is sealed.
+// Only in a turn of its account.
+func (s *Session) Announce(w *Work, st *stanza.Stanza) {
+	if !s.available {
+		return
+	}
+	a := s.Account
+	s.presence = st
+	a.fanOut(w, s, st, false)
+	for _, x := range a.sessions {
+		if x.available {
+			x.sendTo(w, st, a.JID, true)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"stonechat/mod/account"
 	"stonechat/mod/activity"
 	"stonechat/mod/archive"
+	"stonechat/mod/bookmarks"
 	"stonechat/mod/carbons"
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
@@ -37,6 +38,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		carbons.New(),
 		profile.New(s.db.Personal, s.cfg.Personal),
 		pubsub.New(pubsub.Stores{Personal: s.db.Personal, Nodes: s.db.Nodes}, s.cfg.Personal, s.cfg.Pubsub, s.obs),
+		bookmarks.New(s.db.Personal, s.cfg.Personal, s.obs),
 		moderation.New(moderation.Stores{Reports: s.db.Reports, Archive: s.db.Archive}, s.cfg.Reports, s.obs, s.reported),
 		activity.New(s.db.Activity, s.obs),
 		c,

@@ -16,6 +16,8 @@ const (
 	HoldsArchivePrefs
 	HoldsDelivered
 	HoldsNodes
+	HoldsPrivate
+	HoldsVCard
 )
 
 // HoldsAll is for whoever does not know.

@@ -122,6 +122,12 @@ func (m *Module) setPrivate(_ context.Context, e *core.Event) (core.Answer, erro
 		place[d.PrivateName] = len(data)
 		data = append(data, d)
 	}
-	e.Wait(m.store.SetPrivate(e.Account.ID, data, m.personal.PrivateElements, m.personal.PrivateBytes))
+	t := m.store.SetPrivate(e.Account.ID, data, m.personal.PrivateElements, m.personal.PrivateBytes)
+	e.Wait(t)
+	for _, d := range data {
+		for _, h := range m.host.Hooks.Stored {
+			h.Do(e, d, t)
+		}
+	}
 	return core.Answer{}, nil
 }

@@ -155,23 +155,30 @@ func (m *Module) put(w *core.Work, a *core.Account, b *book, p publication) (sto
 	if made != nil {
 		m.changed(a, b, t)
 	}
-	return m.then(a, translated(t), func(w *core.Work, a *core.Account, b *book, err error) {
+	return m.then(a, translated(t), func(w *core.Work, a *core.Account, b *book, err error) []store.Ticket {
 		b.reserved -= size
 		if n := b.nodes[p.node]; err == nil && n != nil {
-			m.published(w, a, b, n, &p, out)
+			return m.published(w, a, b, n, &p, out)
 		}
+		return nil
 	}), nil
 }
 
-// then has f called in a turn of the account when t is done, and is done itself behind that. When the account's nodes cannot be had then, f is not called.
-func (m *Module) then(a *core.Account, t store.Ticket, f func(w *core.Work, a *core.Account, b *book, err error)) store.Ticket {
+// then has f called in a turn of the account when t is done, and is done itself behind that and behind the tickets that f returns. When the account's
+// nodes cannot be had then, f is not called.
+func (m *Module) then(a *core.Account, t store.Ticket, f func(w *core.Work, a *core.Account, b *book, err error) []store.Ticket) store.Ticket {
 	p := new(store.Promise)
 	t.Done(func(err error) {
 		failed := m.host.Do(a.JID, func(w *core.Work, a *core.Account) {
+			var more []store.Ticket
 			if b, bad := m.of(a); bad == nil {
-				f(w, a, b, err)
+				more = f(w, a, b, err)
 			}
-			p.Settle(err)
+			if err != nil {
+				p.Settle(err)
+				return
+			}
+			settleBehind(p, more)
 		})
 		if failed != nil {
 			p.Settle(errors.Join(err, failed))
@@ -180,41 +187,53 @@ func (m *Module) then(a *core.Account, t store.Ticket, f func(w *core.Work, a *c
 	return p.Ticket()
 }
 
+// settleBehind settles p when all tickets are done, with the first failure if there is one.
+func settleBehind(p *store.Promise, all []store.Ticket) {
+	if len(all) == 0 {
+		p.Settle(nil)
+		return
+	}
+	all[0].Done(func(err error) {
+		if err != nil {
+			p.Settle(err)
+			return
+		}
+		settleBehind(p, all[1:])
+	})
+}
+
 // pass publishes to a node that keeps nothing.
 func (m *Module) pass(w *core.Work, a *core.Account, b *book, n *node, p *publication, made *store.NewNode) store.Ticket {
-	if made == nil {
-		if done, _ := b.open.Outcome(); done {
-			m.told(w, a, n, p, nil)
-			return store.Ticket{}
-		}
-		return m.then(a, b.open, func(w *core.Work, a *core.Account, b *book, err error) {
-			if n := b.nodes[p.node]; err == nil && n != nil {
-				m.told(w, a, n, p, nil)
-			}
-		})
+	open := b.open
+	if made != nil {
+		open = m.nodes.ChangeNode(a.ID, store.NodeChange{Node: n.name, Make: made})
+		m.changed(a, b, open)
+	} else if done, _ := open.Outcome(); done {
+		last := new(store.Promise)
+		settleBehind(last, m.told(w, a, n, p, nil))
+		return last.Ticket()
 	}
-	t := m.nodes.ChangeNode(a.ID, store.NodeChange{Node: n.name, Make: made})
-	m.changed(a, b, t)
-	return m.then(a, t, func(w *core.Work, a *core.Account, b *book, err error) {
+	return m.then(a, open, func(w *core.Work, a *core.Account, b *book, err error) []store.Ticket {
 		if n := b.nodes[p.node]; err == nil && n != nil {
-			m.told(w, a, n, p, nil)
+			return m.told(w, a, n, p, nil)
 		}
+		return nil
 	})
 }
 
 // published: an item is durable.
-func (m *Module) published(w *core.Work, a *core.Account, b *book, n *node, p *publication, out *store.Published) {
+func (m *Module) published(w *core.Work, a *core.Account, b *book, n *node, p *publication, out *store.Published) []store.Ticket {
 	b.set(n, out.Items, out.Bytes)
 	if n.options.Deliver && n.options.Send == sendOnPresence {
 		b.keepReady(n, m.last(a, n, &store.NodeItem{ID: p.item.id, Key: out.Key, Publisher: p.by.Bare(), Payload: []byte(p.item.payload)}))
 	} else {
 		b.drop(n)
 	}
-	m.told(w, a, n, p, out.Removed)
+	return m.told(w, a, n, p, out.Removed)
 }
 
-// told tells everybody of an item, and of those that had to make room for it.
-func (m *Module) told(w *core.Work, a *core.Account, n *node, p *publication, removed []string) {
+// told tells everybody of an item, and of those that had to make room for it. The answer to the publisher waits for the tickets.
+func (m *Module) told(w *core.Work, a *core.Account, n *node, p *publication, removed []string) []store.Ticket {
 	inner := ""
 	if p.item.given {
 		payload := ""
@@ -230,14 +249,15 @@ func (m *Module) told(w *core.Work, a *core.Account, n *node, p *publication, re
 			m.tell(w, a, n, m.event(a, n.options.messages(), element("items", n.name, retracted(removed)), ""))
 		}
 	}
-	m.happened(w, a, &core.Publication{Node: n.name, By: p.by, Item: p.item.id, Payload: p.item.payload, Retracted: removed})
+	return m.happened(w, a, &core.Publication{Node: n.name, By: p.by, Item: p.item.id, Payload: p.item.payload, Retracted: removed})
 }
 
-// happened runs the hook.
-func (m *Module) happened(w *core.Work, a *core.Account, p *core.Publication) {
+// happened runs the hook, and returns what it wants to be waited for.
+func (m *Module) happened(w *core.Work, a *core.Account, p *core.Publication) []store.Ticket {
 	for _, h := range m.host.Hooks.Published {
 		h.Do(&core.Event{Host: m.host, Work: w, Account: a}, p)
 	}
+	return p.Waits()
 }
 
 // retract is XEP-0060 section 7.2.
@@ -277,16 +297,16 @@ func (m *Module) take(a *core.Account, name, id string, own, notify bool, by jid
 		whose = &bare
 	}
 	out, t := m.nodes.Retract(a.ID, name, id, whose)
-	return m.then(a, translated(t), func(w *core.Work, a *core.Account, b *book, err error) {
+	return m.then(a, translated(t), func(w *core.Work, a *core.Account, b *book, err error) []store.Ticket {
 		n := b.nodes[name]
 		if err != nil || n == nil {
-			return
+			return nil
 		}
 		b.set(n, out.Items, out.Bytes)
 		b.drop(n)
 		if notify {
 			m.tell(w, a, n, m.event(a, n.options.messages(), element("items", name, retracted([]string{id})), ""))
 		}
-		m.happened(w, a, &core.Publication{Node: name, By: by, Retracted: []string{id}})
+		return m.happened(w, a, &core.Publication{Node: name, By: by, Retracted: []string{id}})
 	})
 }

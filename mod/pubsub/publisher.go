@@ -58,3 +58,12 @@ func (m *Module) Items(ctx context.Context, a *core.Account, name string) ([]sto
 	got, err := m.nodes.Items(ctx, a.ID, name, store.NodeQuery{Max: -1})
 	return got.Items, err
 }
+
+// Access is core.Publisher.
+func (m *Module) Access(a *core.Account, name string) string {
+	b, err := m.of(a)
+	if err != nil || b.nodes[name] == nil {
+		return ""
+	}
+	return b.nodes[name].options.Access
+}

@@ -25,6 +25,8 @@ var heldIn = [...]struct {
 	{store.HoldsArchivePrefs, "archive_prefs"},
 	{store.HoldsDelivered, "offline_marks"},
 	{store.HoldsNodes, "nodes"},
+	{store.HoldsPrivate, "private_xml"},
+	{store.HoldsVCard, "vcards"},
 }
 
 var selectHeld = heldQuery()

@@ -351,6 +351,10 @@ func testHoldings(t *testing.T, f *fixture) {
 		{store.HoldsNodes, func() store.Ticket {
 			return f.Nodes.ChangeNode(a.ID, store.NodeChange{Node: "n", Make: &store.NewNode{Creator: peer, Config: "{}"}})
 		}},
+		{store.HoldsPrivate, func() store.Ticket {
+			return f.Personal.SetPrivate(a.ID, []store.PrivateData{{PrivateName: store.PrivateName{Space: "a", Local: "b"}, XML: []byte("<b xmlns='a'/>")}}, 10, 1000)
+		}},
+		{store.HoldsVCard, func() store.Ticket { return f.Personal.SetVCard(a.ID, []byte("<vCard xmlns='vcard-temp'/>")) }},
 	} {
 		must(t, x.keep().Wait(f.ctx))
 		want |= x.kind

@@ -272,6 +272,8 @@ const (
 	BookmarksCompat = "urn:xmpp:bookmarks:1#compat"
 	// BookmarksCompatPEP: XEP-0402, feature name of conversion with old PEP bookmarks.
 	BookmarksCompatPEP = "urn:xmpp:bookmarks:1#compat-pep"
+	// BookmarksConversion: XEP-0411, feature name of conversion between private storage and old PEP bookmarks.
+	BookmarksConversion = "urn:xmpp:bookmarks-conversion:0"
 	// BookmarksLegacy: XEP-0048, bookmarks in one document.
 	BookmarksLegacy = "storage:bookmarks"
 	// BookmarksPinning: XEP-0469, pinned chats.
