@@ -9,6 +9,7 @@ import (
 	"stonechat/mod/carbons"
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
+	"stonechat/mod/displayed"
 	"stonechat/mod/info"
 	"stonechat/mod/join"
 	"stonechat/mod/moderation"
@@ -34,6 +35,8 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 			Config: s.cfg, Derive: account.Credentials, Obs: s.obs, Signups: s.signups,
 		}),
 		roster.New(s.db.Rosters, s.db.Blocks, s.obs),
+		// Before the archive: nobody else is to learn what it takes out of messages.
+		displayed.New(s.obs),
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),
 		profile.New(s.db.Personal, s.cfg.Personal),
