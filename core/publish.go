@@ -39,8 +39,8 @@ type StoredHook = Hook[func(*Event, store.PrivateData, store.Ticket)]
 // Publisher publishes to nodes of an account for another feature, with the rights of the account itself. Its methods run in a turn of the account. The
 // ticket of a change is done when the change is durable and was told, or fails as a client's request would: with a *stanza.Error.
 type Publisher interface {
-	// Publish an item; one with the same id is replaced. A node that is not there is made as a client's publishing would make it, with options
-	// (XEP-0060 section 7.1.5) over that; what is there keeps its options. payload is XML that stands alone.
+	// Publish an item; one with the same id is replaced, and an empty id is filled in. A node that is not there is made as a client's publishing would
+	// make it, with options (XEP-0060 section 7.1.5) over that; what is there keeps its options. payload is XML that stands alone.
 	Publish(w *Work, a *Account, node, item, payload string, options map[string]string) store.Ticket
 	// Retract an item.
 	Retract(w *Work, a *Account, node, item string) store.Ticket

@@ -86,7 +86,13 @@ func (m *Module) setVCard(_ context.Context, e *core.Event) (core.Answer, error)
 	if len(tree.Children) == 0 {
 		raw = ""
 	}
-	e.Wait(m.store.SetVCard(e.Account.ID, []byte(raw)))
+	t := m.store.SetVCard(e.Account.ID, []byte(raw))
+	m.faces.Of(e.Account).under = t
+	e.Wait(t)
+	photo := photoOf(tree)
+	m.spread(e, photo)
+	hash := photo.hash
+	e.After(func(e *core.Event) { m.show(e.Work, e.Account, hash) })
 	return core.Answer{}, nil
 }
 

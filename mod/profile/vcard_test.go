@@ -15,7 +15,7 @@ import (
 var domain = jid.MustParse("example.org")
 
 func small() *Module {
-	m := New(nil, config.Personal{VCardBytes: 10_000, PhotoBytes: 300})
+	m := New(nil, config.Personal{VCardBytes: 10_000, PhotoBytes: 300}, obs.Discard())
 	cfg := config.Default()
 	m.host = &core.Host{Config: &cfg}
 	return m
@@ -56,7 +56,7 @@ func TestCheck(t *testing.T) {
 
 // The limit of a picture is that of its decoded bytes.
 func TestPhotoBytes(t *testing.T) {
-	m := New(nil, config.Personal{PhotoBytes: 300})
+	m := New(nil, config.Personal{PhotoBytes: 300}, obs.Discard())
 	cfg := config.Default()
 	m.host = core.NewHost(domain, core.Parts{
 		Config: &cfg, Obs: obs.Discard(), Router: core.NewRouter(), Metrics: core.NewMetrics(obs.Discard()),

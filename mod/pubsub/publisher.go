@@ -29,6 +29,9 @@ func (m *Module) Publish(w *core.Work, a *core.Account, name, id, payload string
 		}
 		o = next
 	}
+	if id == "" {
+		id = newID()
+	}
 	i := item{given: true, id: id, payload: payload}
 	if fail := i.fitting(&o, m.config.ItemBytes); fail != nil {
 		return store.Settled(fail)
