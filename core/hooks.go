@@ -138,6 +138,8 @@ type Hooks struct {
 	// Probed: Event.Asker, a contact's bare address, asks for the account's presence on behalf of all its sessions, since it was just allowed to
 	// see it, or is blocked no more. It has been shown it. Turn of the account.
 	Probed Watching
+	// Publishing: a client is about to publish an item, which may be done, and a hook may put another payload into its place. Turn of the account.
+	Publishing []PublishedHook
 	// Published: something was published to a node of the account, or is gone; it is durable, and told. Turn of the account.
 	Published []PublishedHook
 	// Stored: a client has put an element into the account's private storage (XEP-0049), which is on its way to the disk. Event.Wait makes the
@@ -196,6 +198,9 @@ func (h *Hooks) HookList() []string {
 	watching("Available", h.Available)
 	watching("Unavailable", h.Unavailable)
 	watching("Probed", h.Probed)
+	for _, k := range h.Publishing {
+		out = append(out, "Publishing "+k.Module)
+	}
 	for _, k := range h.Published {
 		out = append(out, "Published "+k.Module)
 	}

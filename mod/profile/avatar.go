@@ -25,6 +25,22 @@ const readTime = 250 * time.Millisecond
 type face struct {
 	hash  string       // SHA-1 of the picture; empty: there is none
 	under store.Ticket // of the newest change of the vCard
+
+	visible  visibility
+	chosen   store.Ticket     // of the newest choice of that
+	views    map[string]*view // by node
+	doubtful bool             // whether nodes show what they should is to be looked at: the process may have ended before they did
+}
+
+// view is one of the other forms of the profile.
+func (f *face) view(node string) *view {
+	if f.views == nil {
+		f.views = make(map[string]*view)
+	}
+	if f.views[node] == nil {
+		f.views[node] = new(view)
+	}
+	return f.views[node]
 }
 
 // picture is one as it stands in vCards and on nodes. The zero value is none.
@@ -92,8 +108,23 @@ func (m *Module) installAvatar(h *core.Host) {
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.AvatarConversion)
 }
 
-// loading reads which picture presence tells of.
+// loading reads which picture presence tells of, and who sees what.
 func (m *Module) loading(ctx context.Context, a *core.Account, held store.Held) error {
+	if held.Any(store.HoldsPrivate) {
+		kept, err := m.store.Private(ctx, a.ID, choice)
+		if err != nil {
+			return err
+		}
+		v, err := parseVisibility(kept)
+		if err != nil {
+			m.obs.Log.Error("who sees the profile cannot be read: nobody does", obs.JID, a.JID.String(), obs.Err, err)
+			v = hidden()
+		}
+		if v != nil {
+			f := m.faces.Of(a)
+			f.visible, f.doubtful = v, true
+		}
+	}
 	if !held.Any(store.HoldsVCard) {
 		return nil
 	}
