@@ -33,6 +33,8 @@ func (m *Module) announce(h *core.Host) {
 	h.Disco.AccountIdentities = append(h.Disco.AccountIdentities, pep)
 	h.Disco.HostFeatures = append(h.Disco.HostFeatures, features()...)
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, features()...)
+	// What older clients of XEP-0384 look for before they trust that strangers can fetch keys: open access holds for whoever asks.
+	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.OMEMOLegacyWhitelisted)
 	h.Disco.AccountNodes = append(h.Disco.AccountNodes, core.DiscoNode{Info: m.nodeInfo, Items: m.nodeItems})
 	h.Disco.AccountItems = append(h.Disco.AccountItems, m.listed)
 }
