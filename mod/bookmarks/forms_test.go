@@ -9,7 +9,9 @@ import (
 	"stonechat/xmpp/xmltok"
 )
 
-func storage(inner string) string { return "<storage xmlns='storage:bookmarks'>" + inner + "</storage>" }
+func storage(inner string) string {
+	return "<storage xmlns='storage:bookmarks'>" + inner + "</storage>"
+}
 
 func document4(t testing.TB, text string) documentOf {
 	t.Helper()

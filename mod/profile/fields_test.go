@@ -17,8 +17,10 @@ func tree(t testing.TB, text string) *xmltok.Node {
 	return n
 }
 
-func temp(inner string) string  { return "<vCard xmlns='vcard-temp'>" + inner + "</vCard>" }
-func four4(inner string) string { return "<vcard xmlns='" + ns.VCard4Element + "'>" + inner + "</vcard>" }
+func temp(inner string) string { return "<vCard xmlns='vcard-temp'>" + inner + "</vCard>" }
+func four4(inner string) string {
+	return "<vcard xmlns='" + ns.VCard4Element + "'>" + inner + "</vcard>"
+}
 func xml(n *xmltok.Node) string { return string(n.AppendXML(nil, "")) }
 func never(string) bool         { return false }
 
