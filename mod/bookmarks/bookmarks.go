@@ -66,7 +66,7 @@ func (m *Module) Install(h *core.Host) {
 	h.Hooks.Bound.Add(m.Name(), m.bound)
 	h.Hooks.Published = append(h.Hooks.Published, core.PublishedHook{Module: m.Name(), Do: m.published})
 	h.Hooks.Stored = append(h.Hooks.Stored, core.StoredHook{Module: m.Name(), Do: m.stored})
-	// XEP-0402 section 5; the last one is how it was called before (XEP-0411).
+	// XEP-0402 section 5.3; the last one is how it was called before (XEP-0411).
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.BookmarksCompat, ns.BookmarksCompatPEP, ns.BookmarksConversion)
 }
 

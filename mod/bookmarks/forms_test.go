@@ -1,135 +1,135 @@
 package bookmarks
 
 import (
-	"slices"
-	"strings"
 	"testing"
 
-	"stonechat/xmpp/ns"
 	"stonechat/xmpp/xmltok"
 )
+
+func item(t testing.TB, id, inner string) bookmark {
+	t.Helper()
+	b, ok := readItem(id, "<conference xmlns='urn:xmpp:bookmarks:1'"+inner)
+	if !ok {
+		t.Fatalf("%s %s is no bookmark", id, inner)
+	}
+	return b
+}
 
 func storage(inner string) string {
 	return "<storage xmlns='storage:bookmarks'>" + inner + "</storage>"
 }
 
-func document4(t testing.TB, text string) documentOf {
-	t.Helper()
-	d, err := readDocument(text)
-	if err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
-	return d
-}
-
-// What is read of a room, in both forms, and how it is written again.
-func TestRooms(t *testing.T) {
-	for _, x := range []struct{ doc, item string }{
-		{"<conference jid='a@x'/>", "<conference xmlns='urn:xmpp:bookmarks:1'></conference>"},
-		{"<conference jid='A@x' name='' autojoin='0'><nick/></conference>", "<conference xmlns='urn:xmpp:bookmarks:1'></conference>"},
-		{"<conference jid='a@x' name='N &amp; M' autojoin='1'><nick>n</nick><password>p</password></conference>", "<conference xmlns='urn:xmpp:bookmarks:1' name='N &amp; M' autojoin='true'><nick>n</nick><password>p</password></conference>"},
-		{"<conference jid='a@x' autojoin=' true '><x xmlns='y'/></conference>", "<conference xmlns='urn:xmpp:bookmarks:1' autojoin='true'></conference>"},
+// What is an item, and that it is written as it was read.
+func TestItems(t *testing.T) {
+	for _, x := range []struct {
+		id, payload string
+		want        string // empty: no bookmark
+	}{
+		{"a@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1'/>", "<conference xmlns='urn:xmpp:bookmarks:1'></conference>"},
+		{"A@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1' autojoin='1'/>", "<conference xmlns='urn:xmpp:bookmarks:1' autojoin='true'></conference>"},
+		{
+			"a@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1' autojoin='false' name='&lt;&apos;'><nick>&amp;</nick></conference>",
+			"<conference xmlns='urn:xmpp:bookmarks:1' name='&lt;&apos;'><nick>&amp;</nick></conference>",
+		},
+		{
+			"a@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1'><extensions><x xmlns='y'>z</x></extensions><password>p</password></conference>",
+			"<conference xmlns='urn:xmpp:bookmarks:1'><password>p</password><extensions><x xmlns='y'>z</x></extensions></conference>",
+		},
+		{"a@rooms.example", "<conference xmlns='storage:bookmarks'/>", ""},
+		{"a@rooms.example", "<conference xmlns='urn:xmpp:bookmarks:1'>", ""},
+		{"@", "<conference xmlns='urn:xmpp:bookmarks:1'/>", ""},
 	} {
-		b := document4(t, storage(x.doc)).rooms[0]
-		if got := b.item(); got != x.item {
-			t.Errorf("%s becomes %s", x.doc, got)
-		}
-		again, ok := readItem("a@x", b.item())
-		if !ok || b.room != "a@x" || !again.same(&b) {
-			t.Errorf("%s is read as %+v", b.item(), again)
-		}
-	}
-	for id, payload := range map[string]string{
-		"":    "<conference xmlns='urn:xmpp:bookmarks:1'/>",
-		"a@x": "<conference xmlns='urn:xmpp:bookmarks:0'/>",
-		"a@y": "<conference xmlns='urn:xmpp:bookmarks:1'>",
-		"@":   "<conference xmlns='urn:xmpp:bookmarks:1'/>",
-	} {
-		if b, ok := readItem(id, payload); ok {
-			t.Errorf("%q %s is a bookmark: %+v", id, payload, b)
+		b, ok := readItem(x.id, x.payload)
+		if ok != (x.want != "") {
+			t.Errorf("%s %s: %v", x.id, x.payload, ok)
+		} else if ok && b.item() != x.want {
+			t.Errorf("%s becomes %s, want %s", x.payload, b.item(), x.want)
 		}
 	}
 }
 
-// What a document changes of items: extensions stay, what is unchanged is not touched, the first entry of a room counts.
+// What is published and what is retracted when a client keeps another document.
 func TestDifferences(t *testing.T) {
-	item := func(id, inner string) bookmark {
-		b, ok := readItem(id, "<conference xmlns='urn:xmpp:bookmarks:1' "+inner+"</conference>")
-		if !ok {
-			t.Fatal(id)
-		}
-		return b
-	}
 	now := []bookmark{
-		item("a@x", "name='A'><extensions><mute xmlns='m'/></extensions>"), item("b@x", "name='B'>"), item("C@x", "autojoin='true'><password>p</password>"),
+		item(t, "a@rooms.example", " name='A'><extensions><x xmlns='y'/></extensions></conference>"),
+		item(t, "B@rooms.example", " autojoin='true'/>"),
+		item(t, "c@rooms.example", "/>"),
 	}
-	d := document4(t, storage("<conference jid='a@x' name='other'/><conference jid='c@x' autojoin='1'><password>p</password></conference><conference jid='d@x'/><conference jid='d@x' name='twice'/>"))
+	d, err := readDocument(storage("<conference jid='c@rooms.example'/><conference jid='b@rooms.example' autojoin='1'/>" +
+		"<conference jid='a@rooms.example' name='AA'/><conference jid='d@rooms.example'/><conference jid='d@rooms.example' name='again'/><url url='u'/>"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	publish, retract := differences(now, d.rooms)
-	var said []string
+	got := ""
 	for _, b := range publish {
-		said = append(said, b.id+" "+b.item())
+		got += b.id + b.item() + "\n"
 	}
-	want := []string{
-		"a@x <conference xmlns='urn:xmpp:bookmarks:1' name='other'><extensions><mute xmlns='m'/></extensions></conference>",
-		"d@x <conference xmlns='urn:xmpp:bookmarks:1'></conference>",
+	want := "a@rooms.example<conference xmlns='urn:xmpp:bookmarks:1' name='AA'><extensions><x xmlns='y'/></extensions></conference>\n" +
+		"d@rooms.example<conference xmlns='urn:xmpp:bookmarks:1'></conference>\n"
+	if got != want || len(retract) != 0 {
+		t.Errorf("published\n%swant\n%sretracted %v", got, want, retract)
 	}
-	if !slices.Equal(said, want) {
-		t.Errorf("published: %q", said)
-	}
-	if len(retract) != 1 || retract[0].id != "b@x" {
-		t.Errorf("retracted: %+v", retract)
+	d, _ = readDocument("")
+	if publish, retract = differences(now, d.rooms); len(publish) != 0 || len(retract) != 3 || retract[1].id != "B@rooms.example" {
+		t.Errorf("of an empty document: %v, %v", publish, retract)
 	}
 }
 
-// A document that says what the items say stays byte for byte; one that does not keeps what its client has in it.
+// A document that says the same stays as it is; what is unchanged in another, and what is no room, stays as its client has written it.
 func TestRenewed(t *testing.T) {
-	items := document4(t, storage("<conference jid='a@x' name='A'/><conference jid='b@x'/>")).rooms
-	same := storage("\n <url name='u' url='https://x'/><conference name='A' jid='A@x'><print xmlns='y'/></conference>\n<conference jid='b@x'/>")
-	if got, differs := renewed(same, items); differs || got != same {
-		t.Errorf("%s is written again: %s", same, got)
+	items := []bookmark{item(t, "a@rooms.example", "/>"), item(t, "b@rooms.example", " name='B'/>")}
+	same := "<storage xmlns='storage:bookmarks'>\n<conference  jid='b@rooms.example' name='B'><x xmlns='y'/></conference><url url='u'/><conference jid='a@rooms.example'/></storage>"
+	if out, differs := renewed(same, items); differs || out != same {
+		t.Errorf("%s was written again: %s", same, out)
 	}
-	old := storage("<url name='u' url='https://x'/><conference jid='a@x' name='old'><print xmlns='y'/><nick>n</nick></conference><conference jid='no address@'/><conference jid='gone@x'/>")
-	want := storage("<conference jid='a@x' name='A'><print xmlns='y'/></conference><conference jid='b@x'/><url name='u' url='https://x'/><conference jid='no address@'/>")
-	got, differs := renewed(old, items)
-	if tree, err := xmltok.Tree(got, ""); !differs || err != nil || string(tree.AppendXML(nil, "")) != want {
-		t.Errorf("%s becomes %s", old, got)
-	}
-	if got, differs := renewed("", nil); differs || got != "" {
-		t.Errorf("nothing becomes %s", got)
-	}
-	if got, differs := renewed("<x/>", items); !differs || !strings.Contains(got, "b@x") {
-		t.Errorf("what cannot be read becomes %s", got)
+	for before, want := range map[string]string{
+		"":         "<conference jid='a@rooms.example'></conference><conference jid='b@rooms.example' name='B'></conference>",
+		"nonsense": "<conference jid='a@rooms.example'></conference><conference jid='b@rooms.example' name='B'></conference>",
+		storage("<url url='u'/><conference jid='c@rooms.example'/><conference autojoin='0' jid='a@rooms.example'><x xmlns='y'/></conference><conference jid='@'/>"): "<conference autojoin='0' jid='a@rooms.example'><x xmlns='y'/></conference>" +
+			"<conference jid='b@rooms.example' name='B'></conference><url url='u'/><conference jid='@'/>",
+	} {
+		out, differs := renewed(before, items)
+		if !differs || out != storage(want) {
+			t.Errorf("%q becomes\n%s, want\n%s", before, out, storage(want))
+		}
+		if again, differs := renewed(out, items); differs {
+			t.Errorf("%s was written again: %s", out, again)
+		}
 	}
 }
 
+// Whatever a client keeps: what is written from it is XML that says what the items say.
 func FuzzDocument(f *testing.F) {
-	f.Add(storage("<url name='u' url='https://x'/><conference jid='a@x' name='A' autojoin='1'><nick>n</nick><password>p</password><x xmlns='y'/></conference>"), "a@x")
-	f.Add(storage("<conference jid='a@x'/><conference jid='A@x/r' name='&lt;'/>"), "b@y")
-	f.Fuzz(func(t *testing.T, text, id string) {
+	f.Add(storage("<conference jid='a@rooms.example' name='A' autojoin='true'><nick>n</nick><password>p</password></conference><url url='u'/>"))
+	f.Add(storage("<conference jid='A@rooms.example'/><conference jid='a@rooms.example' name='&lt;'/><conference/>text"))
+	f.Add("<storage xmlns='x'/>")
+	f.Fuzz(func(t *testing.T, text string) {
 		d, err := readDocument(text)
-		if err != nil {
+		if err != nil || text == "" {
 			return
 		}
-		items := make([]bookmark, 0, len(d.rooms))
-		publish, _ := differences(nil, d.rooms)
+		var items []bookmark
+		publish, retract := differences(nil, d.rooms)
+		if len(retract) > 0 {
+			t.Fatalf("%q retracts what is not there", text)
+		}
 		for _, b := range publish {
-			again, ok := readItem(b.id, b.item())
-			if !ok || !again.same(&b) || again.room != b.room {
-				t.Fatalf("%+v is read as %+v", b, again)
+			back, ok := readItem(b.id, b.item())
+			if !ok || back.room != b.room || !back.same(&b) {
+				t.Fatalf("%q: %+v comes back as %+v", text, b, back)
 			}
-			items = append(items, again)
+			items = append(items, back)
 		}
-		// The document says what it has just said: what follows from it ends there.
-		next, _ := renewed(text, items)
-		if again, differs := renewed(next, items); differs {
-			t.Fatalf("%s\nis written again as\n%s", next, again)
+		out, _ := renewed("", items)
+		if _, err := xmltok.Tree(out, ""); err != nil && len(items) > 0 {
+			t.Fatalf("%q becomes %q: %v", text, out, err)
 		}
-		if b, ok := readItem(id, "<conference xmlns='"+ns.Bookmarks+"'/>"); ok {
-			if next, differs := renewed(next, append(items, b)); differs {
-				if _, err := readDocument(next); err != nil {
-					t.Fatalf("%s: %v", next, err)
-				}
-			}
+		if again, differs := renewed(out, items); differs {
+			t.Fatalf("%q is written again as %q", out, again)
+		}
+		if _, differs := renewed(text, items); differs && len(d.rooms) == len(items) {
+			t.Fatalf("%q says something else than its own items", text)
 		}
 	})
 }

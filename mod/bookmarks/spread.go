@@ -45,7 +45,7 @@ func (m *Module) spreadBehind(account jid.JID, t store.Ticket, p *store.Promise)
 	})
 }
 
-// spread writes the documents that say something else than the items (XEP-0402 section 5.1), and settles p behind that. Only in a turn of a.
+// spread writes the documents that say something else than the items (XEP-0402 section 5.3.1), and settles p behind that. Only in a turn of a.
 func (m *Module) spread(w *core.Work, a *core.Account, s *state, p *store.Promise) error {
 	for _, t := range s.under {
 		if done, _ := t.Outcome(); !done {

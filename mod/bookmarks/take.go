@@ -7,7 +7,7 @@ import (
 	"stonechat/xmpp/stanza"
 )
 
-// take makes the items what a document says (XEP-0402 section 5.2): what is unchanged is not published again. The tickets of changes go to wait.
+// take makes the items what a document says (XEP-0402 section 5.3.2): what is unchanged is not published again. The tickets of changes go to wait.
 // What the document does not know of a bookmark (its extensions) stays. Only in a turn of a.
 func (m *Module) take(w *core.Work, a *core.Account, xml string, wait func(store.Ticket)) error {
 	d, err := readDocument(xml)

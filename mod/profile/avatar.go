@@ -162,7 +162,7 @@ func (m *Module) published(e *core.Event, p *core.Publication) {
 }
 
 // described is the picture that metadata names and that lies on the node: not one elsewhere on the web. said is false when there is only such a one;
-// metadata without any says that there is no picture (XEP-0084 section 4.2.2).
+// metadata without any says that there is no picture (XEP-0084 section 3.5).
 func described(metadata *xmltok.Node) (id string, said bool) {
 	infos := metadata.All(ns.AvatarMetadata, "info")
 	for _, i := range infos {

@@ -3,8 +3,6 @@ package pubsub
 import (
 	"slices"
 
-	"stonechat/core"
-	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
 
@@ -38,32 +36,6 @@ type person struct {
 	contact     bool     // sees the owner's presence
 	groups      []string // of the owner's roster
 	state       string   // of a subscription of theirs; empty: none
-}
-
-// person looks up a bare address. Only in a turn of a.
-func (m *Module) person(a *core.Account, n *node, who jid.JID) person {
-	p := person{affiliation: isNone}
-	if who == a.JID {
-		p.affiliation, p.contact = isOwner, true
-		return p
-	}
-	if is, ok := n.affiliations[who]; ok {
-		p.affiliation = is
-	}
-	contacts := m.host.Ports.Contacts
-	p.contact = contacts.Subscription(a, who)&core.SubscribedFrom != 0
-	if n.options.Access == accessRoster {
-		p.groups = contacts.Groups(a, who)
-	}
-	if n.options.Access != accessAuthorize && n.options.Publish != publishSubscribers {
-		return p // nothing depends on it
-	}
-	for j, state := range n.subscriptions {
-		if j.Bare() == who && p.state != stateSubscribed {
-			p.state = state
-		}
-	}
-	return p
 }
 
 // mayRead decides who may retrieve items and is told of them (XEP-0060 sections 4.1, 6.1.3, 6.5.1 and 6.5.9); nil: this one.

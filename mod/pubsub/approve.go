@@ -34,11 +34,7 @@ func (m *Module) askApproval(w *core.Work, a *core.Account, n *node, j jid.JID, 
 		return
 	}
 	st.Seal()
-	for _, s := range a.Sessions() {
-		if s == only || only == nil && s.Available() {
-			s.SendShared(w, st, s.JID)
-		}
-	}
+	m.tellOwners(w, a, st, only)
 }
 
 // remind asks a device that has just come for what waits for an answer.

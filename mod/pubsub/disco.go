@@ -32,9 +32,8 @@ func (m *Module) announce(h *core.Host) {
 	h.Disco.HostIdentities = append(h.Disco.HostIdentities, pep)
 	h.Disco.AccountIdentities = append(h.Disco.AccountIdentities, pep)
 	h.Disco.HostFeatures = append(h.Disco.HostFeatures, features()...)
-	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, features()...)
-	// What older clients of XEP-0384 look for before they trust that strangers can fetch keys: open access holds for whoever asks.
-	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.OMEMOLegacyWhitelisted)
+	// The last one tells some clients that keys on open nodes are open to everybody (XEP-0384 version 0.3).
+	h.Disco.AccountFeatures = append(append(h.Disco.AccountFeatures, features()...), ns.OMEMOLegacyWhitelisted)
 	h.Disco.AccountNodes = append(h.Disco.AccountNodes, core.DiscoNode{Info: m.nodeInfo, Items: m.nodeItems})
 	h.Disco.AccountItems = append(h.Disco.AccountItems, m.listed)
 }

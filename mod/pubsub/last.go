@@ -57,7 +57,7 @@ func (m *Module) probed(e *core.Event) {
 	}
 	e.Account.Visit(e.Work, e.Asker, func(w *core.Work, b *core.Account) {
 		for _, x := range all {
-			m.receive(w, b, from, x.node, x.st, false)
+			m.receive(w, b, from, x.node, x.st, heard{})
 		}
 	})
 }

@@ -78,20 +78,6 @@ func (m *Module) last(a *core.Account, n *node, x *store.NodeItem) *stanza.Stanz
 	return m.event(a, n.options.messages(), element("items", n.name, itemXML(a, x.ID, payload, x.Publisher)), string(append(delay, "/>"...)))
 }
 
-// audience is how many accounts a notification of the node may be for.
-func (m *Module) audience(a *core.Account, n *node) int {
-	count := 1 + len(n.subscriptions)
-	if n.options.Access == accessWhitelist {
-		return count + len(n.affiliations)
-	}
-	m.host.Ports.Contacts.Each(a, func(_ jid.JID, s core.Subscription) {
-		if s&core.SubscribedFrom != 0 {
-			count++
-		}
-	})
-	return count
-}
-
 // tell sends a notification to everybody who is to hear of the node: the account's own devices, contacts who may read it, and subscribers. Whether
 // a device wants it is decided where the device is. Only in a turn of a.
 func (m *Module) tell(w *core.Work, a *core.Account, n *node, st *stanza.Stanza) {
@@ -99,45 +85,43 @@ func (m *Module) tell(w *core.Work, a *core.Account, n *node, st *stanza.Stanza)
 		return
 	}
 	m.prune(w, a, n)
-	m.receive(w, a, a.JID, n.name, st, n.subscriptions[a.JID] == stateSubscribed)
-	wanted := func(w *core.Work, b *core.Account) { m.receive(w, b, a.JID, n.name, st, false) }
-	m.host.Ports.Contacts.Each(a, func(contact jid.JID, s core.Subscription) {
-		// XEP-0163 section 4.3.3: never to whom the account has blocked.
-		if s&core.SubscribedFrom == 0 || a.Blocks(contact) || n.subscriptions[contact] == stateSubscribed {
-			return
-		}
-		if implicit(&n.options, m.person(a, n, contact)) {
+	direct := n.devices()
+	m.receive(w, a, a.JID, n.name, st, heard{explicit: n.subscriptions[a.JID] == stateSubscribed, direct: direct})
+	wanted := func(w *core.Work, b *core.Account) { m.receive(w, b, a.JID, n.name, st, heard{direct: direct}) }
+	m.eachContact(a, n, func(contact jid.JID) {
+		if n.subscriptions[contact] != stateSubscribed {
 			a.Visit(w, contact, wanted)
 		}
 	})
 	for j, state := range n.subscriptions {
 		if state == stateSubscribed {
-			m.tellSubscriber(w, a, n, j, st)
+			m.tellSubscriber(w, a, n, j, st, direct)
 		}
 	}
 }
 
-// tellSubscriber sends a notification to an address that has subscribed (XEP-0163 section 4.3.2).
-func (m *Module) tellSubscriber(w *core.Work, a *core.Account, n *node, j jid.JID, st *stanza.Stanza) {
-	h := m.host.Router.Host(j.Domain())
+// tellSubscriber sends a notification to an address that has subscribed (XEP-0163 section 4.3.2); direct as in heard.
+func (m *Module) tellSubscriber(w *core.Work, a *core.Account, n *node, j jid.JID, st *stanza.Stanza, direct map[jid.JID]struct{}) {
+	h, from, name := m.host.Router.Host(j.Domain()), a.JID, n.name
 	switch {
 	case a.Blocks(j) || h == nil: // other servers are not reached yet
 	case j == a.JID:
 		// The owner's devices have been told.
 	case j.IsBare() && !j.IsDomain() && st.Type == stanza.Headline:
-		a.Visit(w, j, func(w *core.Work, b *core.Account) { m.receive(w, b, a.JID, n.name, st, true) })
+		a.Visit(w, j, func(w *core.Work, b *core.Account) {
+			m.receive(w, b, from, name, st, heard{explicit: true, direct: direct})
+		})
 	case j.IsFull() && !j.IsDomain():
-		name := n.name
 		there := a.Visit(w, j.Bare(), func(w *core.Work, b *core.Account) {
 			for _, s := range b.Sessions() {
 				if s.JID == j {
-					if !b.Blocks(a.JID) {
+					if !b.Blocks(from) {
 						s.SendShared(w, st, j)
 					}
 					return
 				}
 			}
-			b.Visit(w, a.JID, func(_ *core.Work, a *core.Account) { m.lapse(a, name, j) })
+			b.Visit(w, from, func(_ *core.Work, a *core.Account) { m.lapse(a, name, j) })
 		})
 		if !there {
 			m.lapse(a, name, j)
@@ -147,22 +131,44 @@ func (m *Module) tellSubscriber(w *core.Work, a *core.Account, n *node, j jid.JI
 	}
 }
 
-// receive gives a notification to the devices of b that want it. explicit: if none asks for it by caps, to all that take messages. Only in a turn of b.
-func (m *Module) receive(w *core.Work, b *core.Account, from jid.JID, name string, st *stanza.Stanza, explicit bool) {
+// heard says why an account hears of a node: explicit, since it has subscribed as a whole. direct are devices, of anybody, that have subscribed for themselves
+// and are told in their own right, once (XEP-0163 section 4.3.2).
+type heard struct {
+	explicit bool
+	direct   map[jid.JID]struct{}
+}
+
+// devices are the full addresses that have subscribed; nil when there are none, as almost always.
+func (n *node) devices() map[jid.JID]struct{} {
+	var out map[jid.JID]struct{}
+	for j, state := range n.subscriptions {
+		if state == stateSubscribed && j.IsFull() {
+			if out == nil {
+				out = make(map[jid.JID]struct{})
+			}
+			out[j] = struct{}{}
+		}
+	}
+	return out
+}
+
+// receive gives a notification to the devices of b that want it. If none asks for it by caps, and the account has subscribed, to all that take messages.
+// Only in a turn of b.
+func (m *Module) receive(w *core.Work, b *core.Account, from jid.JID, name string, st *stanza.Stanza, why heard) {
 	if !b.Exists || b.Blocks(from) {
 		return
 	}
 	for _, s := range b.Sessions() {
-		if s.Available() && m.wants(s, name) {
+		if _, direct := why.direct[s.JID]; s.Available() && m.wants(s, name) && !direct {
 			s.SendShared(w, st, s.JID)
-			explicit = false
+			why.explicit = false
 		}
 	}
-	if !explicit {
+	if !why.explicit {
 		return
 	}
 	for _, s := range b.Sessions() {
-		if s.Available() && s.Priority() >= 0 {
+		if _, direct := why.direct[s.JID]; s.Available() && s.Priority() >= 0 && !direct {
 			s.SendShared(w, st, b.JID)
 		}
 	}

@@ -77,7 +77,8 @@ func defaults(node string) options {
 		o.Access = accessWhitelist
 	case node == ns.OMEMOBundles:
 		o.Access, o.MaxItems = accessOpen, 0
-	case node == ns.OMEMODevices || node == ns.OMEMOLegacyDevices || strings.HasPrefix(node, ns.OMEMOLegacyBundles+":"):
+	case node == ns.OMEMODevices || node == ns.OMEMOLegacyDevices || strings.HasPrefix(node, ns.OMEMOLegacyBundles+":"),
+		node == ns.OpenPGP+":public-keys" || strings.HasPrefix(node, ns.OpenPGP+":public-keys:"): // XEP-0373 section 4.1
 		o.Access = accessOpen
 	}
 	return o

@@ -28,7 +28,7 @@ func (m *Module) ownerGet(_ context.Context, e *core.Event) (answer, error) {
 			out = element("configure", x.node, string(m.form(form.Prompt, ns.PubSubNodeConfig, &x.is.options).AppendXML(nil)))
 		}
 	case "default":
-		if x.from.Bare() != x.Account.JID {
+		if !m.makes(x.Account, x.from) {
 			fail = forbidden() // only the account itself makes nodes here
 			break
 		}
@@ -71,9 +71,9 @@ func (m *Module) ownerSet(_ context.Context, e *core.Event) (answer, error) {
 	return result(ns.PubSubOwner, "", fail)
 }
 
-// create is XEP-0060 section 8.1. Only the account itself makes nodes.
+// create is XEP-0060 section 8.1.
 func (m *Module) create(x *act) (string, *stanza.Error) {
-	if x.from.Bare() != x.Account.JID || !x.Account.Exists {
+	if !m.makes(x.Account, x.from) {
 		return "", forbidden()
 	}
 	if x.is != nil {

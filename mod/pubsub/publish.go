@@ -76,7 +76,7 @@ func (m *Module) publish(x *act) (string, *stanza.Error) {
 			return "", fail
 		}
 		o = x.is.options
-	case x.from.Bare() != x.Account.JID || !x.Account.Exists:
+	case !m.makes(x.Account, x.from):
 		return "", noNode() // XEP-0060 section 7.1.3.3; the owner's is made: section 7.1.4
 	}
 	if x.with != nil && x.with.Local == "publish-options" {

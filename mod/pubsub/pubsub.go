@@ -2,12 +2,13 @@
 // XEP-0060 version 1.30, with the storage of public and private data on it (XEP-0222, XEP-0223); beside it stands private XML storage (XEP-0049
 // version 1.2), where older clients have their bookmarks (XEP-0048).
 //
-// options.go is how a node can be configured, access.go who may what, as pure functions of what somebody is to a node. book.go is what one account
-// has in memory. requests.go reads requests; publish.go, items.go, subscribe.go, owner.go, peers.go and approve.go answer them. notify.go tells what
-// has happened, last.go what the last items are, caps.go who wants to hear of it (XEP-0115). disco.go shows nodes, publisher.go publishes for other modules.
+// options.go is how a node can be configured, access.go who may what, as pure functions of what somebody is to a node, home.go what depends on the
+// owner being an account. book.go is what one account has in memory. requests.go reads requests; publish.go, items.go, subscribe.go, owner.go, peers.go and
+// approve.go answer them. notify.go tells what has happened, last.go what the last items are, caps.go who wants to hear of it (XEP-0115). disco.go shows
+// nodes, publisher.go publishes for other modules.
 // docs/decisions/0023-pubsub.md says why it is so.
 //
-// Hooks: Loading, Sending, Announcing, Available, Unavailable, Bound, Probed, AccountDeleted; it runs Published. Port: Publisher. Left out: collections
+// Hooks: Loading, Sending, Announcing, Available, Unavailable, Bound, Probed, AccountDeleted; it runs Published and Stored. Port: Publisher. Left out: collections
 // (XEP-0248), options of subscriptions, several subscriptions of one address, and a service with a domain of its own.
 package pubsub
 

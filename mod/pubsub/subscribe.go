@@ -72,7 +72,7 @@ func (m *Module) welcome(w *core.Work, a *core.Account, n *node, j jid.JID) {
 		return
 	}
 	for _, x := range m.ready(a, m.books.Of(a), []string{n.name}) {
-		m.tellSubscriber(w, a, n, j, x.st)
+		m.tellSubscriber(w, a, n, j, x.st, nil)
 	}
 }
 
@@ -81,11 +81,8 @@ func (m *Module) tellOwner(w *core.Work, a *core.Account, n *node, j jid.JID, st
 	if !n.options.OnSub {
 		return
 	}
-	st := m.event(a, stanza.Headline, subscriptionXML(n.name, j, state), "")
-	for _, s := range a.Sessions() {
-		if st != nil && s.Available() {
-			s.SendShared(w, st, s.JID)
-		}
+	if st := m.event(a, stanza.Headline, subscriptionXML(n.name, j, state), ""); st != nil {
+		m.tellOwners(w, a, st, nil)
 	}
 }
 
