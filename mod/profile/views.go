@@ -190,8 +190,21 @@ func (m *Module) follow(w *core.Work, a *core.Account, done *store.Promise) {
 		m.lag(a.JID, err, done)
 		return
 	}
-	first, second := f.view(ns.VCard4).under, f.view(ns.Nick).under
-	first.Done(func(error) { second.Done(func(error) { done.Settle(nil) }) })
+	m.settle(a.JID, f.view(ns.VCard4).under, f.view(ns.Nick).under, done)
+}
+
+// settle settles done when both publications are done, and forgets what they were.
+func (m *Module) settle(account jid.JID, first, second store.Ticket, done *store.Promise) {
+	m.behind(account, first, done, func(*core.Work, *core.Account) {
+		m.behind(account, second, done, func(_ *core.Work, a *core.Account) {
+			for _, x := range m.faces.Of(a).views {
+				if over, _ := x.under.Outcome(); over {
+					x.payload = ""
+				}
+			}
+			done.Settle(nil)
+		})
+	})
 }
 
 // renew publishes what has changed.
