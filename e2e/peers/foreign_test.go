@@ -152,7 +152,7 @@ func slixmpp(t *testing.T, s *peers.Server) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), interpreter, filepath.Join("foreign", "slixmpp_client.py"), string(setup))
-	steps(t, cmd, proxy, 9)
+	steps(t, cmd, proxy, 11)
 }
 
 // steps runs a script that reports step by step and may ask for its lines to be cut.

@@ -4,6 +4,7 @@ The line "cut please" asks whoever started this program to cut the lines of the 
 """
 
 import asyncio
+import base64
 import json
 import sys
 
@@ -12,6 +13,7 @@ import slixmpp
 SETUP = json.loads(sys.argv[1])
 DOMAIN = SETUP["domain"]
 WAIT = 10
+PICTURE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 
 
 class Client(slixmpp.ClientXMPP):
@@ -147,6 +149,51 @@ async def resumption(bob):
     await mobile.offline()
 
 
+async def converts(client, feature):
+    """Tells whether the server says that it keeps older and newer forms alike."""
+    info = await client["xep_0030"].get_info(jid=client.boundjid.bare)
+    return feature in info["disco_info"]["features"]
+
+
+async def avatars():
+    alice = await Client(SETUP["alice"], "painter", SETUP["address"], ("xep_0084", "xep_0054")).online()
+    bob = await Client(SETUP["bob"], "gallery", SETUP["address"], ("xep_0084", "xep_0054")).online()
+    heard = asyncio.Queue()
+    bob.add_event_handler("avatar_metadata_publish", heard.put_nowait)
+    await asyncio.sleep(0.5)  # for capabilities to be asked for
+    name = alice["xep_0084"].generate_id(PICTURE)
+    form = alice["xep_0004"].make_form("submit")
+    form.add_field(var="FORM_TYPE", ftype="hidden", value="http://jabber.org/protocol/pubsub#publish-options")
+    form.add_field(var="pubsub#access_model", value="open")
+    await alice["xep_0084"].publish_avatar(PICTURE, options=form)
+    await alice["xep_0084"].publish_avatar_metadata([{"id": name, "type": "image/png", "bytes": len(PICTURE)}], options=form)
+    event = await until(heard, lambda m: m["from"].bare == alice.boundjid.bare)
+    assert event["pubsub_event"]["items"]["item"]["id"] == name, event
+    item = await bob["xep_0084"].retrieve_avatar(alice.boundjid.bare, name)
+    assert item["pubsub"]["items"]["item"]["avatar_data"]["value"] == PICTURE, item
+    if await converts(alice, "urn:xmpp:pep-vcard-conversion:0"):
+        card = await bob["xep_0054"].get_vcard(alice.boundjid.bare)
+        assert card["vcard_temp"]["PHOTO"]["BINVAL"] == PICTURE, card
+    await alice.offline()
+    await bob.offline()
+
+
+async def bookmarks():
+    alice = await Client(SETUP["alice"], "library", SETUP["address"], ("xep_0048", "xep_0049", "xep_0060")).online()
+    rooms = alice["xep_0048"].stanza.Bookmarks()
+    rooms.add_conference("theplay@rooms.example", "JC", autojoin=True, name="The Play")
+    await alice["xep_0048"].set_bookmarks(rooms, method="xep_0049")
+    kept = await alice["xep_0048"].get_bookmarks(method="xep_0049")
+    assert [str(c["jid"]) for c in kept["private"]["bookmarks"]["conferences"]] == ["theplay@rooms.example"], kept
+    if await converts(alice, "urn:xmpp:bookmarks:1#compat"):
+        items = await alice["xep_0060"].get_items(alice.boundjid.bare, "urn:xmpp:bookmarks:1")
+        assert [i["id"] for i in items["pubsub"]["items"]] == ["theplay@rooms.example"], items
+        await alice["xep_0060"].retract(alice.boundjid.bare, "urn:xmpp:bookmarks:1", "theplay@rooms.example", notify=True)
+        kept = await alice["xep_0048"].get_bookmarks(method="xep_0049")
+        assert not list(kept["private"]["bookmarks"]["conferences"]), kept
+    await alice.offline()
+
+
 async def main():
     alice = await step("log-in", Client(SETUP["alice"], "desk", SETUP["address"]).online())
     bob = await step("log-in of the other", Client(SETUP["bob"], "desk", SETUP["address"]).online())
@@ -155,6 +202,8 @@ async def main():
     await step("carbons", carbons(alice, bob))
     bob = await step("offline message", offline_message(alice, bob))
     await step("archive", archive(alice))
+    await step("avatars", avatars())
+    await step("bookmarks", bookmarks())
     await step("resumption", resumption(bob))
     await step("log-out", alice.offline())
     await bob.offline()
