@@ -31,13 +31,13 @@ func (m *Module) Name() string { return "displayed" }
 func (m *Module) Install(h *core.Host) {
 	m.host = h
 	h.Hooks.Sending.Add(m.Name(), m.sending)
-	// XEP-0490 section 3.4.2: on the account.
+	// XEP-0490 section 4.5.2: on the account.
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.DisplayedAssist)
 }
 
 func isMark(c stanza.Child) bool { return c.Space == ns.Displayed && c.Local == "displayed" }
 
-// sending takes the mark out of a message before anybody sees or keeps it, and publishes it (XEP-0490 section 3.4.3). The message goes on either way:
+// sending takes the mark out of a message before anybody sees or keeps it, and publishes it (XEP-0490 section 4.5.3). The message goes on either way:
 // what the node does not take is no fault of the message. Turn of the sender.
 func (m *Module) sending(e *core.Event) core.Verdict {
 	st := e.Stanza
@@ -48,7 +48,7 @@ func (m *Module) sending(e *core.Event) core.Verdict {
 	if !ok {
 		return core.Next
 	}
-	// XEP-0490 section 4.2: before it is archived or copied, or its id would be known to the other party.
+	// XEP-0490 section 5.2: before it is archived or copied, or its id would be known to the other party.
 	e.Stanza = st.Without(isMark).Seal()
 	tree, err := mark.Tree()
 	if err != nil || e.Account.ID == 0 {
@@ -64,7 +64,7 @@ func (m *Module) publish(e *core.Event, chat, mark string) store.Ticket {
 	if p == nil {
 		return store.Ticket{}
 	}
-	// XEP-0490 sections 4.2 and 6: a node that others read gets nothing from us, as publish-options would have it.
+	// XEP-0490 sections 5.2 and 7: a node that others read gets nothing from us, as publish-options would have it.
 	if access := p.Access(e.Account, ns.Displayed); access != "" && access != "whitelist" {
 		m.host.Metrics().Refused("displayed")
 		return store.Ticket{}

@@ -8,7 +8,7 @@ import (
 	"stonechat/xmpp/xmltok"
 )
 
-// field is one that both forms of a vCard know (XEP-0292 section 7). Of its name there may be several in a vCard.
+// field is one that both forms of a vCard know (XEP-0292 section 11). Of its name there may be several in a vCard.
 type field struct {
 	temp, four string
 	// fromFour makes the form of XEP-0054 of one of XEP-0292, and toFour the other; nil: there is nothing in it that both know.
@@ -33,7 +33,7 @@ func fields() []field {
 		{"TZ", "tz", "text", ""},
 		{"TITLE", "title", "text", ""},
 		{"ROLE", "role", "text", ""},
-		{"DESC", "note", "text", ""}, // XEP-0292 section 7.1.1
+		{"DESC", "note", "text", ""}, // XEP-0292 section 11.1.1
 		{"URL", "url", "uri", ""},
 	} {
 		out = append(out, field{

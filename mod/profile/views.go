@@ -26,6 +26,7 @@ func (m *Module) installViews(h *core.Host) {
 	h.Hooks.Publishing = append(h.Hooks.Publishing, core.PublishedHook{Module: m.Name(), Do: m.publishing})
 	h.Hooks.Published = append(h.Hooks.Published, core.PublishedHook{Module: m.Name(), Do: m.viewed})
 	h.Hooks.Bound.Add(m.Name(), m.bound)
+	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.VCard4Element) // XEP-0292 section 7
 }
 
 // bound renews the nodes of somebody who has chosen who sees what, once while the account is in memory.
