@@ -151,7 +151,8 @@ type Hooks struct {
 	Login []Hook[func(*Attempt)]
 	// Features: what is offered with the stream features at a stage, as XML. Runs at the door; the stranger is nil after log-in.
 	Features []Hook[func(Stage, *Stranger) string]
-	// AccountDeleted: the account is being deleted, its sessions have ended; whoever keeps something of it erases it. Turn of the account.
+	// AccountDeleted: the account is being deleted, its sessions have ended; whoever keeps something of it erases it. What Event.Wait is
+	// given, DeleteAccount waits for. Turn of the account.
 	AccountDeleted Watching
 }
 
