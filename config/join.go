@@ -12,9 +12,9 @@ type Signup struct {
 	// Mode is closed (nobody), invite (whoever has an invite), approve (everybody, and an administrator lets them in: ctl user pending; an
 	// invite does without) or open (everybody, within the limits below). There is no CAPTCHA.
 	Mode string `toml:"mode"`
-	// MinName and MaxName bound the length of a name, characters.
+	// MinName is how short a name may be, characters.
 	MinName int `toml:"min_name"`
-	// MaxName is the upper bound.
+	// MaxName is how long it may be.
 	MaxName int `toml:"max_name"`
 	// Reserved are names that nobody gets by signing up; administrators may give them away.
 	Reserved []string `toml:"reserved"`

@@ -138,10 +138,10 @@ func (r *running) login(name, word string) error {
 	return err
 }
 
-// eventually waits for what must come.
+// eventually waits for what must come. How long that takes is no matter here: a slow machine with the race detector needs minutes.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(4 * time.Minute); !f(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("never: " + what)
 		}

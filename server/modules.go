@@ -28,6 +28,8 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		account.New(account.Stores{Accounts: s.db.Accounts, Credentials: s.db.Credentials, Devices: s.db.Devices, Shapes: s.db.Shapes}, s.cfg.Login,
 			account.Keys{Names: s.saltSecret, Tokens: s.tokenKey}),
 		places.New(s.db.Places, s.saltSecret, s.cfg.Guessing.Places),
+		// Before whatever keeps, copies or refuses messages: nobody else is to learn what it takes out of them.
+		displayed.New(s.obs),
 		strangers.New(strangers.Stores{Strangers: s.db.Strangers, Archive: s.db.Archive}, s.cfg.Strangers, s.obs),
 		// Before the roster: a subscription with a good token is no request.
 		join.New(join.Parts{
@@ -35,8 +37,6 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 			Config: s.cfg, Derive: account.Credentials, Obs: s.obs, Signups: s.signups,
 		}),
 		roster.New(s.db.Rosters, s.db.Blocks, s.obs),
-		// Before the archive: nobody else is to learn what it takes out of messages.
-		displayed.New(s.obs),
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),
 		profile.New(s.db.Personal, s.cfg.Personal, s.obs),

@@ -278,5 +278,8 @@ func (v invites) Expire(ctx context.Context, before time.Time) (int64, error) {
 		n, err = w.change("DELETE FROM invites WHERE expires < $1", before.UnixMicro())
 		return err
 	}).Wait(ctx)
-	return n, err
+	if err != nil {
+		return 0, err // n may still be written to when only the context ended
+	}
+	return n, nil
 }
