@@ -154,10 +154,7 @@ func (a *Account) receiveMessage(w *Work, t *turn) {
 		return
 	}
 	st = e.Stanza
-	var before store.Ticket
-	if len(e.tickets) > 0 {
-		before = e.tickets[0]
-	}
+	before := joined(e.tickets)
 	if len(e.tickets) > 0 || a.line.holds(st.From) {
 		entry := &lineEntry{sent: true, arrival: arrival{st: st, s: t.s, from: t.from, kept: e.Kept, key: e.Key}}
 		tickets := e.tickets

@@ -149,6 +149,8 @@ type Hooks struct {
 	// Probed: Event.Asker, a contact's bare address, asks for the account's presence on behalf of all its sessions, since it was just allowed to
 	// see it, or is blocked no more. It has been shown it. Turn of the account.
 	Probed Watching
+	// Publishing: a client is about to publish an item, which may be done, and a hook may put another payload into its place. Turn of the account.
+	Publishing []PublishedHook
 	// Published: something was published to a node of the account, or is gone; it is durable, and told. Turn of the account.
 	Published []PublishedHook
 	// Stored: a client has put an element into the account's private storage (XEP-0049), which is on its way to the disk. Event.Wait makes the
@@ -160,7 +162,8 @@ type Hooks struct {
 	Login []Hook[func(*Attempt)]
 	// Features: what is offered with the stream features at a stage, as XML. Runs at the door; the stranger is nil after log-in.
 	Features []Hook[func(Stage, *Stranger) string]
-	// AccountDeleted: the account is being deleted, its sessions have ended; whoever keeps something of it erases it. Turn of the account.
+	// AccountDeleted: the account is being deleted, its sessions have ended; whoever keeps something of it erases it. What Event.Wait is
+	// given, DeleteAccount waits for. Turn of the account.
 	AccountDeleted Watching
 }
 
@@ -207,6 +210,9 @@ func (h *Hooks) HookList() []string {
 	watching("Available", h.Available)
 	watching("Unavailable", h.Unavailable)
 	watching("Probed", h.Probed)
+	for _, k := range h.Publishing {
+		out = append(out, "Publishing "+k.Module)
+	}
 	for _, k := range h.Published {
 		out = append(out, "Published "+k.Module)
 	}

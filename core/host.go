@@ -225,9 +225,12 @@ func (h *Host) Loaded() []jid.JID {
 // name exists: it stays in memory as such until erase has returned, so that nothing that comes meanwhile finds it in the store. It fails with
 // ErrElsewhere as Do does, or as erase does. Only a door may call it.
 func (h *Host) DeleteAccount(ctx context.Context, account jid.JID, erase func(context.Context) error) error {
+	var forgotten store.Ticket // what modules keep of it in other places than its own
 	err := h.Ask(ctx, account, func(w *Work, a *Account) error {
 		a.EndSessions(w, nil)
-		h.Hooks.AccountDeleted.run(w.begin(a, nil, nil))
+		e := w.begin(a, nil, nil)
+		h.Hooks.AccountDeleted.run(e)
+		forgotten = joined(e.tickets)
 		a.Exists = false
 		a.erasing = true
 		return nil
@@ -235,7 +238,9 @@ func (h *Host) DeleteAccount(ctx context.Context, account jid.JID, erase func(co
 	if err != nil {
 		return err
 	}
-	err = erase(ctx)
+	if err = forgotten.Wait(ctx); err == nil {
+		err = erase(ctx)
+	}
 	return errors.Join(err, h.Ask(context.WithoutCancel(ctx), account, func(w *Work, a *Account) error {
 		a.erasing = false
 		a.turns.Take(w, turn{op: (*Account).leaveMemory})

@@ -200,3 +200,32 @@ func (g *gate) outcome() error {
 	}
 	return nil
 }
+
+// joined is one ticket for several: it is done when all are, with the first failure.
+func joined(tickets []store.Ticket) store.Ticket {
+	switch len(tickets) {
+	case 0:
+		return store.Ticket{}
+	case 1:
+		return tickets[0]
+	}
+	var pending atomic.Int32
+	var failed atomic.Pointer[error]
+	p := new(store.Promise)
+	pending.Store(int32(len(tickets)))
+	for _, t := range tickets {
+		t.Done(func(err error) {
+			if err != nil {
+				failed.CompareAndSwap(nil, &err)
+			}
+			if pending.Add(-1) > 0 {
+				return
+			}
+			if first := failed.Load(); first != nil {
+				err = *first
+			}
+			p.Settle(err)
+		})
+	}
+	return p.Ticket()
+}

@@ -18,8 +18,10 @@ type Publication struct {
 	Payload string
 	// Retracted are the ids of items that are gone, also those that had to make room for Item.
 	Retracted []string
-	// Purged: all items are gone. Deleted: the node is gone with them.
-	Purged, Deleted bool
+	// Purged: all items are gone. Deleted: the node is gone with them. Configured: its options have changed.
+	Purged, Deleted, Configured bool
+	// Access is the access model of the node (XEP-0060 section 4.5), in Publishing.
+	Access string
 
 	tickets []store.Ticket
 }

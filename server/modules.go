@@ -9,9 +9,9 @@ import (
 	"stonechat/mod/carbons"
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
+	"stonechat/mod/displayed"
 	"stonechat/mod/info"
 	"stonechat/mod/join"
-	"stonechat/mod/marks"
 	"stonechat/mod/moderation"
 	"stonechat/mod/muc"
 	"stonechat/mod/places"
@@ -29,8 +29,8 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		account.New(account.Stores{Accounts: s.db.Accounts, Credentials: s.db.Credentials, Devices: s.db.Devices, Shapes: s.db.Shapes}, s.cfg.Login,
 			account.Keys{Names: s.saltSecret, Tokens: s.tokenKey}),
 		places.New(s.db.Places, s.saltSecret, s.cfg.Guessing.Places),
-		// Before whatever keeps, copies or refuses messages: a mark is for nobody else.
-		marks.New(s.obs),
+		// Before whatever keeps, copies or refuses messages: nobody else is to learn what it takes out of them.
+		displayed.New(s.obs),
 		strangers.New(strangers.Stores{Strangers: s.db.Strangers, Archive: s.db.Archive}, s.cfg.Strangers, s.obs),
 		// Before the roster: a subscription with a good token is no request.
 		join.New(join.Parts{

@@ -18,6 +18,7 @@ type bookmark struct {
 	nick, password string
 	extensions     string // <extensions/> of XEP-0402 as XML that stands in its namespace; no document has them
 	raw            string // how it stands in the document that it was read from
+	foreign        string // what its client keeps with it there, of other namespaces
 }
 
 // same tells whether two bookmarks of a room say the same, as far as all forms know it.
@@ -111,13 +112,19 @@ func readDocument(text string) (documentOf, error) {
 		}
 		b := common(c, ns.BookmarksLegacy)
 		b.id, b.room, b.raw = room, room, raw
+		for _, x := range c.Children {
+			if x.Space != ns.BookmarksLegacy {
+				b.foreign += string(x.AppendXML(nil, ns.BookmarksLegacy))
+			}
+		}
 		d.rooms = append(d.rooms, b)
 	}
 	return d, nil
 }
 
 // renewed is a document with the rooms of the items, and whether it says something else than before. What is unchanged stays as its client has written
-// it, and so does what is no room. One that cannot be read is written anew.
+// it, and so does what is no room; of a room that has changed, what its client keeps with it under names of its own. A document that cannot be read is
+// written anew.
 func renewed(text string, items []bookmark) (string, bool) {
 	d, err := readDocument(text)
 	if err == nil && len(d.rooms) == len(items) {
@@ -137,7 +144,7 @@ func renewed(text string, items []bookmark) (string, bool) {
 			out = append(out, was.raw...)
 			continue
 		}
-		out = append(b.open(append(out, "<conference"...), b.room), "</conference>"...)
+		out = append(append(b.open(append(out, "<conference"...), b.room), old[b.room].foreign...), "</conference>"...)
 	}
 	return string(append(append(out, d.rest...), "</storage>"...)), true
 }

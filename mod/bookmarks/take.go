@@ -2,9 +2,9 @@ package bookmarks
 
 import (
 	"stonechat/core"
+	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/ns"
-	"stonechat/xmpp/stanza"
 )
 
 // take makes the items what a document says (XEP-0402 section 5.3.2): what is unchanged is not published again. The tickets of changes go to wait.
@@ -12,7 +12,9 @@ import (
 func (m *Module) take(w *core.Work, a *core.Account, xml string, wait func(store.Ticket)) error {
 	d, err := readDocument(xml)
 	if err != nil {
-		return stanza.NewError(stanza.NotAcceptable, "these are no bookmarks")
+		// It is kept by now, and says nothing that another form could say.
+		m.obs.Log.Debug("no document of bookmarks", obs.JID, a.JID.String(), obs.Err, err)
+		return nil
 	}
 	s := m.states.Of(a)
 	now, err := m.items(a, s)

@@ -25,6 +25,22 @@ const readTime = 250 * time.Millisecond
 type face struct {
 	hash  string       // SHA-1 of the picture; empty: there is none
 	under store.Ticket // of the newest change of the vCard
+
+	visible  visibility
+	chosen   store.Ticket     // of the newest choice of that
+	views    map[string]*view // by node
+	doubtful bool             // whether nodes show what they should is to be looked at: the process may have ended before they did
+}
+
+// view is one of the other forms of the profile.
+func (f *face) view(node string) *view {
+	if f.views == nil {
+		f.views = make(map[string]*view)
+	}
+	if f.views[node] == nil {
+		f.views[node] = new(view)
+	}
+	return f.views[node]
 }
 
 // picture is one as it stands in vCards and on nodes. The zero value is none.
@@ -92,8 +108,23 @@ func (m *Module) installAvatar(h *core.Host) {
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.AvatarConversion)
 }
 
-// loading reads which picture presence tells of.
+// loading reads which picture presence tells of, and who sees what.
 func (m *Module) loading(ctx context.Context, a *core.Account, held store.Held) error {
+	if held.Any(store.HoldsPrivate) {
+		kept, err := m.store.Private(ctx, a.ID, choice)
+		if err != nil {
+			return err
+		}
+		v, err := parseVisibility(kept)
+		if err != nil {
+			m.obs.Log.Error("who sees the profile cannot be read: nobody does", obs.JID, a.JID.String(), obs.Err, err)
+			v = hidden()
+		}
+		if v != nil {
+			f := m.faces.Of(a)
+			f.visible, f.doubtful = v, true
+		}
+	}
 	if !held.Any(store.HoldsVCard) {
 		return nil
 	}
@@ -109,6 +140,10 @@ func (m *Module) loading(ctx context.Context, a *core.Account, held store.Held) 
 
 // published is XEP-0398 section 3.1: what was published as an avatar becomes the picture in the vCard. What the server publishes comes from there.
 func (m *Module) published(e *core.Event, p *core.Publication) {
+	if p.Configured && (p.Node == ns.AvatarData || p.Node == ns.AvatarMetadata) {
+		m.reconsider(e.Work, e.Account)
+		return
+	}
 	if p.Node != ns.AvatarMetadata || p.By.IsZero() {
 		return
 	}
@@ -119,11 +154,7 @@ func (m *Module) published(e *core.Event, p *core.Publication) {
 	if p.Item == "" {
 		return
 	}
-	tree, err := xmltok.Tree(p.Payload, "")
-	if err != nil || !tree.Is(ns.AvatarMetadata, "metadata") {
-		return
-	}
-	if id, said := described(tree); said {
+	if id, said := described(p.Payload); said {
 		done := new(store.Promise)
 		p.Wait(done.Ticket())
 		m.adopt(e.Work, e.Account, id, done)
@@ -132,7 +163,11 @@ func (m *Module) published(e *core.Event, p *core.Publication) {
 
 // described is the picture that metadata names and that lies on the node: not one elsewhere on the web. said is false when there is only such a one;
 // metadata without any says that there is no picture (XEP-0084 section 3.5).
-func described(metadata *xmltok.Node) (id string, said bool) {
+func described(payload string) (id string, said bool) {
+	metadata, err := xmltok.Tree(payload, "")
+	if err != nil || !metadata.Is(ns.AvatarMetadata, "metadata") {
+		return "", false
+	}
 	infos := metadata.All(ns.AvatarMetadata, "info")
 	for _, i := range infos {
 		if _, elsewhere := i.Lookup("", "url"); !elsewhere && i.Attr("id") != "" {
@@ -142,7 +177,24 @@ func described(metadata *xmltok.Node) (id string, said bool) {
 	return "", len(infos) == 0
 }
 
-// adopt puts the picture of that id, or none, into the vCard, and settles done, if there is one, behind that. Only in a turn of a.
+// reconsider: who may see the avatar has changed, and with it whether it belongs into the vCard. Only in a turn of a.
+func (m *Module) reconsider(w *core.Work, a *core.Account) {
+	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+	defer cancel()
+	items, err := m.host.Ports.Publisher.Items(ctx, a, ns.AvatarMetadata)
+	if err != nil {
+		m.obs.Log.Warn("avatar not compared with the vCard", obs.JID, a.JID.String(), obs.Err, err)
+	}
+	if len(items) == 0 {
+		return
+	}
+	if id, said := described(string(items[len(items)-1].Payload)); said {
+		m.adopt(w, a, id, nil)
+	}
+}
+
+// adopt puts the picture of that id, or none, into the vCard, and settles done, if there is one, behind that. One that not everybody may see takes the
+// place of another by leaving none, since the vCard is for everybody (XEP-0398 section 7). Only in a turn of a.
 func (m *Module) adopt(w *core.Work, a *core.Account, id string, done *store.Promise) {
 	if done == nil {
 		done = new(store.Promise)
@@ -151,6 +203,9 @@ func (m *Module) adopt(w *core.Work, a *core.Account, id string, done *store.Pro
 	if over, _ := f.under.Outcome(); !over {
 		m.again(a.JID, f.under, id, done) // what would be read now is not what will be there
 		return
+	}
+	if access := m.host.Ports.Publisher.Access(a, ns.AvatarData); access != "" && access != "open" {
+		id = ""
 	}
 	if id == f.hash {
 		done.Settle(nil)
@@ -191,14 +246,10 @@ func (m *Module) again(account jid.JID, t store.Ticket, id string, done *store.P
 	})
 }
 
-// adopted is the vCard with the picture of that id; ok is false when it must not be there, or is none.
+// adopted is the vCard with the picture of that id; ok is false when that is none.
 func (m *Module) adopted(ctx context.Context, a *core.Account, id string) (card string, ok bool, err error) {
 	var p picture
 	if id != "" {
-		// XEP-0398 section 7: the vCard is for everybody.
-		if m.host.Ports.Publisher.Access(a, ns.AvatarData) != "open" {
-			return "", false, nil
-		}
 		items, err := m.host.Ports.Publisher.Items(ctx, a, ns.AvatarData)
 		if err != nil {
 			return "", false, err

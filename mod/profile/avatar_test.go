@@ -26,12 +26,13 @@ func TestDescribed(t *testing.T) {
 		"<info/>":                  {"", false},
 		"<info xmlns='x' id='a'/>": {"", true},
 	} {
-		tree, err := xmltok.Tree("<metadata xmlns='urn:xmpp:avatar:metadata'>"+inner+"</metadata>", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if id, said := described(tree); id != want.id || said != want.said {
+		if id, said := described("<metadata xmlns='urn:xmpp:avatar:metadata'>" + inner + "</metadata>"); id != want.id || said != want.said {
 			t.Errorf("%s: %q, %v", inner, id, said)
+		}
+	}
+	for _, bad := range []string{"", "<metadata/>", "<metadata xmlns='urn:xmpp:avatar:metadata'>", "<data xmlns='urn:xmpp:avatar:data'/>"} {
+		if id, said := described(bad); said {
+			t.Errorf("%q says that the picture is %q", bad, id)
 		}
 	}
 }

@@ -1,10 +1,14 @@
 // Package profile keeps what people say of themselves: the vCard (XEP-0054 version 1.3.0), whose picture is the same as the avatar on nodes
-// (XEP-0084, XEP-0398 version 1.0.0) and told by presence (XEP-0153 version 1.1.1).
+// (XEP-0084, XEP-0398 version 1.0.0) and told by presence (XEP-0153 version 1.1.1), and whose fields are the same as those of the vCard 4 on its node
+// (XEP-0292 version 0.12.0) and as the nickname (XEP-0172 version 1.1).
 //
 // vcard.go keeps vCards, avatar.go turns one picture into the other, presence.go tells of it. An avatar goes into the vCard only where everybody may
-// read it. vCard 4 (XEP-0292) and the nickname (XEP-0172) are nodes like others.
+// read it. fields.go turns one form of a vCard into the other, as pure functions, views.go keeps the nodes and the vCard saying the same, and visible.go
+// is who sees which field. A field that the readers of a node do not see does not stand there, also when a client publishes it: it is taken out before
+// it is kept. docs/decisions/0025-profile.md says why it is so.
 //
-// Hooks: Loading, Announcing, Directing, Published.
+// Hooks: Loading, Bound, Announcing, Directing, Stored, Publishing, Published. Left out: pictures in vCards 4, and fields that only these know while they
+// are hidden, which are then not kept.
 package profile
 
 import (
@@ -37,4 +41,6 @@ func (m *Module) Install(h *core.Host) {
 	m.host = h
 	m.installVCard(h)
 	m.installAvatar(h)
+	m.installViews(h)
+	m.installVisibility(h)
 }

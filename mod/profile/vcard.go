@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"stonechat/core"
+	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
@@ -52,7 +53,10 @@ func (m *Module) vCardOf(ctx context.Context, e *core.Event) (core.Answer, error
 	if card == nil || !shown {
 		return core.Answer{}, stanza.NewError(stanza.ServiceUnavailable, "")
 	}
-	return core.Answer{Payload: string(card)}, nil
+	if card, err = m.seenBy(ctx, e.Account, card, e.Stanza.From); err == nil && card == nil {
+		err = stanza.NewError(stanza.ServiceUnavailable, "")
+	}
+	return core.Answer{Payload: string(card)}, err
 }
 
 // shownTo tells whether an account shows its vCard to somebody: to members of this server and to contacts, or to everybody.
@@ -91,6 +95,9 @@ func (m *Module) setVCard(_ context.Context, e *core.Event) (core.Answer, error)
 	e.Wait(t)
 	photo := photoOf(tree)
 	m.spread(e, photo)
+	done := new(store.Promise)
+	e.Wait(done.Ticket())
+	m.follow(e.Work, e.Account, done)
 	hash := photo.hash
 	e.After(func(e *core.Event) { m.show(e.Work, e.Account, hash) })
 	return core.Answer{}, nil

@@ -199,7 +199,7 @@ func (m *Module) keep(o *options) int {
 // deleted forgets what a deleted account was to nodes of others, so that nobody who gets its name later inherits it.
 func (m *Module) deleted(e *core.Event) {
 	gone := e.Account.JID
-	m.nodes.Forget(gone)
+	e.Wait(m.nodes.Forget(gone))
 	if b, ok := m.books.Has(e.Account); ok {
 		*b = book{}
 	}

@@ -124,6 +124,7 @@ func (m *Module) configure(x *act) *stanza.Error {
 		return fail
 	}
 	n.options = o
+	by := x.from.Clone()
 	c := store.NodeChange{Node: n.name, Config: o.kept(), Purge: !o.Persist}
 	if o.Persist && n.items > m.keep(&o) {
 		c.Keep = m.keep(&o)
@@ -150,6 +151,7 @@ func (m *Module) configure(x *act) *stanza.Error {
 			}
 			m.tell(e.Work, e.Account, n, m.event(e.Account, o.messages(), element("configuration", n.name, inner), ""))
 		}
+		m.happened(e.Work, e.Account, &core.Publication{Node: n.name, By: by, Configured: true})
 	})
 	return nil
 }

@@ -94,6 +94,11 @@ func (m *Module) publish(x *act) (string, *stanza.Error) {
 	if i.given && i.id == "" {
 		i.id = newID()
 	}
+	about := core.Publication{Node: x.node, By: x.from, Item: i.id, Payload: i.payload, Access: o.Access}
+	for _, h := range m.host.Hooks.Publishing {
+		h.Do(x.Event, &about)
+	}
+	i.payload = about.Payload
 	t, fail := m.put(x.Work, x.Account, x.book, publication{node: x.node, item: i, options: o, own: own, by: x.from.Clone()})
 	if fail != nil {
 		return "", fail
