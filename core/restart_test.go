@@ -531,6 +531,7 @@ func TestParkedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := build(t, []string{"juliet", "romeo"}, nil)
 		juliet, romeo := x.online("juliet", "j"), x.online("romeo", "r")
+		synctest.Wait() // both have heard of each other
 		romeo.fence()
 		romeo.enable()
 		romeo.lose()

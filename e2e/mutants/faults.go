@@ -87,6 +87,7 @@ var faults = []fault{
 	{"a token outlives the password", "store/sqlstore/accounts.go", "	if err := dropTokens(w, id); err != nil {\n		return err\n	}\n", "", "./server -run TestTokensEnd"},
 	{"a cut list of mechanisms is not noticed", "xmpp/sasl/client.go", "told != downgradeHash(h, c.offered, c.login.ServerBindings)", "told == \"\"", "./xmpp/sasl"},
 	{"a token becomes a password", "edge/c2s/upgrade.go", "len(x.wish.Upgrades) == 0 || proven.StoredKey == nil {", "len(x.wish.Upgrades) == 0 {", "./server -run TestTokensUpgradeNothing"},
+	{"reading that was interrupted goes on", "xmpp/stream/transport.go", "	return t.SetReadDeadline(past)\n", "	t.interrupted.Store(false)\n	return t.SetReadDeadline(past)\n", "./edge/c2s -run TestInterruptedBeforeItReads"},
 	{"stanzas do not stand alone in their messages", "xmpp/stream/frameout.go", "		add = xmltok.AppendAttr(add, \"xmlns\", space)\n", "		_ = space\n", "./xmpp/stream -run TestAppendMessages"},
 	{"frames are waited for however long they say they are", "xmpp/stream/frame.go", "	case !control && size > uint64(max(most, 0)):", "	case !control && size > 1<<40:", "./xmpp/stream -run TestParseFrame"},
 	{"pages of any site may connect", "edge/c2s/websocket.go", "		return false // \"null\" is here, too\n", "		return true\n", "./server -run TestOrigins"},

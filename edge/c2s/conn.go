@@ -442,7 +442,7 @@ func (c *conn) interrupt() {
 	defer c.mu.Unlock()
 	switch {
 	case c.stream != nil:
-		_ = c.stream.Transport().SetReadDeadline(time.Now())
+		_ = c.stream.Transport().Interrupt()
 	case c.nc != nil:
 		_ = c.nc.SetReadDeadline(time.Now())
 	}

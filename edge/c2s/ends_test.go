@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"stonechat/config"
+	"stonechat/xmpp/stanza"
 )
 
 // readUntil reads byte by byte, so that nothing behind what is wanted is lost.
@@ -98,5 +99,31 @@ func TestInterruptedEarly(t *testing.T) {
 	defer cancel()
 	if err := r.door.Wait(ctx); err != nil {
 		t.Errorf("not interrupted: %v", err)
+	}
+}
+
+// An interruption is not taken back by the reading that is about to begin: every session sets its patience first.
+func TestInterruptedBeforeItReads(t *testing.T) {
+	r := newRig(t, nil)
+	_, c := r.bound("")
+	r.door.StopReading()
+	c.stream.SetReadTimeout(c.patience())
+	got := make(chan error, 1)
+	c.door.poller.Serve(c.stream, func(_ *stanza.Stanza, err error) bool {
+		if err != nil {
+			got <- err
+		}
+		return err == nil
+	}, c.leave)
+	select {
+	case err := <-got:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it reads on")
+	}
+	if err := r.door.Wait(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

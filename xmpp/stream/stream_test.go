@@ -346,3 +346,41 @@ func TestTimeouts(t *testing.T) {
 		c.Close()
 	})
 }
+
+// TestInterrupt: whatever deadline comes later, reading fails; the end of the stream is waited for nevertheless.
+func TestInterrupt(t *testing.T) {
+	for name, connect := range ends {
+		t.Run(name, func(t *testing.T) {
+			near, far := connect(t)
+			c := NewConn(near, Options{})
+			go io.WriteString(far, open)
+			if _, err := c.ReadHeader(); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Transport().Interrupt(); err != nil {
+				t.Fatal(err)
+			}
+			for what, set := range map[string]func() error{
+				"timeout":       func() error { c.SetReadTimeout(time.Hour); return nil },
+				"deadline":      func() error { return c.SetReadDeadline(time.Now().Add(time.Hour)) },
+				"both at once":  func() error { return c.Transport().SetDeadline(time.Now().Add(time.Hour)) },
+				"none any more": func() error { return c.SetReadDeadline(time.Time{}) },
+			} {
+				if err := set(); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := c.Read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			go func() {
+				_, _ = io.WriteString(far, "<presence/></stream:stream>")
+				_, _ = io.Copy(io.Discard, far)
+			}()
+			last := 0
+			if err := c.CloseStream(false, func(*stanza.Stanza) { last++ }); err != nil || last != 1 {
+				t.Errorf("%d stanzas before the end: %v", last, err)
+			}
+		})
+	}
+}

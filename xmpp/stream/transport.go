@@ -48,6 +48,8 @@ type Transport struct {
 	err        error // first error of writing
 	timeout    time.Duration
 	pending    atomic.Int64
+
+	interrupted atomic.Bool // see Interrupt
 }
 
 // ErrClosed says that the connection was closed by this side.
@@ -314,14 +316,41 @@ func (t *Transport) LocalAddr() net.Addr { return t.nc.LocalAddr() }
 func (t *Transport) RemoteAddr() net.Addr { return t.nc.RemoteAddr() }
 
 // SetDeadline implements net.Conn.
-func (t *Transport) SetDeadline(at time.Time) error { return t.nc.SetDeadline(at) }
+func (t *Transport) SetDeadline(at time.Time) error {
+	return errors.Join(t.nc.SetDeadline(at), t.stillInterrupted())
+}
 
 // SetReadDeadline implements net.Conn. For a connection that a Poller serves
 // it counts only what has passed already, which interrupts it.
 func (t *Transport) SetReadDeadline(at time.Time) error {
-	err := t.nc.SetReadDeadline(at)
+	err := errors.Join(t.nc.SetReadDeadline(at), t.stillInterrupted())
 	t.wakeReader()
 	return err
+}
+
+// Interrupt makes reading fail with os.ErrDeadlineExceeded from now on. No
+// deadline that the reading goroutine sets later takes that back, since it may
+// just be about to set one; only its waiting for the peer's end of the stream
+// does. It may be called from any goroutine.
+func (t *Transport) Interrupt() error {
+	t.interrupted.Store(true)
+	return t.SetReadDeadline(past)
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+func (t *Transport) stillInterrupted() error {
+	if !t.interrupted.Load() {
+		return nil
+	}
+	return t.nc.SetReadDeadline(past)
+}
+
+// awaitEnd sets the deadline for the peer's end of the stream.
+func (t *Transport) awaitEnd(within time.Duration) error {
+	t.interrupted.Store(false)
+	return t.SetReadDeadline(time.Now().Add(within))
 }
 
 // SetWriteDeadline implements net.Conn. It has no effect after a Conn has taken

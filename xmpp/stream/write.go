@@ -175,7 +175,7 @@ const (
 // closing a socket with unread bytes in it would take back what was sent last.
 // CloseWrite comes before it. It belongs to the reading goroutine.
 func (c *Conn) Linger() {
-	if c.t.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+	if c.t.awaitEnd(lingerTime) != nil {
 		return
 	}
 	for n := c.t.discard(); n < lingerBytes && c.t.wait() == nil; {
@@ -232,7 +232,8 @@ func (c *Conn) End(why *stanza.StreamError) error {
 }
 
 func (c *Conn) drain(handle func(*stanza.Stanza)) error {
-	if err := c.SetReadDeadline(time.Now().Add(closeWait)); err != nil {
+	c.timeout = 0
+	if err := c.t.awaitEnd(closeWait); err != nil {
 		return err
 	}
 	for {
