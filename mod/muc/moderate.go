@@ -119,7 +119,7 @@ func tombstone(was *stanza.Stanza, id, by string, stamp []byte) (*stanza.Stanza,
 func (x *room) unsay(id string, publisher jid.JID) {
 	for i := range x.history {
 		if h := &x.history[i]; h.id == id && h.by == publisher.Bare() {
-			x.history = append(x.history[:i:i], x.history[i+1:]...)
+			x.outdate(i)
 			return
 		}
 	}

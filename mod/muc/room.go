@@ -38,6 +38,8 @@ type room struct {
 	faces   []*occupant // who is seen, in the order of coming
 	subject *stanza.Stanza
 	history []said
+
+	historyBytes int
 }
 
 // person is how a bare address stands to the room.
@@ -266,10 +268,21 @@ func (m *Module) note(x *room, a core.Archived) {
 	if err != nil {
 		return
 	}
-	if late.Seal(); len(x.history) >= m.config.History {
-		x.history = slices.Delete(x.history, 0, len(x.history)-m.config.History+1)
-	}
+	late.Seal()
 	x.history = append(x.history, said{st: late, at: a.At, size: late.Size(), id: a.ID, by: a.Publisher.Bare()})
+	x.historyBytes += late.Size()
+	for len(x.history) > m.config.History || x.historyBytes > historyBytes && len(x.history) > 1 {
+		x.outdate(0)
+	}
+}
+
+// historyBytes is how much of what was said a room keeps ready for who enters; the newest message may be larger. Who wants more finds it in the archive.
+const historyBytes = 512 << 10
+
+// outdate takes a message out of the history.
+func (x *room) outdate(i int) {
+	x.historyBytes -= x.history[i].size
+	x.history = slices.Delete(x.history, i, i+1)
 }
 
 // name is what the room is called for people.

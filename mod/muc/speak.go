@@ -102,6 +102,9 @@ func (x *room) spoken(s *session, st *stanza.Stanza) (*stanza.Stanza, error) {
 	return out.WithID(id).WithTo(jid.JID{}).Stamped(x.at(s.occupant.nick)), nil
 }
 
+// shown is presence of a client as the room shows it.
+func (x *room) shown(st *stanza.Stanza) *stanza.Stanza { return x.ours(muc.Cleaned(st)) }
+
 // ours takes out ids and notes of delay that claim to be the room's (XEP-0359 section 3, XEP-0203 section 4).
 func (x *room) ours(st *stanza.Stanza) *stanza.Stanza {
 	own := x.address.String()
@@ -124,13 +127,17 @@ func (x *room) ours(st *stanza.Stanza) *stanza.Stanza {
 	})
 }
 
+// besideSubject is how many bytes may come with a subject: ids and the like, and its words in other languages.
+const besideSubject = 4 << 10
+
 // setSubject is section 8.1.
 func (m *Module) setSubject(e *core.Event, x *room, s *session) core.Verdict {
 	st := e.Stanza
 	if !maySetSubject(&x.config, s.occupant.role) {
 		return refuse(e, forbidden("you may not change the subject of this room"))
 	}
-	if c, _ := st.Child(ns.Client, "subject"); len(c.Text()) > m.config.Subject {
+	// All of it is sent to everybody who enters.
+	if c, _ := st.Child(ns.Client, "subject"); len(c.Text()) > m.config.Subject || len(st.Inner()) > m.config.Subject+besideSubject {
 		return refuse(e, stanza.NewError(stanza.NotAcceptable, "this subject is too long"))
 	}
 	out, err := x.spoken(s, st)
