@@ -38,12 +38,15 @@ type Rooms struct {
 	History int `toml:"history"`
 	// Invites is how many invitations and requests for voice one occupant may have the room send in an hour.
 	Invites int `toml:"invites"`
+	// Deliveries is how many messages and presences a second all rooms together deliver for one account, which may save them for ten seconds. What it
+	// says in a room of a thousand is a thousand of them. With more, it is refused for a moment. 0 is no bound.
+	Deliveries int `toml:"deliveries"`
 }
 
 // usualRooms are the defaults.
 func usualRooms() Rooms {
 	return Rooms{
-		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, Presence: 16 << 10, Picture: 128 << 10, History: 50, Invites: 200,
+		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, Presence: 16 << 10, Picture: 128 << 10, History: 50, Invites: 200, Deliveries: 20_000,
 	}
 }
 
@@ -69,6 +72,7 @@ func (r Rooms) check() (errs []error) {
 		{"picture", r.Picture, 0, 1 << 20},
 		{"history", r.History, 0, 1000},
 		{"invites", r.Invites, 0, 1_000_000},
+		{"deliveries", r.Deliveries, 0, 100_000_000},
 	} {
 		if n.v < n.least || n.v > n.limit {
 			errs = append(errs, fmt.Errorf("rooms.%s is %d, not from %d to %d", n.name, n.v, n.least, n.limit))

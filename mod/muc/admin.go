@@ -93,6 +93,9 @@ func (m *Module) change(_ context.Context, e *core.Event) (core.Answer, error) {
 	if err != nil {
 		return core.Answer{}, err
 	}
+	if err := m.afford(e.Stanza.From, len(plan)*len(x.crowd)); err != nil {
+		return core.Answer{}, err
+	}
 	m.behind(e)
 	actor := x.actor(e.Stanza.From)
 	from := e.Stanza.From.Bare()

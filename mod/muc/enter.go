@@ -37,6 +37,7 @@ func (m *Module) presence(e *core.Event) core.Verdict {
 	switch {
 	case st.Type == stanza.Unavailable:
 		if s != nil { // section 13.2: of who is not in the room it is ignored
+			m.purses.take(m.host.Now(), st.From.Bare().String(), len(x.crowd), m.config.Deliveries) // nobody can be kept from leaving
 			m.leave(e.Room, e.Work, x, s, st)
 		}
 		return core.Next
@@ -253,6 +254,9 @@ func (m *Module) join(e *core.Event, x *room, j muc.Join, n nick) core.Verdict {
 	}
 	if s := x.sessions[st.From]; s != nil {
 		// Section 13.2: who is in the room and joins wants all of it again.
+		if err := m.afford(st.From, len(x.faces)+len(x.history)); err != nil {
+			return refuse(e, err)
+		}
 		if v := m.update(e, x, s, n); v != core.Next {
 			return v
 		}
@@ -276,6 +280,10 @@ func (m *Module) join(e *core.Event, x *room, j muc.Join, n nick) core.Verdict {
 	}
 	if there != nil && len(there.sessions) >= m.config.Sessions {
 		return refuse(e, errSessions)
+	}
+	// Others see it come, and it sees others.
+	if err := m.afford(st.From, len(x.crowd)+len(x.faces)+len(x.history)); err != nil {
+		return refuse(e, err)
 	}
 	m.admit(r, e.Work, x, st, j, n)
 	return core.Next
@@ -371,6 +379,9 @@ func (m *Module) update(e *core.Event, x *room, s *session, n nick) core.Verdict
 		if there := x.nicks[n.key]; there != nil && there != o && len(there.sessions)+len(o.sessions) > m.config.Sessions {
 			return refuse(e, errSessions)
 		}
+		if err := m.afford(s.jid, 2*len(x.crowd)); err != nil {
+			return refuse(e, err)
+		}
 		var status []muc.Status
 		if n.shown != e.Stanza.To.Resource() {
 			status = append(status, muc.StatusNickAssigned)
@@ -381,6 +392,9 @@ func (m *Module) update(e *core.Event, x *room, s *session, n nick) core.Verdict
 	}
 	if s.presence.Inner() == presence.Inner() && o.face == s {
 		return core.Next // nobody would see a difference
+	}
+	if err := m.afford(s.jid, len(x.crowd)); err != nil {
+		return refuse(e, err)
 	}
 	s.presence, o.face = presence, s
 	m.show(r, e.Work, x, o, x.look(o))

@@ -42,6 +42,7 @@ type Module struct {
 	domain jid.JID
 	rooms  core.Slot[room]
 	making making
+	purses purses
 	sent   core.Quota // invitations and requests for voice, by room and account
 }
 

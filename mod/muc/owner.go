@@ -78,6 +78,9 @@ func (m *Module) configure(e *core.Event, x *room, c muc.Config, staff muc.Staff
 	if err != nil {
 		return err
 	}
+	if err := m.afford(e.Stanza.From, (1+len(plan)+x.misfits(&c))*len(x.crowd)); err != nil {
+		return err
+	}
 	t := m.Rooms.Change(kept)
 	if len(plan) > 0 {
 		var keep []store.Affiliation
@@ -148,6 +151,17 @@ func (x *room) inOrder() []*occupant {
 		}
 	}
 	return out
+}
+
+// misfits is how many occupants others will see change with another configuration.
+func (x *room) misfits(c *muc.Config) (n int) {
+	for _, o := range x.nicks {
+		if c.MembersOnly && x.affiliation(o.account) < muc.Member || x.config.Moderated && !c.Moderated && o.role == muc.Visitor ||
+			c.Broadcast.Has(o.role) != x.config.Broadcast.Has(o.role) || c.NonAnonymous && !x.config.NonAnonymous {
+			n++
+		}
+	}
+	return n
 }
 
 // refit makes an occupant fit into the room as it is now, which it was different before.
@@ -276,6 +290,9 @@ func (m *Module) register(_ context.Context, e *core.Event) (core.Answer, error)
 			is.affiliation = muc.Unaffiliated
 		}
 	} else if is, err = m.registered(x, who, is, tree.Child(ns.DataForm, "x")); err != nil {
+		return core.Answer{}, err
+	}
+	if err := m.afford(who, len(x.crowd)); err != nil {
 		return core.Answer{}, err
 	}
 	c := change{who: who.Clone(), person: is}

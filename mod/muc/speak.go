@@ -54,6 +54,9 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 	if !maySpeak(s.occupant.role) {
 		return refuse(e, forbidden("you have no voice in this room"))
 	}
+	if err := m.afford(s.occupant.account, len(x.crowd)); err != nil {
+		return refuse(e, err)
+	}
 	out, err := x.spoken(s, st)
 	if err != nil {
 		return refuse(e, stanza.AsError(err))
@@ -139,6 +142,9 @@ func (m *Module) setSubject(e *core.Event, x *room, s *session) core.Verdict {
 	// All of it is sent to everybody who enters.
 	if c, _ := st.Child(ns.Client, "subject"); len(c.Text()) > m.config.Subject || len(st.Inner()) > m.config.Subject+besideSubject {
 		return refuse(e, stanza.NewError(stanza.NotAcceptable, "this subject is too long"))
+	}
+	if err := m.afford(s.occupant.account, len(x.crowd)); err != nil {
+		return refuse(e, err)
 	}
 	out, err := x.spoken(s, st)
 	if err != nil {
