@@ -413,3 +413,38 @@ func (k *stalled) closed() bool {
 	defer k.mu.Unlock()
 	return k.gone
 }
+
+// What a room passes on for somebody is settled when it is durable where it goes to: an acknowledgement means that it is not lost (XEP-0198).
+func TestPassedOnIsDurable(t *testing.T) {
+	for _, command := range []string{"/pass", "/pause"} {
+		t.Run(command, func(t *testing.T) {
+			first, second := new(store.Promise), new(store.Promise)
+			m := &den{wait: func() store.Ticket { return first.Ticket() }}
+			x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, db *sqlstore.DB) {
+				m.install(h, db)
+				h.Hooks.Receiving.Add("slow", func(e *core.Event) core.Verdict {
+					if e.Stanza.ID == "passed" {
+						e.Wait(second.Ticket())
+					}
+					return core.Next
+				})
+			})
+			juliet, romeo := x.online("juliet", "j"), x.online("romeo", "r")
+			in(cave, map[*client]string{juliet: "J"})
+			juliet.say("<message to='" + cave + "' type='groupchat'><body>" + command + "</body></message>")
+			first.Settle(nil)
+			juliet.fence()
+			romeo.fence()
+			if !juliet.busy(1) {
+				t.Error("settled before it is durable")
+			}
+			second.Settle(nil)
+			romeo.wait("id='passed'")
+			juliet.fence()
+			romeo.fence()
+			if juliet.busy(1) {
+				t.Error("never settled")
+			}
+		})
+	}
+}

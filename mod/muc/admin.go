@@ -309,7 +309,7 @@ func (m *Module) tellAbsent(r *core.Room, w *core.Work, x *room, c change, was m
 	welcome := m.spend(x, from)
 	r.Stand(w, func(w *core.Work, _ error) {
 		if welcome {
-			m.send(w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
+			m.send(r, w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
 		}
 		st, err := stanza.New(stanza.Head{Kind: stanza.Message, From: x.address}, string(forRoom.AppendXML(nil)))
 		if err != nil {

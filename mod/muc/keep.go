@@ -182,6 +182,9 @@ func (m *Module) disown(w *core.Work, r *core.Room, who jid.JID) {
 	if !ok || r.ID == 0 || x.people[who].affiliation == muc.Outcast {
 		return
 	}
+	if _, known := x.people[who]; !known {
+		return
+	}
 	c := change{who: who}
 	t := m.Affiliations.Set(r.ID, []store.Affiliation{c.kept()})
 	r.Pause(w, t, func(w *core.Work, err error) {

@@ -37,6 +37,7 @@ type room struct {
 	all     []jid.JID   // the addresses of the crowd; nil: to be made
 	faces   []*occupant // who is seen, in the order of coming
 	subject *stanza.Stanza
+	seen    []byte // the subject as it is kept when everybody sees it
 	history []said
 
 	historyBytes int
@@ -81,7 +82,7 @@ func (x *room) begin(address jid.JID, kept store.Room, c muc.Config) {
 	*x = room{
 		address: address, kept: kept, config: c, exposed: c.NonAnonymous,
 		people: make(map[jid.JID]person), reserved: make(map[string]jid.JID), nicks: make(map[string]*occupant), sessions: make(map[jid.JID]*session),
-		asked: make(map[string]question), invited: make(map[jid.JID]time.Time),
+		seen: kept.Subject, asked: make(map[string]question), invited: make(map[jid.JID]time.Time),
 		given: make(map[jid.JID]muc.Role),
 	}
 }

@@ -181,11 +181,11 @@ func (x *room) forget(o *occupant) {
 }
 
 // send brings a stanza of the room's own to one address, in the ordinary way.
-func (m *Module) send(w *core.Work, h stanza.Head, inner string) {
+func (m *Module) send(r *core.Room, w *core.Work, h stanza.Head, inner string) {
 	st, err := stanza.New(h, inner)
 	if err != nil {
 		m.obs.Log.Error("stanza of a room not written", obs.JID, h.From.String(), obs.Err, err)
 		return
 	}
-	m.host.Router.Route(w, st.Seal())
+	r.Route(w, st.Seal())
 }

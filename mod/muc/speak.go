@@ -165,17 +165,20 @@ func (m *Module) setSubject(e *core.Event, x *room, s *session) core.Verdict {
 		return refuse(e, stanza.AsError(err))
 	}
 	late.Seal()
-	was := x.kept.Subject
-	x.kept.Subject = []byte(late.Standalone())
+	mine := []byte(late.Standalone())
+	x.kept.Subject = mine
 	t := both(first, m.Rooms.Change(x.kept))
 	e.Wait(t)
 	r := e.Room
 	r.Stand(e.Work, func(w *core.Work, err error) {
 		if err != nil {
-			x.kept.Subject = was
+			// Another one may be on its way behind it; without, what is kept is what people see.
+			if len(x.kept.Subject) > 0 && &x.kept.Subject[0] == &mine[0] {
+				x.kept.Subject = x.seen
+			}
 			return
 		}
-		x.subject = late
+		x.subject, x.seen = late, mine
 		x.tellCrowd(r, w, out)
 	}, t)
 	return core.Next
@@ -246,7 +249,7 @@ func (m *Module) pass(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, fr
 	r.Stand(w, func(w *core.Work, _ error) {
 		for _, s := range x.crowd {
 			if s.occupant == to {
-				m.host.Router.Route(w, st.WithTo(s.jid).Stamped(from))
+				r.Route(w, st.WithTo(s.jid).Stamped(from))
 			}
 		}
 	})
