@@ -442,7 +442,8 @@ func (m *Module) merge(r *core.Room, w *core.Work, x *room, o, target *occupant,
 	r.Stand(w, func(w *core.Work, _ error) {
 		last.hidden = o.view == nil || o.view.hidden
 		x.spread(r, w, o, last, false)
-		x.forget(o)
+		x.forget(func(f *occupant) bool { return f == o })
+		o.view = nil
 		for i, s := range x.crowd {
 			if moved := next[s]; moved != nil {
 				x.crowd[i] = moved

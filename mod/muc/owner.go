@@ -132,9 +132,7 @@ func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, 
 		}
 		x.exposed = c.NonAnonymous // behind the warning
 	}, hold)
-	for _, o := range x.inOrder() {
-		m.refit(r, w, x, o, &was, hold)
-	}
+	m.refit(r, w, x, &was, hold)
 }
 
 // inOrder are all occupants, first those who are seen.
@@ -164,16 +162,25 @@ func (x *room) misfits(c *muc.Config) (n int) {
 	return n
 }
 
-// refit makes an occupant fit into the room as it is now, which it was different before.
-func (m *Module) refit(r *core.Room, w *core.Work, x *room, o *occupant, was *muc.Config, hold store.Ticket) {
-	switch {
-	case x.config.MembersOnly && x.affiliation(o.account) < muc.Member:
-		m.giveRole(r, w, x, o, muc.Absent, muc.Item{}, muc.StatusMembersOnly, hold)
-	case was.Moderated && !x.config.Moderated && o.role == muc.Visitor:
-		m.giveRole(r, w, x, o, muc.Participant, muc.Item{}, 0, hold)
-	case was.Broadcast.Has(o.role) != x.config.Broadcast.Has(o.role), !was.NonAnonymous && x.config.NonAnonymous:
-		m.show(r, w, x, o, x.look(o), hold)
+// refit makes occupants fit into the room as it is now, which it was different before.
+func (m *Module) refit(r *core.Room, w *core.Work, x *room, was *muc.Config, hold store.Ticket) {
+	last := make(map[*occupant]*view)
+	var changed []*occupant
+	for _, o := range x.inOrder() {
+		switch {
+		case x.config.MembersOnly && x.affiliation(o.account) < muc.Member:
+			last[o] = x.gone(o, o.face, muc.StatusMembersOnly)
+		case was.Moderated && !x.config.Moderated && o.role == muc.Visitor:
+			o.role = muc.Participant
+			changed = append(changed, o)
+		case was.Broadcast.Has(o.role) != x.config.Broadcast.Has(o.role), !was.NonAnonymous && x.config.NonAnonymous:
+			changed = append(changed, o)
+		}
 	}
+	if len(last) > 0 {
+		m.removeAll(r, w, x, last, hold)
+	}
+	m.showAll(r, w, x, changed, hold)
 }
 
 // staffItems are the changes that make the lists of the form true (section 10.2): who is no longer an owner stays an admin, and who is no longer

@@ -226,7 +226,12 @@ func (m *Module) load(ctx context.Context, r *core.Room) error {
 	if err := m.recall(ctx, r, x); err != nil {
 		return err
 	}
-	return x.restore(was)
+	if err := x.restore(was); err != nil {
+		// What only says who was here must not close the room.
+		m.obs.Log.Error("occupants of a room not read: nobody is in it", obs.JID, r.JID.String(), obs.Err, err)
+		m.Occupants.SetOccupants(kept.ID, nil)
+	}
+	return nil
 }
 
 // remember takes over what is kept of a person.
