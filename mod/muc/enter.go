@@ -149,6 +149,10 @@ func (m *Module) create(e *core.Event, j muc.Join, n nick) core.Verdict {
 	if err := m.mayCreate(st.From, r.JID); err != nil {
 		return refuse(e, err)
 	}
+	if err := m.afford(st.From, creationCost); err != nil {
+		m.making.end(st.From.Bare())
+		return refuse(e, err)
+	}
 	t := store.Settled(nil)
 	creator := st.From.Bare().Clone()
 	defer func() { t.Done(func(error) { m.making.end(creator) }) }()
@@ -393,7 +397,7 @@ func (m *Module) update(e *core.Event, x *room, s *session, n nick) core.Verdict
 	if s.presence.Inner() == presence.Inner() && o.face == s {
 		return core.Next // nobody would see a difference
 	}
-	if err := m.afford(s.jid, len(x.crowd)); err != nil {
+	if err := m.afford(s.jid, len(x.crowd)*weight(presence)); err != nil {
 		return refuse(e, err)
 	}
 	s.presence, o.face = presence, s

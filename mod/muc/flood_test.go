@@ -63,6 +63,29 @@ func TestFlood(t *testing.T) {
 	}
 }
 
+// TestLargeMessages: what is large counts for more.
+func TestLargeMessages(t *testing.T) {
+	v, juliet, _ := inCave(t)
+	v.m.config.Deliveries = 10
+	for i := range 10 {
+		juliet.send(fmt.Sprintf("<message xmlns='jabber:client' to='%s' type='groupchat' id='l%d'><body>%s</body></message>", cave, i, strings.Repeat("x", 60_000)))
+	}
+	juliet.expect("type='error'", "id='l9'", "policy-violation")
+}
+
+// TestManyRooms: rooms are not made and left without end.
+func TestManyRooms(t *testing.T) {
+	v := newWorld(t, "juliet")
+	v.m.config.Deliveries = 1000
+	juliet := v.bind("juliet")
+	for i := range 40 {
+		to := fmt.Sprintf("r%d@rooms.example.org/j", i)
+		juliet.send("<presence xmlns='jabber:client' id='f' to='" + to + "'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+		juliet.send("<presence xmlns='jabber:client' type='unavailable' to='" + to + "'/>")
+	}
+	juliet.expect("type='error'", "id='f'", "policy-violation")
+}
+
 // TestPurse: who has spent more than there was waits until it has come back; what the clock does makes nobody rich or poor for long.
 func TestPurse(t *testing.T) {
 	var p purses

@@ -80,6 +80,12 @@ func (p *purses) forget(now time.Time, rate int) {
 	}
 }
 
+// creationCost is what a room costs its creator: it is kept, and erased again, in many rows.
+const creationCost = 1000
+
+// weight is as how many deliveries each of a stanza counts: what is large costs everybody more than a turn.
+func weight(st *stanza.Stanza) int { return 1 + st.Size()>>12 }
+
 // afford counts what somebody is about to have the room send; nil: it may.
 func (m *Module) afford(who jid.JID, deliveries int) *stanza.Error {
 	if m.purses.take(m.host.Now(), who.Bare().String(), deliveries, m.config.Deliveries) {

@@ -54,7 +54,7 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 	if !maySpeak(s.occupant.role) {
 		return refuse(e, forbidden("you have no voice in this room"))
 	}
-	if err := m.afford(s.occupant.account, len(x.crowd)); err != nil {
+	if err := m.afford(s.occupant.account, len(x.crowd)*weight(st)); err != nil {
 		return refuse(e, err)
 	}
 	out, err := x.spoken(s, st)

@@ -96,3 +96,36 @@ func TestNobodyIsSubscribedByStrangers(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestOneSubscriberManyAddresses: nobody fills the places of a node alone.
+func TestOneSubscriberManyAddresses(t *testing.T) {
+	v := newWorld(t, 1, func(c *config.Pubsub) { c.Peers = 30 })
+	owner := v.bind(juliet, "r")
+	owner.ask("set", ns.PubSub, "<create node='n'/><configure><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>"+ns.PubSubNodeConfig+"</value></field>"+
+		"<field var='pubsub#access_model'><value>open</value></field></x></configure>")
+	nurse := v.bind(jid.MustParse("nurse@example.org"), "r")
+	for i := range 40 {
+		nurse.ask("set", ns.PubSub, fmt.Sprintf("<subscribe node='n' jid='nurse@example.org/no-%d'/>", i))
+	}
+	friend := v.bind(v.friends[0], "r")
+	if got := friend.ask("set", ns.PubSub, "<subscribe node='n' jid='"+v.friends[0].String()+"'/>"); !strings.Contains(got, "type='result'") {
+		t.Error(got)
+	}
+}
+
+// TestLargeNotifications: what is large counts for more.
+func TestLargeNotifications(t *testing.T) {
+	v := newWorld(t, 10, func(c *config.Pubsub) { c.Notifications = 300 })
+	owner := v.bind(juliet, "r")
+	owner.online("1")
+	done := 0
+	for i := range 10 {
+		got := owner.ask("set", ns.PubSub, fmt.Sprintf("<publish node='n'><item id='i%d'><a xmlns='urn:a'>%s</a></item></publish>", i, strings.Repeat("x", 40_000)))
+		if strings.Contains(got, "type='result'") {
+			done++
+		}
+	}
+	if done < 1 || done > 4 {
+		t.Errorf("%d of 10 were published", done)
+	}
+}

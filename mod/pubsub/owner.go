@@ -123,7 +123,7 @@ func (m *Module) configure(x *act) *stanza.Error {
 	if fail != nil {
 		return fail
 	}
-	if fail := m.pay(x.Account, x.book, n, o.OnConfig && o.Deliver); fail != nil {
+	if fail := m.pay(x.Account, x.book, n, 0, o.OnConfig && o.Deliver); fail != nil {
 		return fail
 	}
 	n.options = o
@@ -163,7 +163,7 @@ func (m *Module) delete(x *act) *stanza.Error {
 		return fail
 	}
 	n, inner, by := x.is, "", x.from.Clone()
-	if fail := m.pay(x.Account, x.book, n, n.options.OnDelete && n.options.Deliver); fail != nil {
+	if fail := m.pay(x.Account, x.book, n, 0, n.options.OnDelete && n.options.Deliver); fail != nil {
 		return fail
 	}
 	if r := x.verb.Child(ns.PubSubOwner, "redirect"); r != nil && len(r.Attr("uri")) <= maxText {
@@ -191,7 +191,7 @@ func (m *Module) purge(x *act) *stanza.Error {
 	if !n.options.Persist {
 		return unsupported("persistent-items")
 	}
-	if fail := m.pay(x.Account, x.book, n, n.options.OnRetract && n.options.Deliver); fail != nil {
+	if fail := m.pay(x.Account, x.book, n, 0, n.options.OnRetract && n.options.Deliver); fail != nil {
 		return fail
 	}
 	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: n.name, Purge: true})

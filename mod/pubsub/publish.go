@@ -131,7 +131,7 @@ func (m *Module) put(w *core.Work, a *core.Account, b *book, p publication) (sto
 		m.host.Metrics().Refused("pubsub_bytes")
 		return store.Ticket{}, stanza.NewError(stanza.ResourceConstraint, "the account has no room for more items")
 	}
-	if fail := m.pay(a, b, n, p.options.Deliver); fail != nil {
+	if fail := m.pay(a, b, n, len(p.item.payload), p.options.Deliver); fail != nil {
 		return store.Ticket{}, fail
 	}
 	if made != nil {
@@ -282,7 +282,7 @@ func (m *Module) retract(x *act) (string, *stanza.Error) {
 	if said, ok := x.verb.Lookup("", "notify"); ok {
 		notify = said == "true" || said == "1" // XEP-0060 section 7.2.2.1
 	}
-	if fail = m.pay(x.Account, x.book, x.is, notify && x.is.options.Deliver); fail != nil {
+	if fail = m.pay(x.Account, x.book, x.is, 0, notify && x.is.options.Deliver); fail != nil {
 		return "", fail
 	}
 	x.Wait(m.take(x.Account, x.node, ids[0], own, notify, x.from.Clone()))
