@@ -14,7 +14,7 @@ type Pubsub struct {
 	Bytes int `toml:"bytes"`
 	// Peers is how many subscribers, and how many others with a right of their own, a node may have.
 	Peers int `toml:"peers"`
-	// Notifications is how many accounts what one account publishes within a minute may reach, each publication counted for all that it is for.
+	// Notifications is how many accounts what one account publishes within a minute may reach, each publication counted for all that it is for, and once for each 4 KiB.
 	// With more, publishing is refused for the rest of the minute.
 	Notifications int `toml:"notifications"`
 }

@@ -30,18 +30,24 @@ type Rooms struct {
 	Nick int `toml:"nick"`
 	// Subject is the greatest length of a subject in bytes.
 	Subject int `toml:"subject"`
+	// Presence is the greatest size in bytes of what an occupant's presence says. Everybody in the room is shown it, and the room holds it.
+	Presence int `toml:"presence"`
 	// Picture is the greatest size in bytes of a room's vCard, which has its picture. It must be below limits.stanza_bytes to be of use.
 	Picture int `toml:"picture"`
 	// History is how many messages at most are shown to who enters; its owner may choose fewer. The archive has the rest.
 	History int `toml:"history"`
 	// Invites is how many invitations and requests for voice one occupant may have the room send in an hour.
 	Invites int `toml:"invites"`
+	// Deliveries is how many messages and presences a second all rooms together deliver for one account, which may save them for ten seconds. What it
+	// says in a room of a thousand is a thousand of them, each 4 KiB of it counted, and a new room is as many. With more, it is refused for a moment. 0 is no
+	// bound.
+	Deliveries int `toml:"deliveries"`
 }
 
 // usualRooms are the defaults.
 func usualRooms() Rooms {
 	return Rooms{
-		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, Picture: 128 << 10, History: 50, Invites: 200,
+		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, Presence: 16 << 10, Picture: 128 << 10, History: 50, Invites: 200, Deliveries: 20_000,
 	}
 }
 
@@ -63,9 +69,11 @@ func (r Rooms) check() (errs []error) {
 		{"affiliations", r.Affiliations, 1, 1_000_000},
 		{"nick", r.Nick, 1, jid.MaxPart},
 		{"subject", r.Subject, 0, 65_536},
+		{"presence", r.Presence, 1024, 1 << 20},
 		{"picture", r.Picture, 0, 1 << 20},
 		{"history", r.History, 0, 1000},
 		{"invites", r.Invites, 0, 1_000_000},
+		{"deliveries", r.Deliveries, 0, 100_000_000},
 	} {
 		if n.v < n.least || n.v > n.limit {
 			errs = append(errs, fmt.Errorf("rooms.%s is %d, not from %d to %d", n.name, n.v, n.least, n.limit))

@@ -149,10 +149,18 @@ func (r *Room) leaveMemory(_ *Work, _ *roomTurn) {
 
 // Pause has the turns of the room queue until the ticket is done; then f is called in a turn, before any other. A room that is being created
 // waits like that for its number. Only in a turn of r, and never twice at a time.
+//
+// In the turn of a stanza that is open until f was called.
 func (r *Room) Pause(w *Work, t store.Ticket, f func(w *Work, err error)) {
 	r.paused = true
+	var from origin
+	if r.current != nil {
+		from = r.current.from
+	}
+	from.more()
 	r.hold(func(w *Work, err error) {
 		r.paused = false
+		defer from.settle(w)
 		queued := r.waiting
 		r.waiting = nil
 		defer func() { // also behind a panic in f: what waits must not be lost with it
@@ -160,6 +168,7 @@ func (r *Room) Pause(w *Work, t store.Ticket, f func(w *Work, err error)) {
 				r.handle(w, &queued[i]) // one of them may pause the room again: then the rest waits behind it
 			}
 		}()
+		r.current = &roomTurn{from: from}
 		f(w, err)
 	}, []store.Ticket{t})
 }
@@ -264,7 +273,10 @@ func (r *Room) release(w *Work) {
 // show calls f of an entry; a mistake in it must not stop those behind. What f gives to Stand itself stands behind everything.
 func (r *Room) show(w *Work, e *roomEntry) {
 	w.trace = e.from.trace
+	was := r.current
+	r.current = &roomTurn{from: e.from}
 	defer func() {
+		r.current = was
 		if p := recover(); p != nil {
 			r.Host.metrics.panics.Inc()
 			r.Host.logPanic(r.JID, nil, p)

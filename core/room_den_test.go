@@ -16,6 +16,15 @@ import (
 	"stonechat/xmpp/stanza"
 )
 
+// passed is what a room brings to romeo on behalf of somebody.
+func passed(from jid.JID) *stanza.Stanza {
+	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: stanza.Chat, ID: "passed", From: jid.MustParse(cave + "/" + from.Local()), To: address("romeo")}, "<body>psst</body>")
+	if err != nil {
+		panic(err)
+	}
+	return st.Seal()
+}
+
 // den is the smallest module with rooms: presence joins and leaves, whoever is in is heard by all, an error takes out. "/make" creates the
 // room in the store, "/end" destroys it, "/panic" and "/fall" do what mistakes do.
 type den struct {
@@ -256,6 +265,14 @@ func (m *den) message(e *core.Event, nick string) {
 			if err == nil {
 				r.ID = id
 			}
+		})
+		return
+	case "/pass":
+		r.Stand(e.Work, func(w *core.Work, _ error) { r.Route(w, passed(e.Stanza.From)) }, m.wait())
+		return
+	case "/pause":
+		r.Pause(e.Work, m.wait(), func(w *core.Work, _ error) {
+			r.Stand(w, func(w *core.Work, _ error) { r.Route(w, passed(e.Stanza.From)) })
 		})
 		return
 	case "/fall":

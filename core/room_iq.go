@@ -91,21 +91,23 @@ func (r *Room) finishIQ(w *Work, e *Event, ans Answer, err error, from origin) {
 	})
 }
 
-// slow runs a slow row of the room outside turns; its answer comes back as a turn.
+// slow runs a slow row of the room outside turns, for which the event's room has nothing but its address and number; its answer comes back as a turn.
 func (r *Room) slow(st *stanza.Stanza, row *IQ, standing Standing, from origin) {
 	h := r.Host
 	asked := h.now()
 	r.gates++ // it stays in memory until the answer's turn
+	// What was asked of this room is looked up of this room. Its number belongs to turns, and whoever comes next may have another one of its name.
+	asking := &Room{Host: h, JID: r.JID, ID: r.ID, service: r.service}
 	h.wait.Go(func() {
 		h.inOrder(from)
 		h.slowly <- struct{}{}
 		defer func() { <-h.slowly }()
 		ctx, cancel := context.WithTimeout(h.ctx, slowTime-h.now().Sub(asked))
 		defer cancel()
-		e := &Event{Host: h, Room: r, Stanza: st, Standing: standing}
+		e := &Event{Host: h, Room: asking, Stanza: st, Standing: standing}
 		ans, err := h.runSlow(ctx, row, e)
 		r.turns.TakeAsync(h.pool, roomTurn{op: (*Room).invoke, call: func(w *Work, r *Room) {
-			e.Work = w
+			e.Work, e.Room = w, r
 			r.gates--
 			r.finishIQ(w, e, ans, err, from)
 		}})

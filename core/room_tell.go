@@ -1,6 +1,7 @@
 package core
 
 import (
+	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
@@ -14,6 +15,18 @@ func (r *Room) Tell(w *Work, st *stanza.Stanza, to ...jid.JID) {
 	for _, x.to = range to {
 		r.Host.Router.tell(w, x)
 	}
+}
+
+// Route brings a sealed stanza of the room to the owner of its address, as any stanza. Whoever's stanza the room handles or shows at this moment waits
+// for it: it is settled when this one is durable where it goes to. Only in a turn of r.
+func (r *Room) Route(w *Work, st *stanza.Stanza) {
+	from := origin{}
+	if r.current != nil {
+		from = r.current.from
+	}
+	from.trace = w.trace
+	from.more()
+	r.Host.Router.route(w, st, from, store.Ticket{})
 }
 
 // TellAll gives the stanzas of src to the session of one full address, in the place where Tell would give one: they are pulled while the client reads,

@@ -413,3 +413,81 @@ func (k *stalled) closed() bool {
 	defer k.mu.Unlock()
 	return k.gone
 }
+
+// What a room passes on for somebody is settled when it is durable where it goes to: an acknowledgement means that it is not lost (XEP-0198).
+func TestPassedOnIsDurable(t *testing.T) {
+	for _, command := range []string{"/pass", "/pause"} {
+		t.Run(command, func(t *testing.T) {
+			first, second := new(store.Promise), new(store.Promise)
+			m := &den{wait: func() store.Ticket { return first.Ticket() }}
+			x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, db *sqlstore.DB) {
+				m.install(h, db)
+				h.Hooks.Receiving.Add("slow", func(e *core.Event) core.Verdict {
+					if e.Stanza.ID == "passed" {
+						e.Wait(second.Ticket())
+					}
+					return core.Next
+				})
+			})
+			juliet, romeo := x.online("juliet", "j"), x.online("romeo", "r")
+			in(cave, map[*client]string{juliet: "J"})
+			juliet.say("<message to='" + cave + "' type='groupchat'><body>" + command + "</body></message>")
+			first.Settle(nil)
+			juliet.fence()
+			romeo.fence()
+			if !juliet.busy(1) {
+				t.Error("settled before it is durable")
+			}
+			second.Settle(nil)
+			romeo.wait("id='passed'")
+			juliet.fence()
+			romeo.fence()
+			if juliet.busy(1) {
+				t.Error("never settled")
+			}
+		})
+	}
+}
+
+// What is looked up for a request is looked up of the room that was asked, also when it goes and another one of its name comes meanwhile.
+func TestSlowRowOfARoomThatGoes(t *testing.T) {
+	first := new(store.Promise)
+	m := &den{}
+	x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, db *sqlstore.DB) {
+		m.install(h, db)
+		h.Hooks.Receiving.Add("slow", func(e *core.Event) core.Verdict {
+			if e.Stanza.ID == "before" {
+				e.Wait(first.Ticket())
+			}
+			return core.Next
+		})
+		h.IQ.Handle(core.IQ{Space: "urn:number", Local: "number", Type: stanza.Get, To: core.ToRoom, Action: core.ActSeeRoom, Slow: true, Module: "t",
+			Do: func(_ context.Context, e *core.Event) (core.Answer, error) {
+				return core.Answer{Payload: fmt.Sprintf("<number xmlns='urn:number'>%d</number>", e.Room.ID)}, nil
+			}})
+	})
+	juliet, romeo := x.online("juliet", "j"), x.online("romeo", "r")
+	in(cave, map[*client]string{juliet: "J"})
+	command := func(text string) {
+		juliet.say("<message to='"+cave+"' type='groupchat'><body>"+text+"</body></message>", talk(cave, "behind-"+text[1:]))
+		juliet.wait("id='behind-" + text[1:] + "'")
+	}
+	command("/make")
+	was, err := m.db.Rooms.Get(t.Context(), denDomain.Domain(), "cave")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The request waits for what romeo said before.
+	romeo.say("<message to='juliet@example.org' type='chat' id='before'><body>b</body></message>", "<iq type='get' id='n' to='"+cave+"'><number xmlns='urn:number'/></iq>")
+	who := "<iq type='get' id='fence' to='" + cave + "'><who xmlns='urn:den'/></iq>"
+	juliet.say(who)
+	juliet.wait("id='fence'")
+	command("/end")
+	in(cave, map[*client]string{juliet: "J2"})
+	command("/make")
+	first.Settle(nil)
+	romeo.wait("id='n'")
+	if want := fmt.Sprintf("<number xmlns='urn:number'>%d</number>", was.ID); !strings.Contains(romeo.text(), want) {
+		t.Errorf("not of the room that was asked, %d: %s", was.ID, romeo.text())
+	}
+}

@@ -93,6 +93,9 @@ func (m *Module) change(_ context.Context, e *core.Event) (core.Answer, error) {
 	if err != nil {
 		return core.Answer{}, err
 	}
+	if err := m.afford(e.Stanza.From, len(plan)*len(x.crowd)); err != nil {
+		return core.Answer{}, err
+	}
 	m.behind(e)
 	actor := x.actor(e.Stanza.From)
 	from := e.Stanza.From.Bare()
@@ -274,7 +277,8 @@ func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from j
 		}
 	}
 	x.setPerson(c.who, c.person)
-	delete(x.given, c.who) // the affiliation says something newer
+	delete(x.given, c.who)            // the affiliation says something newer
+	last := make(map[*occupant]*view) // of who has to leave
 	for o, before := range standings {
 		now := x.affiliation(o.account)
 		if now == before.affiliation {
@@ -284,7 +288,16 @@ func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from j
 		if now == muc.Outcast {
 			status = muc.StatusBanned
 		}
-		m.giveRole(r, w, x, o, roleAfter(&x.config, before, now), note, status, hold)
+		role := roleAfter(&x.config, before, now)
+		if role != muc.Absent {
+			m.giveRole(r, w, x, o, role, note, status, hold)
+		} else if len(o.sessions) > 0 {
+			last[o] = x.gone(o, o.face, status)
+			last[o].Item.Reason, last[o].Item.Actor = note.Reason, note.Actor
+		}
+	}
+	if len(last) > 0 {
+		m.removeAll(r, w, x, last, hold)
 	}
 	if now := x.affiliation(c.who); len(standings) == 0 && now != was && !c.who.IsDomain() {
 		m.tellAbsent(r, w, x, c, was, from, hold)
@@ -306,7 +319,7 @@ func (m *Module) tellAbsent(r *core.Room, w *core.Work, x *room, c change, was m
 	welcome := m.spend(x, from)
 	r.Stand(w, func(w *core.Work, _ error) {
 		if welcome {
-			m.send(w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
+			m.send(r, w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
 		}
 		st, err := stanza.New(stanza.Head{Kind: stanza.Message, From: x.address}, string(forRoom.AppendXML(nil)))
 		if err != nil {

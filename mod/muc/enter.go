@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 
 	"stonechat/core"
 	"stonechat/store"
@@ -36,6 +37,7 @@ func (m *Module) presence(e *core.Event) core.Verdict {
 	switch {
 	case st.Type == stanza.Unavailable:
 		if s != nil { // section 13.2: of who is not in the room it is ignored
+			m.purses.take(m.host.Now(), st.From.Bare().String(), len(x.crowd), m.config.Deliveries) // nobody can be kept from leaving
 			m.leave(e.Room, e.Work, x, s, st)
 		}
 		return core.Next
@@ -58,6 +60,11 @@ func (m *Module) presence(e *core.Event) core.Verdict {
 	n, bad := nickOf(st.To.Resource(), m.config.Nick)
 	if bad != nil {
 		return refuse(e, bad)
+	}
+	if len(st.Inner()) > m.config.Presence {
+		// Every occupant is shown it, and the room holds it for who comes.
+		m.host.Metrics().Refused("room_presence")
+		return refuse(e, stanza.NewError(stanza.PolicyViolation, "this presence is too large for a room"))
 	}
 	if !joins {
 		return m.update(e, x, s, n)
@@ -107,7 +114,9 @@ func (m *Module) bury(e *core.Event, x *room, s *session) bool {
 // leave is section 7.14.
 func (m *Module) leave(r *core.Room, w *core.Work, x *room, s *session, st *stanza.Stanza) {
 	v := x.gone(s.occupant, s)
-	v.Content = muc.Cleaned(st).Inner()
+	if last := x.shown(st).Inner(); len(last) <= m.config.Presence {
+		v.Content = last
+	}
 	if x.locked && len(x.sessions) == 1 {
 		v.Destroy = &muc.Destroy{} // section 10.1.3: the room goes, unconfigured
 	}
@@ -140,6 +149,13 @@ func (m *Module) create(e *core.Event, j muc.Join, n nick) core.Verdict {
 	if err := m.mayCreate(st.From, r.JID); err != nil {
 		return refuse(e, err)
 	}
+	if err := m.afford(st.From, creationCost); err != nil {
+		m.making.end(st.From.Bare())
+		return refuse(e, err)
+	}
+	t := store.Settled(nil)
+	creator := st.From.Bare().Clone()
+	defer func() { t.Done(func(error) { m.making.end(creator) }) }()
 	c := preset(m.config.Preset, min(defaultHistory, m.config.History))
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -154,7 +170,7 @@ func (m *Module) create(e *core.Event, j muc.Join, n nick) core.Verdict {
 		return refuse(e, stanza.AsError(err))
 	}
 	owner := person{affiliation: muc.Owner}
-	t := m.Rooms.Create(kept, []store.Affiliation{{JID: kept.Creator, Kind: kindOf(muc.Owner)}}, func(id store.Owner) { kept.ID = id })
+	t = m.Rooms.Create(kept, []store.Affiliation{{JID: kept.Creator, Kind: kindOf(muc.Owner)}}, func(id store.Owner) { kept.ID = id })
 	e.Wait(t)
 	r.Pause(e.Work, t, func(w *core.Work, err error) {
 		if err != nil {
@@ -173,7 +189,7 @@ func (m *Module) create(e *core.Event, j muc.Join, n nick) core.Verdict {
 // defaultHistory is how many messages a new room shows to who enters.
 const defaultHistory = 20
 
-// mayCreate asks who may make rooms, and how many are there.
+// mayCreate asks who may make rooms, and how many are there. With nil the room counts as one that is being made.
 func (m *Module) mayCreate(who, address jid.JID) *stanza.Error {
 	if _, err := jid.ParseStrict(address.String()); err != nil {
 		return stanza.NewError(stanza.JIDMalformed, "this cannot be the name of a room")
@@ -190,14 +206,47 @@ func (m *Module) mayCreate(who, address jid.JID) *stanza.Error {
 	if core.Permit(core.Actor{JID: who, Role: a.Role}, core.ActMakeRooms, least) != nil {
 		return notAllowed("you may not create rooms")
 	}
+	// Those that are on their way to the disk count before they are looked for there, so that none is missed in between.
+	under := m.making.begin(who.Bare())
 	n, err := m.Rooms.CountBy(ctx, m.domain.Domain(), who.Bare().String())
 	switch {
 	case err != nil:
+		m.making.end(who.Bare())
 		return stanza.NewError(stanza.ResourceConstraint, "try again")
-	case n >= m.config.PerAccount:
+	case n+under > m.config.PerAccount:
+		m.making.end(who.Bare())
 		return notAllowed("you have created too many rooms")
 	}
 	return nil
+}
+
+// making counts the rooms that accounts are about to make.
+type making struct {
+	mu sync.Mutex
+	of map[jid.JID]int
+}
+
+// begin counts one more, and returns how many there are.
+func (k *making) begin(who jid.JID) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.of == nil {
+		k.of = make(map[jid.JID]int)
+	}
+	if _, known := k.of[who]; !known {
+		who = who.Clone() // it outlives the stanza
+	}
+	k.of[who]++
+	return k.of[who]
+}
+
+// end counts one less.
+func (k *making) end(who jid.JID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.of[who]--; k.of[who] <= 0 {
+		delete(k.of, who)
+	}
 }
 
 // join is section 7.2.
@@ -209,6 +258,9 @@ func (m *Module) join(e *core.Event, x *room, j muc.Join, n nick) core.Verdict {
 	}
 	if s := x.sessions[st.From]; s != nil {
 		// Section 13.2: who is in the room and joins wants all of it again.
+		if err := m.afford(st.From, len(x.faces)+len(x.history)); err != nil {
+			return refuse(e, err)
+		}
 		if v := m.update(e, x, s, n); v != core.Next {
 			return v
 		}
@@ -232,6 +284,10 @@ func (m *Module) join(e *core.Event, x *room, j muc.Join, n nick) core.Verdict {
 	}
 	if there != nil && len(there.sessions) >= m.config.Sessions {
 		return refuse(e, errSessions)
+	}
+	// Others see it come, and it sees others.
+	if err := m.afford(st.From, len(x.crowd)+len(x.faces)+len(x.history)); err != nil {
+		return refuse(e, err)
 	}
 	m.admit(r, e.Work, x, st, j, n)
 	return core.Next
@@ -261,7 +317,7 @@ func (m *Module) admit(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, j
 	} else if o.nick.shown != st.To.Resource() && len(status) == 0 {
 		status = append(status, muc.StatusNickAssigned) // the nick of the session that is there
 	}
-	s := &session{jid: st.From.Clone(), occupant: o, presence: muc.Cleaned(st)}
+	s := &session{jid: st.From.Clone(), occupant: o, presence: x.shown(st)}
 	o.sessions, o.face = append(o.sessions, s), s
 	x.sessions[s.jid] = s
 	v := x.look(o)
@@ -319,13 +375,16 @@ func (m *Module) again(r *core.Room, w *core.Work, x *room, s *session, j muc.Jo
 // update is sections 7.6 and 7.7: another nick, or other presence.
 func (m *Module) update(e *core.Event, x *room, s *session, n nick) core.Verdict {
 	r, o := e.Room, s.occupant
-	presence := muc.Cleaned(e.Stanza)
+	presence := x.shown(e.Stanza)
 	if n.shown != o.nick.shown {
 		if err := x.free(n, s.jid); err != nil {
 			return refuse(e, err)
 		}
 		if there := x.nicks[n.key]; there != nil && there != o && len(there.sessions)+len(o.sessions) > m.config.Sessions {
 			return refuse(e, errSessions)
+		}
+		if err := m.afford(s.jid, 2*len(x.crowd)); err != nil {
+			return refuse(e, err)
 		}
 		var status []muc.Status
 		if n.shown != e.Stanza.To.Resource() {
@@ -337,6 +396,9 @@ func (m *Module) update(e *core.Event, x *room, s *session, n nick) core.Verdict
 	}
 	if s.presence.Inner() == presence.Inner() && o.face == s {
 		return core.Next // nobody would see a difference
+	}
+	if err := m.afford(s.jid, len(x.crowd)*weight(presence)); err != nil {
+		return refuse(e, err)
 	}
 	s.presence, o.face = presence, s
 	m.show(r, e.Work, x, o, x.look(o))
@@ -384,7 +446,8 @@ func (m *Module) merge(r *core.Room, w *core.Work, x *room, o, target *occupant,
 	r.Stand(w, func(w *core.Work, _ error) {
 		last.hidden = o.view == nil || o.view.hidden
 		x.spread(r, w, o, last, false)
-		x.forget(o)
+		x.forget(func(f *occupant) bool { return f == o })
+		o.view = nil
 		for i, s := range x.crowd {
 			if moved := next[s]; moved != nil {
 				x.crowd[i] = moved

@@ -138,7 +138,7 @@ func (m *Module) deliverInvites(r *core.Room, w *core.Work, x *room, st *stanza.
 		out := muc.User{Invites: []muc.Invite{i}, Password: x.config.Password}
 		head := stanza.Head{Kind: stanza.Message, From: x.address, To: to, ID: st.ID, Lang: st.Lang}
 		inner := string(out.AppendXML(nil))
-		r.Stand(w, func(w *core.Work, _ error) { m.send(w, head, inner) })
+		r.Stand(w, func(w *core.Work, _ error) { m.send(r, w, head, inner) })
 	}
 }
 
@@ -155,7 +155,8 @@ func (m *Module) decline(e *core.Event, x *room, d *muc.Invite) core.Verdict {
 	out := muc.User{Decline: &muc.Invite{From: who, Reason: clip(d.Reason)}}
 	head := stanza.Head{Kind: stanza.Message, From: x.address, To: d.To, ID: e.Stanza.ID, Lang: e.Stanza.Lang}
 	inner := string(out.AppendXML(nil))
-	e.Room.Stand(e.Work, func(w *core.Work, _ error) { m.send(w, head, inner) })
+	r := e.Room
+	r.Stand(e.Work, func(w *core.Work, _ error) { m.send(r, w, head, inner) })
 	return core.Next
 }
 

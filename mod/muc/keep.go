@@ -159,7 +159,9 @@ func (m *Module) accountDeleted(e *core.Event) {
 	defer cancel()
 	all, err := m.Affiliations.Rooms(ctx, who.String())
 	if err != nil {
-		m.obs.Log.Error("a deleted account still stands in lists of rooms", obs.JID, who.String(), obs.Err, err)
+		// The lists that are kept are changed with the account (store.Accounts); what is left are those in memory.
+		m.obs.Log.Warn("rooms of a deleted account not read: all in memory look for it", obs.JID, who.String(), obs.Err, err)
+		m.host.EachRoom(func(w *core.Work, r *core.Room) { m.disown(w, r, who) })
 		return
 	}
 	for _, kept := range all {
@@ -178,6 +180,9 @@ func (m *Module) accountDeleted(e *core.Event) {
 func (m *Module) disown(w *core.Work, r *core.Room, who jid.JID) {
 	x, ok := m.rooms.Has(r)
 	if !ok || r.ID == 0 || x.people[who].affiliation == muc.Outcast {
+		return
+	}
+	if _, known := x.people[who]; !known {
 		return
 	}
 	c := change{who: who}

@@ -55,6 +55,9 @@ func (m *Module) moderate(ctx context.Context, e *core.Event) (core.Answer, erro
 
 // takeBack tells everybody that a message is taken back, and puts a tombstone into its place (XEP-0425 sections 3.1 and 4).
 func (m *Module) takeBack(r *core.Room, w *core.Work, x *room, was core.Archived, from jid.JID, reason string) (store.Ticket, error) {
+	if err := m.afford(from, len(x.crowd)); err != nil {
+		return store.Ticket{}, err
+	}
 	archive := m.host.Ports.Archiver
 	by := x.moderatedBy(from, reason)
 	id := rand.Text()
@@ -119,7 +122,7 @@ func tombstone(was *stanza.Stanza, id, by string, stamp []byte) (*stanza.Stanza,
 func (x *room) unsay(id string, publisher jid.JID) {
 	for i := range x.history {
 		if h := &x.history[i]; h.id == id && h.by == publisher.Bare() {
-			x.history = append(x.history[:i:i], x.history[i+1:]...)
+			x.outdate(i)
 			return
 		}
 	}

@@ -41,6 +41,8 @@ type Module struct {
 	host   *core.Host
 	domain jid.JID
 	rooms  core.Slot[room]
+	making making
+	purses purses
 	sent   core.Quota // invitations and requests for voice, by room and account
 }
 

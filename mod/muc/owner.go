@@ -78,6 +78,9 @@ func (m *Module) configure(e *core.Event, x *room, c muc.Config, staff muc.Staff
 	if err != nil {
 		return err
 	}
+	if err := m.afford(e.Stanza.From, (1+len(plan)+x.misfits(&c))*len(x.crowd)); err != nil {
+		return err
+	}
 	t := m.Rooms.Change(kept)
 	if len(plan) > 0 {
 		var keep []store.Affiliation
@@ -129,9 +132,7 @@ func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, 
 		}
 		x.exposed = c.NonAnonymous // behind the warning
 	}, hold)
-	for _, o := range x.inOrder() {
-		m.refit(r, w, x, o, &was, hold)
-	}
+	m.refit(r, w, x, &was, hold)
 }
 
 // inOrder are all occupants, first those who are seen.
@@ -150,16 +151,36 @@ func (x *room) inOrder() []*occupant {
 	return out
 }
 
-// refit makes an occupant fit into the room as it is now, which it was different before.
-func (m *Module) refit(r *core.Room, w *core.Work, x *room, o *occupant, was *muc.Config, hold store.Ticket) {
-	switch {
-	case x.config.MembersOnly && x.affiliation(o.account) < muc.Member:
-		m.giveRole(r, w, x, o, muc.Absent, muc.Item{}, muc.StatusMembersOnly, hold)
-	case was.Moderated && !x.config.Moderated && o.role == muc.Visitor:
-		m.giveRole(r, w, x, o, muc.Participant, muc.Item{}, 0, hold)
-	case was.Broadcast.Has(o.role) != x.config.Broadcast.Has(o.role), !was.NonAnonymous && x.config.NonAnonymous:
-		m.show(r, w, x, o, x.look(o), hold)
+// misfits is how many occupants others will see change with another configuration.
+func (x *room) misfits(c *muc.Config) (n int) {
+	for _, o := range x.nicks {
+		if c.MembersOnly && x.affiliation(o.account) < muc.Member || x.config.Moderated && !c.Moderated && o.role == muc.Visitor ||
+			c.Broadcast.Has(o.role) != x.config.Broadcast.Has(o.role) || c.NonAnonymous && !x.config.NonAnonymous {
+			n++
+		}
 	}
+	return n
+}
+
+// refit makes occupants fit into the room as it is now, which it was different before.
+func (m *Module) refit(r *core.Room, w *core.Work, x *room, was *muc.Config, hold store.Ticket) {
+	last := make(map[*occupant]*view)
+	var changed []*occupant
+	for _, o := range x.inOrder() {
+		switch {
+		case x.config.MembersOnly && x.affiliation(o.account) < muc.Member:
+			last[o] = x.gone(o, o.face, muc.StatusMembersOnly)
+		case was.Moderated && !x.config.Moderated && o.role == muc.Visitor:
+			o.role = muc.Participant
+			changed = append(changed, o)
+		case was.Broadcast.Has(o.role) != x.config.Broadcast.Has(o.role), !was.NonAnonymous && x.config.NonAnonymous:
+			changed = append(changed, o)
+		}
+	}
+	if len(last) > 0 {
+		m.removeAll(r, w, x, last, hold)
+	}
+	m.showAll(r, w, x, changed, hold)
 }
 
 // staffItems are the changes that make the lists of the form true (section 10.2): who is no longer an owner stays an admin, and who is no longer
@@ -276,6 +297,9 @@ func (m *Module) register(_ context.Context, e *core.Event) (core.Answer, error)
 			is.affiliation = muc.Unaffiliated
 		}
 	} else if is, err = m.registered(x, who, is, tree.Child(ns.DataForm, "x")); err != nil {
+		return core.Answer{}, err
+	}
+	if err := m.afford(who, len(x.crowd)); err != nil {
 		return core.Answer{}, err
 	}
 	c := change{who: who.Clone(), person: is}

@@ -47,6 +47,9 @@ func (m *Module) setPicture(_ context.Context, e *core.Event) (core.Answer, erro
 		return core.Answer{}, err
 	}
 	kept.Temporary, kept.Public = x.kept.Temporary, x.kept.Public // of a locked room they are not those of the configuration
+	if err := m.afford(e.Stanza.From, 2*len(x.crowd)); err != nil {
+		return core.Answer{}, err
+	}
 	t := both(m.Personal.SetVCard(e.Room.ID, card), m.Rooms.Change(kept))
 	m.behind(e)
 	e.Wait(t)

@@ -97,9 +97,8 @@ func (m *Module) reply(e *core.Event, x *room) {
 	}
 	delete(x.asked, st.ID)
 	if st.Type == stanza.TypeError {
-		if s := x.sessions[st.From]; s != nil {
-			m.bury(e, x, s)
-		}
+		// Whatever it says is of what was asked: that a client has no such item does not mean that it is not there, or anybody could ask others out
+		// of the room.
 		if st = withoutAddress(st); st == nil {
 			return
 		}

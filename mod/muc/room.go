@@ -37,7 +37,10 @@ type room struct {
 	all     []jid.JID   // the addresses of the crowd; nil: to be made
 	faces   []*occupant // who is seen, in the order of coming
 	subject *stanza.Stanza
+	seen    []byte // the subject as it is kept when everybody sees it
 	history []said
+
+	historyBytes int
 }
 
 // person is how a bare address stands to the room.
@@ -79,7 +82,7 @@ func (x *room) begin(address jid.JID, kept store.Room, c muc.Config) {
 	*x = room{
 		address: address, kept: kept, config: c, exposed: c.NonAnonymous,
 		people: make(map[jid.JID]person), reserved: make(map[string]jid.JID), nicks: make(map[string]*occupant), sessions: make(map[jid.JID]*session),
-		asked: make(map[string]question), invited: make(map[jid.JID]time.Time),
+		seen: kept.Subject, asked: make(map[string]question), invited: make(map[jid.JID]time.Time),
 		given: make(map[jid.JID]muc.Role),
 	}
 }
@@ -223,7 +226,12 @@ func (m *Module) load(ctx context.Context, r *core.Room) error {
 	if err := m.recall(ctx, r, x); err != nil {
 		return err
 	}
-	return x.restore(was)
+	if err := x.restore(was); err != nil {
+		// What only says who was here must not close the room.
+		m.obs.Log.Error("occupants of a room not read: nobody is in it", obs.JID, r.JID.String(), obs.Err, err)
+		m.Occupants.SetOccupants(kept.ID, nil)
+	}
+	return nil
 }
 
 // remember takes over what is kept of a person.
@@ -266,10 +274,21 @@ func (m *Module) note(x *room, a core.Archived) {
 	if err != nil {
 		return
 	}
-	if late.Seal(); len(x.history) >= m.config.History {
-		x.history = slices.Delete(x.history, 0, len(x.history)-m.config.History+1)
-	}
+	late.Seal()
 	x.history = append(x.history, said{st: late, at: a.At, size: late.Size(), id: a.ID, by: a.Publisher.Bare()})
+	x.historyBytes += late.Size()
+	for len(x.history) > m.config.History || x.historyBytes > historyBytes && len(x.history) > 1 {
+		x.outdate(0)
+	}
+}
+
+// historyBytes is how much of what was said a room keeps ready for who enters; the newest message may be larger. Who wants more finds it in the archive.
+const historyBytes = 512 << 10
+
+// outdate takes a message out of the history.
+func (x *room) outdate(i int) {
+	x.historyBytes -= x.history[i].size
+	x.history = slices.Delete(x.history, i, i+1)
 }
 
 // name is what the room is called for people.

@@ -98,8 +98,7 @@ func (x *room) spread(r *core.Room, w *core.Work, o *occupant, v *view, wasSeen 
 	}
 	out := v
 	if v.hidden {
-		out = &view{Presence: v.Presence}
-		out.Type, out.Content, out.Item.Role = stanza.Unavailable, "", muc.Absent
+		out = v.vanished()
 	}
 	if len(knowing) > 0 {
 		tell(r, w, out.to(true), knowing...)
@@ -158,34 +157,129 @@ func list(all []*stanza.Stanza) core.Source {
 
 // remove takes an occupant with all sessions out of the room, for a reason that everybody sees.
 func (m *Module) remove(r *core.Room, w *core.Work, x *room, o *occupant, v *view, before ...store.Ticket) {
-	for _, s := range o.sessions {
-		delete(x.sessions, s.jid)
-	}
-	o.sessions = nil
-	if x.nicks[o.nick.key] == o {
-		delete(x.nicks, o.nick.key)
+	m.removeAll(r, w, x, map[*occupant]*view{o: v}, before...)
+}
+
+// removeAll takes occupants out together: those who go are told of themselves alone, or what is told would grow with the square of them.
+func (m *Module) removeAll(r *core.Room, w *core.Work, x *room, last map[*occupant]*view, before ...store.Ticket) {
+	for o := range last {
+		for _, s := range o.sessions {
+			delete(x.sessions, s.jid)
+		}
+		o.sessions = nil
+		if x.nicks[o.nick.key] == o {
+			delete(x.nicks, o.nick.key)
+		}
 	}
 	r.Stand(w, func(w *core.Work, _ error) {
-		v.hidden = o.view == nil || o.view.hidden
-		x.spread(r, w, o, v, false)
-		x.drop(func(s *session) bool { return s.occupant == o })
-		x.forget(o)
+		for o, v := range last {
+			v.hidden = o.view == nil || o.view.hidden
+		}
+		for _, s := range x.crowd {
+			if v := last[s.occupant]; v != nil {
+				tell(r, w, v.self(x.knows(s)), s.jid)
+			}
+		}
+		x.drop(func(s *session) bool { return last[s.occupant] != nil })
+		gone := x.forget(func(o *occupant) bool { return last[o] != nil })
+		for _, o := range gone {
+			x.spread(r, w, o, last[o], false)
+		}
 	}, before...)
 	m.lookAfter(r)
 }
 
-// forget an occupant that nobody sees any more.
-func (x *room) forget(o *occupant) {
-	o.view = nil
-	x.faces = slices.DeleteFunc(x.faces, func(f *occupant) bool { return f == o })
+// forget occupants that nobody sees any more, and return them in the order of coming.
+func (x *room) forget(gone func(*occupant) bool) (all []*occupant) {
+	x.faces = slices.DeleteFunc(x.faces, func(o *occupant) bool {
+		if !gone(o) {
+			return false
+		}
+		o.view = nil
+		all = append(all, o)
+		return true
+	})
+	return all
+}
+
+// showAll has everybody see how many occupants are now. Each session is given one list, which it reads as it can: as stanzas of their own they would
+// be as many as the square of the people, in memory all at once.
+func (m *Module) showAll(r *core.Room, w *core.Work, x *room, all []*occupant, before ...store.Ticket) {
+	if len(all) == 0 {
+		return
+	}
+	views := make(map[*occupant]*view, len(all))
+	for _, o := range all {
+		views[o] = x.look(o)
+	}
+	r.Stand(w, func(w *core.Work, _ error) {
+		var news [2][]*stanza.Stanza // for those who do not know addresses, and those who do
+		place := make(map[*occupant]int, len(all))
+		for _, o := range all {
+			v, was := views[o], o.view
+			if was == nil {
+				continue
+			}
+			o.view = v
+			place[o] = len(news[0])
+			news[0], news[1] = append(news[0], v.after(was, false)), append(news[1], v.after(was, true))
+		}
+		for _, s := range x.crowd {
+			knows := x.knows(s)
+			mine := news[0]
+			if knows {
+				mine = news[1]
+			}
+			own, self := -1, (*stanza.Stanza)(nil)
+			if i, changed := place[s.occupant]; changed {
+				own, self = i, s.occupant.view.self(knows)
+			}
+			r.TellAll(w, s.jid, except(mine, own, self))
+		}
+	}, before...)
+}
+
+// after is what others are shown who saw was before; nil: nothing.
+func (v *view) after(was *view, knows bool) *stanza.Stanza {
+	switch {
+	case !v.hidden:
+		return v.to(knows)
+	case was.hidden:
+		return nil
+	}
+	return v.vanished().to(knows)
+}
+
+// vanished is the view of an occupant that others may not see any more.
+func (v *view) vanished() *view {
+	out := &view{Presence: v.Presence}
+	out.Type, out.Content, out.Item.Role = stanza.Unavailable, "", muc.Absent
+	return out
+}
+
+// except is a source of stanzas that many read, with another one at a place; nil is nothing.
+func except(all []*stanza.Stanza, place int, other *stanza.Stanza) core.Source {
+	i := 0
+	return func() (*stanza.Stanza, bool) {
+		for i < len(all) {
+			st := all[i]
+			if i == place {
+				st = other
+			}
+			if i++; st != nil {
+				return st, true
+			}
+		}
+		return nil, false
+	}
 }
 
 // send brings a stanza of the room's own to one address, in the ordinary way.
-func (m *Module) send(w *core.Work, h stanza.Head, inner string) {
+func (m *Module) send(r *core.Room, w *core.Work, h stanza.Head, inner string) {
 	st, err := stanza.New(h, inner)
 	if err != nil {
 		m.obs.Log.Error("stanza of a room not written", obs.JID, h.From.String(), obs.Err, err)
 		return
 	}
-	m.host.Router.Route(w, st.Seal())
+	r.Route(w, st.Seal())
 }

@@ -54,6 +54,9 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 	if !maySpeak(s.occupant.role) {
 		return refuse(e, forbidden("you have no voice in this room"))
 	}
+	if err := m.afford(s.occupant.account, len(x.crowd)*weight(st)); err != nil {
+		return refuse(e, err)
+	}
 	out, err := x.spoken(s, st)
 	if err != nil {
 		return refuse(e, stanza.AsError(err))
@@ -102,6 +105,9 @@ func (x *room) spoken(s *session, st *stanza.Stanza) (*stanza.Stanza, error) {
 	return out.WithID(id).WithTo(jid.JID{}).Stamped(x.at(s.occupant.nick)), nil
 }
 
+// shown is presence of a client as the room shows it.
+func (x *room) shown(st *stanza.Stanza) *stanza.Stanza { return x.ours(muc.Cleaned(st)) }
+
 // ours takes out ids and notes of delay that claim to be the room's (XEP-0359 section 3, XEP-0203 section 4).
 func (x *room) ours(st *stanza.Stanza) *stanza.Stanza {
 	own := x.address.String()
@@ -124,14 +130,21 @@ func (x *room) ours(st *stanza.Stanza) *stanza.Stanza {
 	})
 }
 
+// besideSubject is how many bytes may come with a subject: ids and the like, and its words in other languages.
+const besideSubject = 4 << 10
+
 // setSubject is section 8.1.
 func (m *Module) setSubject(e *core.Event, x *room, s *session) core.Verdict {
 	st := e.Stanza
 	if !maySetSubject(&x.config, s.occupant.role) {
 		return refuse(e, forbidden("you may not change the subject of this room"))
 	}
-	if c, _ := st.Child(ns.Client, "subject"); len(c.Text()) > m.config.Subject {
+	// All of it is sent to everybody who enters.
+	if c, _ := st.Child(ns.Client, "subject"); len(c.Text()) > m.config.Subject || len(st.Inner()) > m.config.Subject+besideSubject {
 		return refuse(e, stanza.NewError(stanza.NotAcceptable, "this subject is too long"))
+	}
+	if err := m.afford(s.occupant.account, len(x.crowd)); err != nil {
+		return refuse(e, err)
 	}
 	out, err := x.spoken(s, st)
 	if err != nil {
@@ -152,17 +165,20 @@ func (m *Module) setSubject(e *core.Event, x *room, s *session) core.Verdict {
 		return refuse(e, stanza.AsError(err))
 	}
 	late.Seal()
-	was := x.kept.Subject
-	x.kept.Subject = []byte(late.Standalone())
+	mine := []byte(late.Standalone())
+	x.kept.Subject = mine
 	t := both(first, m.Rooms.Change(x.kept))
 	e.Wait(t)
 	r := e.Room
 	r.Stand(e.Work, func(w *core.Work, err error) {
 		if err != nil {
-			x.kept.Subject = was
+			// Another one may be on its way behind it; without, what is kept is what people see.
+			if len(x.kept.Subject) > 0 && &x.kept.Subject[0] == &mine[0] {
+				x.kept.Subject = x.seen
+			}
 			return
 		}
-		x.subject = late
+		x.subject, x.seen = late, mine
 		x.tellCrowd(r, w, out)
 	}, t)
 	return core.Next
@@ -233,7 +249,7 @@ func (m *Module) pass(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, fr
 	r.Stand(w, func(w *core.Work, _ error) {
 		for _, s := range x.crowd {
 			if s.occupant == to {
-				m.host.Router.Route(w, st.WithTo(s.jid).Stamped(from))
+				r.Route(w, st.WithTo(s.jid).Stamped(from))
 			}
 		}
 	})

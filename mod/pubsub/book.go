@@ -180,6 +180,15 @@ func (m *Module) afford(b *book, accounts int) bool {
 	return true
 }
 
+// pay counts a notification of a node with so many bytes that is about to be made; nil: it may. What is large costs everybody more than a turn.
+func (m *Module) pay(a *core.Account, b *book, n *node, bytes int, notifies bool) *stanza.Error {
+	if !notifies || m.afford(b, m.audience(a, n)*(1+bytes>>12)) {
+		return nil
+	}
+	m.host.Metrics().Refused("pubsub_notifications")
+	return &stanza.Error{Type: stanza.Wait, Condition: stanza.PolicyViolation, Text: "too much is published at once"}
+}
+
 // since is the key before which items of the node have expired; zero: none has.
 func (m *Module) expired(o *options) store.Key {
 	if o.Expire == 0 {

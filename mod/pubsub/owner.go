@@ -123,6 +123,9 @@ func (m *Module) configure(x *act) *stanza.Error {
 	if fail != nil {
 		return fail
 	}
+	if fail := m.pay(x.Account, x.book, n, 0, o.OnConfig && o.Deliver); fail != nil {
+		return fail
+	}
 	n.options = o
 	by := x.from.Clone()
 	c := store.NodeChange{Node: n.name, Config: o.kept(), Purge: !o.Persist}
@@ -162,6 +165,9 @@ func (m *Module) delete(x *act) *stanza.Error {
 		return fail
 	}
 	n, inner, by := x.is, "", x.from.Clone()
+	if fail := m.pay(x.Account, x.book, n, 0, n.options.OnDelete && n.options.Deliver); fail != nil {
+		return fail
+	}
 	if r := x.verb.Child(ns.PubSubOwner, "redirect"); r != nil && len(r.Attr("uri")) <= maxText {
 		inner = string(append(xmltok.AppendAttr([]byte("<redirect"), "uri", r.Attr("uri")), "/>"...))
 	}
@@ -186,6 +192,9 @@ func (m *Module) purge(x *act) *stanza.Error {
 	n, by := x.is, x.from.Clone()
 	if !n.options.Persist {
 		return unsupported("persistent-items")
+	}
+	if fail := m.pay(x.Account, x.book, n, 0, n.options.OnRetract && n.options.Deliver); fail != nil {
+		return fail
 	}
 	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: n.name, Purge: true})
 	x.Wait(t)

@@ -152,7 +152,8 @@ func (m *Module) manage(x *act) *stanza.Error {
 		case p.is == "" || p.is == was:
 		case p.is == stateNone:
 			states = append(states, store.NodeSubscription{JID: p.jid})
-		case p.is == stateSubscribed && (mayRead(&n.options, m.person(x.Account, n, p.jid.Bare())) == nil || n.options.Access == accessAuthorize && !m.outcast(x, p.jid)):
+		case p.is == stateSubscribed && (there || m.person(x.Account, n, p.jid.Bare()).contact) && m.subscribable(x, p.jid):
+			// Only contacts and who has asked: nobody is sent things because a stranger wants it.
 			states = append(states, store.NodeSubscription{JID: p.jid, State: stateSubscribed})
 			if !there {
 				added++
@@ -172,9 +173,10 @@ func (m *Module) manage(x *act) *stanza.Error {
 	return nil
 }
 
-func (m *Module) outcast(x *act, j jid.JID) bool {
-	is := m.person(x.Account, x.is, j.Bare()).affiliation
-	return is == isOutcast || is == isPublishOnly
+// subscribable tells whether somebody may hear of the node once the owner wants it.
+func (m *Module) subscribable(x *act, j jid.JID) bool {
+	p := m.person(x.Account, x.is, j.Bare())
+	return mayRead(&x.is.options, p) == nil || x.is.options.Access == accessAuthorize && p.affiliation != isOutcast && p.affiliation != isPublishOnly
 }
 
 // settle changes subscriptions, and tells the subscribers when that is durable.

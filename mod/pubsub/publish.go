@@ -136,11 +136,8 @@ func (m *Module) put(w *core.Work, a *core.Account, b *book, p publication) (sto
 		m.host.Metrics().Refused("pubsub_bytes")
 		return store.Ticket{}, stanza.NewError(stanza.ResourceConstraint, "the account has no room for more items")
 	}
-	if p.options.Deliver && !m.afford(b, m.audience(a, n)) {
-		m.host.Metrics().Refused("pubsub_notifications")
-		e := stanza.NewError(stanza.PolicyViolation, "too much is published at once")
-		e.Type = stanza.Wait
-		return store.Ticket{}, e
+	if fail := m.pay(a, b, n, len(p.item.payload), p.options.Deliver); fail != nil {
+		return store.Ticket{}, fail
 	}
 	if made != nil {
 		b.nodes[p.node] = n
@@ -289,6 +286,9 @@ func (m *Module) retract(x *act) (string, *stanza.Error) {
 	notify := x.is.options.OnRetract
 	if said, ok := x.verb.Lookup("", "notify"); ok {
 		notify = said == "true" || said == "1" // XEP-0060 section 7.2.2.1
+	}
+	if fail = m.pay(x.Account, x.book, x.is, 0, notify && x.is.options.Deliver); fail != nil {
+		return "", fail
 	}
 	x.Wait(m.take(x.Account, x.node, ids[0], own, notify, x.from.Clone()))
 	return "", nil

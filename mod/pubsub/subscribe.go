@@ -46,6 +46,10 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 		m.host.Metrics().Refused("pubsub_peers")
 		return "", fault(stanza.PolicyViolation, "too-many-subscriptions") // XEP-0060 section 6.1.3.9
 	}
+	if !there && n.devicesOf(j.Bare()) >= maxDevices {
+		m.host.Metrics().Refused("pubsub_peers")
+		return "", fault(stanza.PolicyViolation, "too-many-subscriptions")
+	}
 	n.subscriptions[j] = state
 	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: n.name, Subscriptions: []store.NodeSubscription{{JID: j, State: state}}})
 	m.changed(x.Account, x.book, t)
@@ -59,6 +63,19 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 		m.welcome(e.Work, e.Account, n, j)
 	})
 	return m.granted(x, j, state), nil
+}
+
+// maxDevices is how many addresses of one account may subscribe to a node, so that nobody takes the places of all others.
+const maxDevices = 20
+
+// devicesOf is how many addresses of an account have subscribed.
+func (n *node) devicesOf(bare jid.JID) (count int) {
+	for j := range n.subscriptions {
+		if j.Bare() == bare {
+			count++
+		}
+	}
+	return count
 }
 
 // granted is the answer to who has subscribed (XEP-0060 section 6.1.2).

@@ -263,6 +263,9 @@ func deleteAccount(w *writer, id store.Owner) error {
 	if err := partAll(w, id); err != nil {
 		return err
 	}
+	if err := disinherit(w, id); err != nil {
+		return err
+	}
 	kinds := newTally(w)
 	if err := kinds.goes(id); err != nil {
 		return err
@@ -282,6 +285,24 @@ func deleteAccount(w *writer, id store.Owner) error {
 		}
 	}
 	return kinds.write()
+}
+
+// disinherit takes an account out of what others keep of its address, so that nobody who gets the name later finds rights there. Bans stay.
+func disinherit(w *writer, id store.Owner) error {
+	for _, query := range disinheritance {
+		if _, err := w.change(query, int64(id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const addressOf = "(SELECT local || '@' || domain FROM accounts WHERE id = $1)"
+
+var disinheritance = [...]string{
+	"DELETE FROM room_affiliations WHERE jid = " + addressOf + " AND kind <> 'outcast'",
+	"DELETE FROM node_affiliations WHERE jid = " + addressOf + " AND affiliation <> 'outcast'",
+	"DELETE FROM node_subscriptions WHERE bare = " + addressOf,
 }
 
 // importWeight is how much (accounts and contacts) one chunk of an import holds at first.

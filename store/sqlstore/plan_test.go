@@ -104,6 +104,7 @@ func TestNoScans(t *testing.T) {
 	queries = append(queries, selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq,
 		selectNodeSeq, selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
 		selectNodeItemNames, deleteAffiliationsOf, deleteSubscriptionsOf, deleteNodeItem)
+	queries = append(queries, disinheritance[:]...)
 	queries = append(queries, eraseSteps[:]...)
 	queries = append(queries, eraseRest[:]...)
 	queries = append(queries, expireSteps[:]...)

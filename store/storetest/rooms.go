@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stonechat/store"
+	"stonechat/xmpp/jid"
 )
 
 const roomsDomain = "rooms.example.org"
@@ -110,6 +111,29 @@ func testWaking(t *testing.T, f *fixture, a, b store.Room) {
 	f.wait(t, f.Occupants.SetOccupants(a.ID, nil), f.Occupants.SetOccupants(b.ID, nil))
 	if waking, err = f.Occupants.Waking(f.ctx, roomsDomain); err != nil || !reflect.DeepEqual(waking, []string{"a"}) {
 		t.Errorf("a is temporary: %q, %v", waking, err)
+	}
+}
+
+// testDisinherited: what an account was to rooms and nodes goes with it, in one commit; that it was banned stays.
+func testDisinherited(t *testing.T, f *fixture) {
+	alice, bob := f.account(t, "alice"), f.account(t, "bob")
+	r := f.room(t, store.Room{Local: "r"}, store.Affiliation{JID: "alice@example.org", Kind: "owner"}, store.Affiliation{JID: "bob@example.org", Kind: "member"})
+	s := f.room(t, store.Room{Local: "s"}, store.Affiliation{JID: "alice@example.org", Kind: "outcast"})
+	who := jid.MustParse("alice@example.org")
+	f.wait(t, f.Nodes.ChangeNode(bob, store.NodeChange{
+		Node: "n", Make: &store.NewNode{Creator: jid.MustParse("bob@example.org"), Config: "{}"},
+		Affiliations:  []store.NodeAffiliation{{JID: who, Is: "publisher"}},
+		Subscriptions: []store.NodeSubscription{{JID: jid.MustParse("alice@example.org/r"), State: "subscribed"}},
+	}))
+	must(t, f.Accounts.Delete(f.ctx, alice))
+	if got, err := f.Affiliations.Of(f.ctx, r.ID); err != nil || len(got) != 1 || got[0].JID != "bob@example.org" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := f.Affiliations.Of(f.ctx, s.ID); err != nil || len(got) != 1 || got[0].Kind != "outcast" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := f.Nodes.Nodes(f.ctx, bob); err != nil || len(got) != 1 || len(got[0].Affiliations) != 0 || len(got[0].Subscriptions) != 0 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

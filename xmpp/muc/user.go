@@ -228,7 +228,7 @@ func AppendOccupantID(dst []byte, id string) []byte {
 func Cleaned(s *stanza.Stanza) *stanza.Stanza {
 	return s.Without(func(c stanza.Child) bool {
 		switch c.Space {
-		case ns.MUC, ns.MUCUser, ns.MUCAdmin, ns.MUCOwner, ns.OccupantID, ns.Hats:
+		case ns.MUC, ns.MUCUser, ns.MUCAdmin, ns.MUCOwner, ns.OccupantID, ns.Hats, ns.HatsLegacy:
 			return true
 		}
 		return false

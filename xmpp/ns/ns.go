@@ -326,6 +326,8 @@ const (
 	OccupantID = "urn:xmpp:occupant-id:0"
 	// Hats: XEP-0317, hats.
 	Hats = "urn:xmpp:hats:0"
+	// HatsLegacy: XEP-0317, hats as servers and clients had them before; clients still show them.
+	HatsLegacy = "xmpp:prosody.im/protocol/hats:1"
 )
 
 // Files, calls.

@@ -1,0 +1,124 @@
+package muc
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestFlood: what one account has rooms send to others has a bound, in whatever way it does it, and whoever it was goes on a little later.
+func TestFlood(t *testing.T) {
+	const busy = "policy-violation"
+	for what, act := range map[string]func(c *client, i int){
+		"messages": func(c *client, i int) {
+			c.send(fmt.Sprintf("<message xmlns='jabber:client' to='%s' type='groupchat' id='f'><body>%d</body></message>", cave, i))
+		},
+		"subjects": func(c *client, i int) {
+			c.send(fmt.Sprintf("<message xmlns='jabber:client' to='%s' type='groupchat' id='f'><subject>%d</subject></message>", cave, i))
+		},
+		"presence": func(c *client, i int) {
+			c.send(fmt.Sprintf("<presence xmlns='jabber:client' to='%s/juliet' id='f'><status>%d</status></presence>", cave, i))
+		},
+		"nicks": func(c *client, i int) {
+			c.send(fmt.Sprintf("<presence xmlns='jabber:client' to='%s/j%d' id='f'/>", cave, i))
+		},
+		"joins": func(c *client, _ int) {
+			c.send("<presence xmlns='jabber:client' to='" + cave + "/juliet' id='f'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+		},
+		"visits": func(c *client, _ int) {
+			c.send("<presence xmlns='jabber:client' to='" + cave + "/juliet' type='unavailable'/>")
+			c.send("<presence xmlns='jabber:client' to='" + cave + "/juliet' id='f'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+		},
+		"affiliations": func(c *client, i int) {
+			c.send(fmt.Sprintf("<iq xmlns='jabber:client' to='%s' type='set' id='f'><query xmlns='http://jabber.org/protocol/muc#admin'>"+
+				"<item affiliation='%s' jid='tybalt@example.org'/></query></iq>", cave, []string{"member", "none"}[i%2]))
+		},
+		"roles": func(c *client, i int) {
+			c.send(fmt.Sprintf("<iq xmlns='jabber:client' to='%s' type='set' id='f'><query xmlns='http://jabber.org/protocol/muc#admin'>"+
+				"<item role='%s' nick='romeo'/></query></iq>", cave, []string{"visitor", "participant"}[i%2]))
+		},
+		"configuration": func(c *client, i int) {
+			c.send(fmt.Sprintf("<iq xmlns='jabber:client' to='%s' type='set' id='f'><query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>"+
+				"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"+
+				"<field var='muc#roomconfig_moderatedroom'><value>%d</value></field></x></query></iq>", cave, i%2))
+		},
+		"registrations": func(c *client, i int) {
+			form := "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#register</value></field>" +
+				fmt.Sprintf("<field var='muc#register_roomnick'><value>r%d</value></field></x>", i)
+			c.send("<iq xmlns='jabber:client' to='" + cave + "' type='set' id='f'><query xmlns='jabber:iq:register'>" + form + "</query></iq>")
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			v, juliet, romeo := inCave(t)
+			v.m.config.Deliveries = 2 // a second: twenty at once
+			for i := range 40 {
+				act(juliet, i)
+			}
+			juliet.expect("type='error'", "id='f'", busy, "type='wait'")
+			// Others are not concerned.
+			romeo.send("<message xmlns='jabber:client' to='" + cave + "' type='groupchat' id='calm'><body>calm</body></message>")
+			romeo.expect("<body>calm")
+		})
+	}
+}
+
+// TestLargeMessages: what is large counts for more.
+func TestLargeMessages(t *testing.T) {
+	v, juliet, _ := inCave(t)
+	v.m.config.Deliveries = 10
+	for i := range 10 {
+		juliet.send(fmt.Sprintf("<message xmlns='jabber:client' to='%s' type='groupchat' id='l%d'><body>%s</body></message>", cave, i, strings.Repeat("x", 60_000)))
+	}
+	juliet.expect("type='error'", "id='l9'", "policy-violation")
+}
+
+// TestManyRooms: rooms are not made and left without end.
+func TestManyRooms(t *testing.T) {
+	v := newWorld(t, "juliet")
+	v.m.config.Deliveries = 1000
+	juliet := v.bind("juliet")
+	for i := range 40 {
+		to := fmt.Sprintf("r%d@rooms.example.org/j", i)
+		juliet.send("<presence xmlns='jabber:client' id='f' to='" + to + "'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+		juliet.send("<presence xmlns='jabber:client' type='unavailable' to='" + to + "'/>")
+	}
+	juliet.expect("type='error'", "id='f'", "policy-violation")
+}
+
+// TestPurse: who has spent more than there was waits until it has come back; what the clock does makes nobody rich or poor for long.
+func TestPurse(t *testing.T) {
+	var p purses
+	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	for i, c := range []struct {
+		after time.Duration
+		cost  int
+		ok    bool
+	}{
+		{0, 50, true},  // 100 at most, 10 a second
+		{0, 150, true}, // 50 are left, and one may pass them
+		{0, 1, false},  // -100
+		{9 * time.Second, 1, false},
+		{2 * time.Second, 5, true}, // 10
+		{-time.Hour, 4, true},      // 5 are left
+		{time.Hour, 100, true},     // 100 again
+		{time.Second, 1, true},     // 10
+		{0, 100, true},             // 9, and -91
+		{-24 * time.Hour, 1, false},
+		{11 * time.Second, 1, true}, // it counts from there
+	} {
+		at = at.Add(c.after)
+		if ok := p.take(at, "juliet", c.cost, 10); ok != c.ok {
+			t.Errorf("%d: %v", i, ok)
+		}
+	}
+	for i := range 2 * maxPurses {
+		p.take(at, fmt.Sprint(i), 1, 10)
+	}
+	if len(p.of) > maxPurses {
+		t.Errorf("%d are remembered", len(p.of))
+	}
+	if !strings.Contains(fmt.Sprint(p.take(at, "x", 5, 0)), "true") {
+		t.Error("no bound is a bound")
+	}
+}
