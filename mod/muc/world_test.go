@@ -179,9 +179,14 @@ func (c *client) Close(*stanza.StreamError) {}
 
 func (v *world) bind(account string) *client {
 	v.Helper()
+	return v.bindAs(account, "r")
+}
+
+func (v *world) bindAs(account, resource string) *client {
+	v.Helper()
 	c := &client{world: v, w: core.NewWork(v.pool)}
 	s, err := v.host.Bind(context.Background(), c.w, core.Binding{
-		Account: jid.MustParse(account + "@" + domain), Resource: "r", Sink: c, First: func(jid.JID) string { return "" },
+		Account: jid.MustParse(account + "@" + domain), Resource: resource, Sink: c, First: func(jid.JID) string { return "" },
 	})
 	if err != nil {
 		v.Fatal(err)

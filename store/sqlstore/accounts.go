@@ -257,6 +257,9 @@ func (a accounts) Delete(ctx context.Context, id store.Owner) error {
 	return a.db.eraser.erase(ctx, id)
 }
 
+// disown takes an account out of the lists of all rooms.
+const disown = "DELETE FROM room_affiliations WHERE jid = (SELECT local || '@' || domain FROM accounts WHERE id = $1) AND kind <> 'outcast'"
+
 // deleteAccount removes the account itself and notes that the rest is to be erased.
 func deleteAccount(w *writer, id store.Owner) error {
 	// Whoever is in a circle with it looks again; that must be written while its memberships are known.
@@ -265,6 +268,10 @@ func deleteAccount(w *writer, id store.Owner) error {
 	}
 	kinds := newTally(w)
 	if err := kinds.goes(id); err != nil {
+		return err
+	}
+	// At once with the name: whoever takes it must not find what rooms have granted to another. Bans stay, since they are of the name.
+	if _, err := w.change(disown, int64(id)); err != nil {
 		return err
 	}
 	n, err := w.change("DELETE FROM accounts WHERE id = $1", int64(id))

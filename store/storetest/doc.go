@@ -91,6 +91,7 @@ func Run(t *testing.T, open Open) {
 		{"Credentials", testCredentials},
 		{"Rooms", testRooms},
 		{"RoomsErased", testRoomsErased},
+		{"RoomsOfWhoIsErased", testRoomsOfErased},
 		{"Nodes", testNodes},
 		{"NodeItems", testNodeItems},
 		{"NodeLimits", testNodeLimits},

@@ -160,3 +160,24 @@ func testRoomsErased(t *testing.T, f *fixture) {
 		t.Errorf("of the other room %d messages, %v", len(res.Rows), err)
 	}
 }
+
+// testRoomsOfErased: with an account goes what rooms have granted to its name, in the same moment; bans are of the name.
+func testRoomsOfErased(t *testing.T, f *fixture) {
+	for i, erase := range []func(store.Owner) error{
+		func(o store.Owner) error { return f.Accounts.Delete(f.ctx, o) },
+		func(o store.Owner) error { return f.Leavers.Erase(f.ctx, o, time.Now()) },
+	} {
+		name := fmt.Sprint("gone", i)
+		who, other := name+"@example.org", store.Affiliation{JID: "bob@example.org", Kind: "owner"}
+		open := f.room(t, store.Room{Local: "open" + name}, other, store.Affiliation{JID: who, Kind: "member", Nick: "G"})
+		shut := f.room(t, store.Room{Local: "shut" + name}, other, store.Affiliation{JID: who, Kind: "outcast"})
+		must(t, erase(f.account(t, name)))
+		f.reopen(t)
+		if got, err := f.Affiliations.Of(f.ctx, open.ID); err != nil || !reflect.DeepEqual(got, []store.Affiliation{other}) {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if got, err := f.Affiliations.Of(f.ctx, shut.ID); err != nil || len(got) != 2 {
+			t.Errorf("a ban went: %+v, %v", got, err)
+		}
+	}
+}
