@@ -258,6 +258,7 @@ func (m *Module) admit(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, j
 		who := st.From.Bare().Clone()
 		o = &occupant{nick: n, account: who, role: x.roleOf(who), id: occupantID(x.kept.Secret, who)}
 		x.nicks[n.key] = o
+		o.quiet = m.config.QuietAbove > 0 && len(x.nicks) > m.config.QuietAbove
 	} else if o.nick.shown != st.To.Resource() && len(status) == 0 {
 		status = append(status, muc.StatusNickAssigned) // the nick of the session that is there
 	}

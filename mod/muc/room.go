@@ -49,9 +49,11 @@ type person struct {
 
 // occupant is somebody in the room under one nick, with one or more sessions (section 7.2.8).
 type occupant struct {
-	nick     nick
-	account  jid.JID
-	role     muc.Role
+	nick    nick
+	account jid.JID
+	role    muc.Role
+	// quiet: as a visitor it is not shown, since it entered a large room (rooms.quiet_above).
+	quiet    bool
 	id       string // XEP-0421
 	sessions []*session
 	face     *session // whose presence is shown

@@ -26,6 +26,11 @@ func preset(name string, history int) muc.Config {
 	case "channel":
 		// Everybody finds it and comes in, and only moderators learn who they are.
 		c.Persistent, c.Public, c.Register = true, true, true
+	case "announcements":
+		// Few speak and everybody listens: nobody who enters is shown, or can be written to by others who do. Who registers would have a voice.
+		c.Persistent, c.Public, c.Moderated = true, true, true
+		c.Broadcast, c.Lists = muc.RolesOf(muc.Moderator, muc.Participant), muc.RolesOf(muc.Moderator)
+		c.Whisper = muc.WhisperParticipants
 	default:
 		// It cannot be found, its people are not shown, and it goes with them.
 		c.Register = true
