@@ -124,6 +124,9 @@ func (m *Module) roomInfo(_ context.Context, e *core.Event) (core.Answer, error)
 	if x.config.Archive && e.Host.Ports.Archiver != nil {
 		features = append(features, ns.Archive, ns.ArchiveExtended, ns.Retract, ns.Moderate)
 	}
+	if x.config.NonAnonymous {
+		features = append(features, ns.MUCAffiliations)
+	}
 	if x.config.Register && !x.config.MembersOnly {
 		features = append(features, ns.Register)
 	}

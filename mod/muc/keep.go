@@ -188,6 +188,6 @@ func (m *Module) disown(w *core.Work, r *core.Room, who jid.JID) {
 			m.obs.Log.Error("a deleted account still stands in a list of a room", obs.JID, who.String(), obs.Err, err)
 			return
 		}
-		m.affiliate(r, w, x, c, who, muc.Item{}, store.Ticket{})
+		m.affiliate(r, w, x, c, who, cause{}, store.Ticket{})
 	})
 }

@@ -154,9 +154,9 @@ func (x *room) inOrder() []*occupant {
 func (m *Module) refit(r *core.Room, w *core.Work, x *room, o *occupant, was *muc.Config, hold store.Ticket) {
 	switch {
 	case x.config.MembersOnly && x.affiliation(o.account) < muc.Member:
-		m.giveRole(r, w, x, o, muc.Absent, muc.Item{}, muc.StatusMembersOnly, hold)
+		m.giveRole(r, w, x, o, muc.Absent, cause{}, muc.StatusMembersOnly, hold)
 	case was.Moderated && !x.config.Moderated && o.role == muc.Visitor:
-		m.giveRole(r, w, x, o, muc.Participant, muc.Item{}, 0, hold)
+		m.giveRole(r, w, x, o, muc.Participant, cause{}, 0, hold)
 	case was.Broadcast.Has(o.role) != x.config.Broadcast.Has(o.role), !was.NonAnonymous && x.config.NonAnonymous:
 		m.show(r, w, x, o, x.look(o), hold)
 	}
@@ -287,7 +287,7 @@ func (m *Module) register(_ context.Context, e *core.Event) (core.Answer, error)
 	r.Pause(e.Work, t, func(w *core.Work, err error) {
 		defer out.guard()
 		if err == nil {
-			m.affiliate(r, w, x, c, who, muc.Item{}, out.told())
+			m.affiliate(r, w, x, c, who, cause{}, out.told())
 		}
 	})
 	return core.Answer{}, nil

@@ -30,6 +30,8 @@ type room struct {
 	asked    map[string]question   // by id: requests that were passed on to occupants
 	invited  map[jid.JID]time.Time // who was invited by way of the room
 	given    map[jid.JID]muc.Role  // roles that moderators gave, for the next visit
+	spoke    map[jid.JID]time.Time // in slow mode: when people last said something
+	versions versions
 
 	// What occupants see is behind what is decided, by the length of the line.
 	exposed bool        // everybody sees addresses
@@ -116,19 +118,24 @@ func (x *room) owners() (n int) {
 	return n
 }
 
-// setPerson changes how an address stands to the room.
-func (x *room) setPerson(who jid.JID, p person) {
+// setPerson changes how an address stands to the room. It returns the versions of the list before and after, if they are told (XEP-0463).
+func (x *room) setPerson(who jid.JID, p person) (since, until string) {
+	since, until = x.versions.change(x.kept.Secret, who, x.people[who].affiliation, p.affiliation)
+	if !x.config.NonAnonymous || since == until {
+		since, until = "", ""
+	}
 	if old, ok := x.people[who]; ok && old.nick.key != "" {
 		delete(x.reserved, old.nick.key)
 	}
 	if p.affiliation == muc.Unaffiliated && p.nick.key == "" {
 		delete(x.people, who)
-		return
+		return since, until
 	}
 	if p.nick.key != "" {
 		x.reserved[p.nick.key] = who
 	}
 	x.people[who] = p
+	return since, until
 }
 
 // named is the occupant with exactly that nick, or nil.
@@ -215,6 +222,7 @@ func (m *Module) load(ctx context.Context, r *core.Room) error {
 	for _, a := range people {
 		x.remember(a, m.config.Nick)
 	}
+	x.versions.log = nil // what was before this is not known
 	if len(kept.Subject) > 0 {
 		if st, err := stanza.Parse(string(kept.Subject)); err == nil {
 			x.subject = st.WithTo(jid.JID{}).Seal()

@@ -13,6 +13,7 @@ const (
 	maxDescription = 4096
 	maxSecret      = 256
 	maxLang        = 64
+	maxSlow        = 24 * 60 * 60 // seconds
 )
 
 // preset is what a new room is like until its owner says otherwise; name is a value of rooms.preset.
@@ -50,6 +51,9 @@ func checkConfig(c *muc.Config, maxUsers, history int) *stanza.Error {
 	}
 	if c.MaxUsers > maxUsers {
 		c.MaxUsers = 0
+	}
+	if c.Slow > maxSlow {
+		return stanza.NewError(stanza.NotAcceptable, "nobody waits for more than a day")
 	}
 	c.History = min(c.History, history)
 	return nil

@@ -54,6 +54,9 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 	if !maySpeak(s.occupant.role) {
 		return refuse(e, forbidden("you have no voice in this room"))
 	}
+	if err := x.tooSoon(s.occupant.account, st, e.Host.Now()); err != nil {
+		return refuse(e, err)
+	}
 	out, err := x.spoken(s, st)
 	if err != nil {
 		return refuse(e, stanza.AsError(err))

@@ -50,6 +50,9 @@ func (c *Config) Info(name string, f Facts, features ...string) *disco.Info {
 		field("muc#maxhistoryfetch", form.TextSingle, "Messages that are shown to who enters", strconv.Itoa(c.History)),
 		field("muc#roomconfig_roomname", form.TextSingle, "Name of the room", c.Name),
 	}
+	if c.Slow > 0 { // XEP-0500 section 5.2
+		fields = append(fields, field("muc#roominfo_slow_mode_duration", form.TextSingle, "Seconds between two messages of one person", strconv.Itoa(c.Slow)))
+	}
 	if f.Occupants >= 0 {
 		fields = append(fields, field("muc#roominfo_occupants", form.TextSingle, "Number of occupants", strconv.Itoa(f.Occupants)))
 	}

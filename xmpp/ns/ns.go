@@ -319,7 +319,7 @@ const (
 	// MUCActivity: XEP-0502, activity indicator.
 	MUCActivity = "urn:xmpp:muc-activity"
 	// MUCAffiliations: XEP-0463, affiliation versions.
-	MUCAffiliations = "urn:xmpp:muc:affiliations:0"
+	MUCAffiliations = "urn:xmpp:muc:affiliations:1"
 	// Conference: XEP-0249, direct invitation.
 	Conference = "jabber:x:conference"
 	// OccupantID: XEP-0421, occupant identifiers.
