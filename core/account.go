@@ -53,7 +53,7 @@ type turn struct {
 	call   func(w *Work, a *Account)
 	to     jid.JID
 	also   []jid.JID // of a message: other sessions of the same account that it is for
-	asker  *jid.JID // whose probe it is; nil: none
+	asker  *jid.JID  // whose probe it is; nil: none
 	why    Lost
 	told   bool // with asker: it is told when nobody is there
 }

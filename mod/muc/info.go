@@ -40,7 +40,7 @@ func (m *Module) serviceInfo(_ context.Context, e *core.Event) (core.Answer, err
 	}
 	i := disco.Info{
 		Identities: []disco.Identity{{Category: "conference", Type: "text", Name: "Rooms"}},
-		Features:   append([]string{ns.MUC, ns.RSM}, common()...),
+		Features:   append([]string{ns.MUC, ns.RSM, ns.ChannelSearch}, common()...),
 	}
 	return core.Answer{Payload: string(i.AppendXML(nil))}, nil
 }

@@ -42,6 +42,8 @@ type Module struct {
 	domain jid.JID
 	rooms  core.Slot[room]
 	sent   core.Quota // invitations and requests for voice, by room and account
+
+	searches core.Quota // by account
 }
 
 // New takes the stores and the limits.
@@ -69,6 +71,9 @@ func (m *Module) Install(h *core.Host) {
 	}
 	row(ns.DiscoInfo, stanza.Get, core.ToRooms, core.ActSeeRooms, false, m.serviceInfo)
 	row(ns.DiscoItems, stanza.Get, core.ToRooms, core.ActSeeRooms, true, m.serviceItems)
+	h.IQ.Handle(core.IQ{
+		Space: ns.ChannelSearch, Local: "search", Type: stanza.Get, To: core.ToRooms, Action: core.ActSeeRooms, Slow: true, Do: m.search, Module: m.Name(),
+	})
 	row(ns.DiscoInfo, stanza.Get, core.ToRoom, core.ActSeeRoom, false, m.roomInfo)
 	row(ns.DiscoItems, stanza.Get, core.ToRoom, core.ActSeeRoom, false, m.roomItems)
 	// Who may do what of whom is decided by affiliations and roles of both: rules.go.
