@@ -125,6 +125,7 @@ func (m *Module) change(_ context.Context, e *core.Event) (core.Answer, error) {
 func (c *change) kept() store.Affiliation {
 	return store.Affiliation{
 		JID: c.who.String(), Kind: kindOf(c.person.affiliation), Nick: strings.Clone(c.person.nick.shown), Reason: strings.Clone(c.person.reason),
+		Hats: strings.Join(c.person.hats, " "),
 	}
 }
 
@@ -171,12 +172,15 @@ func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error)
 
 // becomes is a person with another affiliation, and perhaps another reserved nick (sections 9.1, 9.3 and 9.5).
 func (m *Module) becomes(x *room, was person, i muc.Item) (person, error) {
-	p := person{affiliation: i.Affiliation, nick: was.nick, reason: i.Reason}
+	p := person{affiliation: i.Affiliation, nick: was.nick, reason: i.Reason, hats: was.hats}
 	switch {
 	case i.JID.IsDomain() && i.Affiliation > muc.Unaffiliated:
 		return p, stanza.NewError(stanza.NotAcceptable, "a domain can only be banned")
 	case i.Affiliation < muc.Member || i.HasNick && i.Nick == "":
 		p.nick = nick{} // section 9.1: an outcast has none
+		if i.Affiliation == muc.Outcast {
+			p.hats = nil
+		}
 	case i.Nick != "":
 		n, err := nickOf(i.Nick, m.config.Nick)
 		if err != nil {

@@ -87,7 +87,7 @@ func (m *Module) inviteAll(e *core.Event, x *room, s *session, u muc.User) core.
 			if len(x.people)+len(keep) >= m.config.Affiliations {
 				return refuse(e, stanza.NewError(stanza.ResourceConstraint, "this room remembers too many people"))
 			}
-			c := change{who: who.Clone(), person: person{affiliation: muc.Member, nick: x.people[who].nick}}
+			c := change{who: who.Clone(), person: person{affiliation: muc.Member, nick: x.people[who].nick, hats: x.people[who].hats}}
 			plan, keep = append(plan, c), append(keep, c.kept())
 		}
 	}

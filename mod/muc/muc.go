@@ -86,6 +86,9 @@ func (m *Module) Install(h *core.Host) {
 	h.IQ.Handle(core.IQ{
 		Space: ns.Moderate, Local: "moderate", Type: stanza.Set, To: core.ToRoom, Action: core.ActModerateRoom, Slow: true, Do: m.moderate, Module: m.Name(),
 	})
+	h.IQ.Handle(core.IQ{
+		Space: ns.Commands, Local: "command", Type: stanza.Set, To: core.ToRoom, Action: core.ActSeeRoom, Do: m.command, Module: m.Name(),
+	})
 	picture := core.IQ{Space: ns.VCardTemp, Local: "vCard", To: core.ToRoom, Module: m.Name()}
 	picture.Type, picture.Action, picture.Slow, picture.Do = stanza.Get, core.ActSeeRoom, true, m.picture
 	h.IQ.Handle(picture)

@@ -74,7 +74,7 @@ func (m *Module) configure(e *core.Event, x *room, c muc.Config, staff muc.Staff
 	if err != nil {
 		return err
 	}
-	kept, err := x.record(c)
+	kept, err := x.record(c, x.hats)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type room struct {
 	given    map[jid.JID]muc.Role  // roles that moderators gave, for the next visit
 	spoke    map[jid.JID]time.Time // in slow mode: when people last said something
 	versions versions
+	hats     []hat
 
 	// What occupants see is behind what is decided, by the length of the line.
 	exposed bool        // everybody sees addresses
@@ -47,6 +48,7 @@ type person struct {
 	affiliation muc.Affiliation
 	nick        nick // reserved; zero: none
 	reason      string
+	hats        []string // URIs, in the order in which they were given
 }
 
 // occupant is somebody in the room under one nick, with one or more sessions (section 7.2.8).
@@ -127,7 +129,7 @@ func (x *room) setPerson(who jid.JID, p person) (since, until string) {
 	if old, ok := x.people[who]; ok && old.nick.key != "" {
 		delete(x.reserved, old.nick.key)
 	}
-	if p.affiliation == muc.Unaffiliated && p.nick.key == "" {
+	if p.affiliation == muc.Unaffiliated && p.nick.key == "" && len(p.hats) == 0 {
 		delete(x.people, who)
 		return since, until
 	}
@@ -204,7 +206,7 @@ func (m *Module) load(ctx context.Context, r *core.Room) error {
 	if err != nil {
 		return err
 	}
-	var c muc.Config
+	var c keptConfig
 	if err := json.Unmarshal(kept.Config, &c); err != nil {
 		return err
 	}
@@ -218,7 +220,8 @@ func (m *Module) load(ctx context.Context, r *core.Room) error {
 	}
 	r.ID = kept.ID
 	x := m.rooms.Of(r)
-	x.begin(r.JID, kept, c)
+	x.begin(r.JID, kept, c.Config)
+	x.hats = c.Hats
 	for _, a := range people {
 		x.remember(a, m.config.Nick)
 	}
@@ -242,7 +245,7 @@ func (x *room) remember(a store.Affiliation, most int) {
 	if err != nil {
 		return
 	}
-	p := person{reason: a.Reason}
+	p := person{reason: a.Reason, hats: strings.Fields(a.Hats)}
 	p.affiliation, _ = muc.ParseAffiliation(a.Kind)
 	if a.Nick != "" {
 		p.nick, _ = nickOf(a.Nick, most)
@@ -290,9 +293,15 @@ func (x *room) name() string {
 	return x.address.Local()
 }
 
-// record is the room as it is to be kept with that configuration.
-func (x *room) record(c muc.Config) (store.Room, error) {
-	b, err := json.Marshal(c)
+// keptConfig is a configuration as it is kept: with what the form does not have.
+type keptConfig struct {
+	muc.Config
+	Hats []hat `json:"hats,omitempty"`
+}
+
+// record is the room as it is to be kept with that configuration and those hats.
+func (x *room) record(c muc.Config, hats []hat) (store.Room, error) {
+	b, err := json.Marshal(keptConfig{c, hats})
 	kept := x.kept
 	kept.Config, kept.Public, kept.Temporary = b, c.Public, !c.Persistent
 	return kept, err

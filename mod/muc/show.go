@@ -24,7 +24,8 @@ func (x *room) look(o *occupant) *view {
 	return &view{
 		Presence: muc.Presence{
 			From: x.at(o.nick), Type: stanza.Available, Lang: p.Lang, Content: p.Inner(), OccupantID: o.id,
-			Item: muc.Item{Affiliation: x.affiliation(o.account), Role: o.role, JID: o.face.jid},
+			Item:  muc.Item{Affiliation: x.affiliation(o.account), Role: o.role, JID: o.face.jid},
+			Extra: x.worn(o.account),
 		},
 		hidden: !x.shows(o),
 	}

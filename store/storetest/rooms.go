@@ -169,12 +169,19 @@ func testRoomsOfErased(t *testing.T, f *fixture) {
 	} {
 		name := fmt.Sprint("gone", i)
 		who, other := name+"@example.org", store.Affiliation{JID: "bob@example.org", Kind: "owner"}
-		open := f.room(t, store.Room{Local: "open" + name}, other, store.Affiliation{JID: who, Kind: "member", Nick: "G"})
+		open := f.room(t, store.Room{Local: "open" + name}, other, store.Affiliation{JID: who, Kind: "member", Nick: "G", Hats: "urn:a urn:b"})
+		worn := f.room(t, store.Room{Local: "worn" + name}, other, store.Affiliation{JID: who, Hats: "urn:a"})
+		if got, err := f.Affiliations.Of(f.ctx, worn.ID); err != nil || len(got) != 2 || got[1].Hats != "urn:a" {
+			t.Errorf("hats: %+v, %v", got, err)
+		}
 		shut := f.room(t, store.Room{Local: "shut" + name}, other, store.Affiliation{JID: who, Kind: "outcast"})
 		must(t, erase(f.account(t, name)))
 		f.reopen(t)
 		if got, err := f.Affiliations.Of(f.ctx, open.ID); err != nil || !reflect.DeepEqual(got, []store.Affiliation{other}) {
 			t.Errorf("%+v, %v", got, err)
+		}
+		if got, err := f.Affiliations.Of(f.ctx, worn.ID); err != nil || !reflect.DeepEqual(got, []store.Affiliation{other}) {
+			t.Errorf("hats: %+v, %v", got, err)
 		}
 		if got, err := f.Affiliations.Of(f.ctx, shut.ID); err != nil || len(got) != 2 {
 			t.Errorf("a ban went: %+v, %v", got, err)

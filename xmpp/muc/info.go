@@ -16,6 +16,8 @@ type Facts struct {
 	// Subject is what is talked of; Contacts are who is responsible. Empty: it is not told.
 	Subject  string
 	Contacts []jid.JID
+	// Hats is a hash of the room's hats (XEP-0317 section 2); empty: there are none.
+	Hats string
 }
 
 // Features are the names of what the room is like (section 15.3).
@@ -61,6 +63,9 @@ func (c *Config) Info(name string, f Facts, features ...string) *disco.Info {
 	}
 	if c.Picture != "" { // XEP-0486 section 3.3
 		fields = append(fields, field("muc#roominfo_avatarhash", form.TextMulti, "Hash of the picture", c.Picture))
+	}
+	if f.Hats != "" {
+		fields = append(fields, field("hats#hash", form.TextSingle, "Hash of the hats", f.Hats))
 	}
 	if c.Lang != "" {
 		fields = append(fields, field("muc#roominfo_lang", form.TextSingle, "Language of the room", c.Lang))
