@@ -16,12 +16,16 @@ type Rooms struct {
 	// Create is the least role that may create rooms: member, moderator, admin or owner.
 	Create string `toml:"create"`
 	// Preset is what a new room is like until its owner configures it: "instant", which cannot be found and goes with its last occupant; "group",
-	// for members only who see each other's addresses; or "channel", which everybody finds and may enter.
+	// for members only who see each other's addresses; "channel", which everybody finds and may enter; or "announcements", a channel where those who
+	// enter listen, and are not shown to others.
 	Preset string `toml:"preset"`
 	// PerAccount is how many rooms one account may have created that still exist.
 	PerAccount int `toml:"per_account"`
 	// Occupants is how many people a room holds at most; its owner may choose fewer.
 	Occupants int `toml:"occupants"`
+	// QuietAbove is a number of occupants: visitors who enter a room that has more are not shown to others, since nobody reads such lists and everybody
+	// would be sent them. 0: all are shown.
+	QuietAbove int `toml:"quiet_above"`
 	// Sessions is how many sessions one occupant may have in a room.
 	Sessions int `toml:"sessions"`
 	// Affiliations is how many addresses a room remembers: owners, admins, members and outcasts.
@@ -47,7 +51,8 @@ type Rooms struct {
 // usualRooms are the defaults.
 func usualRooms() Rooms {
 	return Rooms{
-		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, Presence: 16 << 10, Picture: 128 << 10, History: 50, Invites: 200, Deliveries: 20_000,
+		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, QuietAbove: 300, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096,
+		Presence: 16 << 10, Picture: 128 << 10, History: 50, Invites: 200, Deliveries: 20_000,
 	}
 }
 
@@ -56,8 +61,8 @@ func (r Rooms) check() (errs []error) {
 	if !slices.Contains([]string{"member", "moderator", "admin", "owner"}, r.Create) {
 		errs = append(errs, fmt.Errorf("rooms.create is %q, not member, moderator, admin or owner", r.Create))
 	}
-	if !slices.Contains([]string{"instant", "group", "channel"}, r.Preset) {
-		errs = append(errs, fmt.Errorf("rooms.preset is %q, not instant, group or channel", r.Preset))
+	if !slices.Contains([]string{"instant", "group", "channel", "announcements"}, r.Preset) {
+		errs = append(errs, fmt.Errorf("rooms.preset is %q, not instant, group, channel or announcements", r.Preset))
 	}
 	for _, n := range []struct {
 		name            string
@@ -65,6 +70,7 @@ func (r Rooms) check() (errs []error) {
 	}{
 		{"per_account", r.PerAccount, 0, 1_000_000},
 		{"occupants", r.Occupants, 1, 100_000},
+		{"quiet_above", r.QuietAbove, 0, 100_000},
 		{"sessions", r.Sessions, 1, 1000},
 		{"affiliations", r.Affiliations, 1, 1_000_000},
 		{"nick", r.Nick, 1, jid.MaxPart},

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -51,7 +52,8 @@ type turn struct {
 	gate   *gate
 	call   func(w *Work, a *Account)
 	to     jid.JID
-	asker  *jid.JID // whose probe it is; nil: none
+	also   []jid.JID // of a message: other sessions of the same account that it is for
+	asker  *jid.JID  // whose probe it is; nil: none
 	why    Lost
 	told   bool // with asker: it is told when nobody is there
 }
@@ -203,7 +205,7 @@ func (a *Account) deliver(w *Work, t *turn) {
 		t.from.settle(w)
 		return
 	}
-	_, out := a.choose(st)
+	_, out := a.chooseAll(st, t.also)
 	if a.Failed {
 		a.replyError(w, st, stanza.NewError(stanza.InternalServerError, ""))
 		t.from.settle(w)
@@ -235,7 +237,7 @@ func (a *Account) deliver(w *Work, t *turn) {
 		a.finishSending(w, e, t.from)
 		return
 	}
-	x := arrival{st: e.Stanza, from: t.from, before: t.before, kept: e.Kept, key: e.Key}
+	x := arrival{st: e.Stanza, from: t.from, before: t.before, also: t.also, kept: e.Kept, key: e.Key}
 	tickets := e.tickets
 	if done, err := t.before.Outcome(); !done || err != nil {
 		tickets = append(tickets, t.before)
@@ -250,9 +252,9 @@ func (a *Account) deliver(w *Work, t *turn) {
 
 // show gives a message to the sessions of this moment, or to Fallback.
 func (a *Account) show(w *Work, x arrival) {
-	chosen, out := a.choose(x.st)
+	chosen, out := a.chooseAll(x.st, x.also)
 	e := w.begin(a, x.st, x.s)
-	e.Kept, e.Key = x.kept, x.key
+	e.Kept, e.Key, e.also = x.kept, x.key, x.also
 	for _, i := range chosen {
 		e.Targets = append(e.Targets, a.sessions[i])
 	}
@@ -281,7 +283,11 @@ func (a *Account) give(w *Work, e *Event, out outcome) {
 	st := e.Stanza
 	many := len(e.Targets) > 1
 	for _, s := range e.Targets {
-		s.out.push(w, item{st: st, to: st.To, size: size(st), kept: e.Kept, key: e.Key, many: many})
+		to := st.To
+		if slices.Contains(e.also, s.JID) {
+			to = s.JID
+		}
+		s.out.push(w, item{st: st, to: to, size: size(st), kept: e.Kept, key: e.Key, many: many})
 	}
 	kept := e.Key != 0
 	if out == deliver {
@@ -303,6 +309,21 @@ func (a *Account) choose(st *stanza.Stanza) ([]int, outcome) {
 	var out outcome
 	a.chosen, out = chooseMessage(a.chosen[:0], a.Exists, st.Type, st.To.Resource(), a.cands)
 	return a.chosen, out
+}
+
+// chooseAll is choose for a message that is for other sessions as well; those that are there get it whatever happens to the first.
+func (a *Account) chooseAll(st *stanza.Stanza, also []jid.JID) ([]int, outcome) {
+	chosen, out := a.choose(st)
+	for i, s := range a.sessions {
+		if len(also) == 0 {
+			break
+		}
+		if slices.Contains(also, s.JID) && !slices.Contains(chosen, i) {
+			chosen, out = append(chosen, i), deliver
+		}
+	}
+	a.chosen = chosen
+	return chosen, out
 }
 
 // receiveIQ: answered here, or on its way.

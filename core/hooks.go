@@ -39,6 +39,7 @@ type Event struct {
 	Kept string
 	Key  store.Key
 
+	also    []jid.JID // sessions beside the one that the stanza is addressed to
 	tickets []store.Ticket
 	after   []func(*Event)
 	trace   *obs.Traced

@@ -34,6 +34,7 @@ type arrival struct {
 	s      *Session // the sender's session where it is one of the owner's own
 	from   origin
 	before store.Ticket // the sender's own promise
+	also   []jid.JID    // of a message: other sessions that it is for
 	kept   string
 	key    store.Key
 }

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,7 +120,7 @@ func (r *reader) parse(data []byte) (*stanza.Stanza, error) {
 }
 
 // deliver sends a stanza to the node that owns its address. One part of its origin stays open until that node has settled it.
-func (n *nodes) deliver(w *Work, to cluster.Node, st *stanza.Stanza, from origin) {
+func (n *nodes) deliver(w *Work, to cluster.Node, st *stanza.Stanza, from origin, also ...jid.JID) {
 	from.more()
 	n.mu.Lock()
 	n.last++
@@ -127,11 +128,36 @@ func (n *nodes) deliver(w *Work, to cluster.Node, st *stanza.Stanza, from origin
 	n.sent[ref] = &sending{st, from, time.Now()}
 	n.mu.Unlock()
 	err := n.send(to, cluster.Frame{
-		Op: cluster.DeliverStanza, Ref: ref, Role: string(from.actor(st).Role), Data: []byte(st.Standalone()),
+		Op: cluster.DeliverStanza, Ref: ref, Role: string(from.actor(st).Role), To: joinAddresses(also), Data: []byte(st.Standalone()),
 	})
 	if err != nil {
 		n.fail(w, ref, notReached())
 	}
+}
+
+// joinAddresses writes addresses as one text of a frame: none of them can have a line break in it.
+func joinAddresses(all []jid.JID) string {
+	var b strings.Builder
+	for i, j := range all {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(j.String())
+	}
+	return b.String()
+}
+
+// splitAddresses reads them; what is none is left out.
+func splitAddresses(text string) (out []jid.JID) {
+	if text == "" {
+		return nil
+	}
+	for part := range strings.SplitSeq(text, "\n") {
+		if j, err := jid.Parse(part); err == nil {
+			out = append(out, j)
+		}
+	}
+	return out
 }
 
 // notReached is what the sender of a stanza hears whose addressee's node does not answer.
@@ -211,7 +237,7 @@ func (n *nodes) delivered(r *reader, from cluster.Node, f *cluster.Frame) {
 	}
 	d := &delivery{nodes: n, node: from, ref: f.Ref, role: store.Role(f.Role)}
 	d.open.Store(1)
-	n.router.route(r.work, st.Seal(), origin{far: d}, store.Ticket{})
+	n.router.pass(r.work, st.Seal(), splitAddresses(f.To), origin{far: d})
 }
 
 // deliveredPresence is for accounts in memory only, as everywhere.

@@ -45,6 +45,28 @@ func (r *Room) TellAll(w *Work, to jid.JID, src Source) {
 	}
 }
 
+// Pass brings a message in the ordinary way, with hooks and a place in the archive, to the session that it is addressed to and to other sessions of the
+// same account: it is one message, kept once, whatever the number of devices. Only in a turn of r.
+func (r *Room) Pass(w *Work, st *stanza.Stanza, also ...jid.JID) {
+	r.Host.Router.pass(w, st, also, origin{trace: w.trace})
+}
+
+// pass is route for a message to several sessions of one account.
+func (r *Router) pass(w *Work, st *stanza.Stanza, also []jid.JID, from origin) {
+	h := r.hosts[st.To.Domain()]
+	if len(also) == 0 || h == nil || st.To.IsDomain() || st.Kind != stanza.Message {
+		r.route(w, st, from, store.Ticket{})
+		return
+	}
+	if node, far := r.elsewhere(st.To); far {
+		r.nodes.deliver(w, node, st, from, also...)
+	} else {
+		from.more()
+		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliver, st: st, from: from, also: also})
+	}
+	from.settle(w)
+}
+
 // Check asks for each full address whether its session is there and shows itself to the room, as after a restart. For who is not, Receive gets
 // the error that Tell speaks of, as presence to the room's bare address. Only in a turn of r.
 func (r *Room) Check(w *Work, to ...jid.JID) {

@@ -206,6 +206,32 @@ func (h *Host) AskRoom(ctx context.Context, room jid.JID, f func(w *Work, r *Roo
 	}
 }
 
+// PeekRoom is AskRoom for a room in this node's memory; it is not loaded. It returns false, and f may not have been called, when the room is not there
+// or ctx has ended. Only a door may call it.
+func (h *Host) PeekRoom(ctx context.Context, room jid.JID, f func(r *Room)) bool {
+	s := h.Router.services[room.Domain()]
+	if s == nil {
+		return false
+	}
+	r := s.peek(room.Bare())
+	if r == nil {
+		return false
+	}
+	done := make(chan struct{})
+	if !r.turns.TakeAsync(h.pool, roomTurn{op: (*Room).invoke, call: func(_ *Work, r *Room) {
+		defer close(done)
+		f(r)
+	}}) {
+		return false
+	}
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // EachRoom has f called in a turn of every room of the host in this node's memory. It does not wait.
 func (h *Host) EachRoom(f func(w *Work, r *Room)) {
 	for _, s := range h.services {

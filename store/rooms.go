@@ -25,6 +25,7 @@ type Affiliation struct {
 	Kind   string // owner, admin, member or outcast; empty: none, which is not kept
 	Nick   string // reserved, may be empty
 	Reason string // may be empty
+	Hats   string // URIs of what they wear (XEP-0317), separated by spaces
 }
 
 // Rooms keeps rooms. An owner is given a number when it is created, and no other one ever has it.

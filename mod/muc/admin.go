@@ -128,6 +128,7 @@ func (m *Module) change(_ context.Context, e *core.Event) (core.Answer, error) {
 func (c *change) kept() store.Affiliation {
 	return store.Affiliation{
 		JID: c.who.String(), Kind: kindOf(c.person.affiliation), Nick: strings.Clone(c.person.nick.shown), Reason: strings.Clone(c.person.reason),
+		Hats: strings.Join(c.person.hats, " "),
 	}
 }
 
@@ -174,12 +175,15 @@ func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error)
 
 // becomes is a person with another affiliation, and perhaps another reserved nick (sections 9.1, 9.3 and 9.5).
 func (m *Module) becomes(x *room, was person, i muc.Item) (person, error) {
-	p := person{affiliation: i.Affiliation, nick: was.nick, reason: i.Reason}
+	p := person{affiliation: i.Affiliation, nick: was.nick, reason: i.Reason, hats: was.hats}
 	switch {
 	case i.JID.IsDomain() && i.Affiliation > muc.Unaffiliated:
 		return p, stanza.NewError(stanza.NotAcceptable, "a domain can only be banned")
 	case i.Affiliation < muc.Member || i.HasNick && i.Nick == "":
 		p.nick = nick{} // section 9.1: an outcast has none
+		if i.Affiliation == muc.Outcast {
+			p.hats = nil
+		}
 	case i.Nick != "":
 		n, err := nickOf(i.Nick, m.config.Nick)
 		if err != nil {
@@ -206,7 +210,7 @@ func clip(s string) string {
 // carryOut changes the room, and has everybody see it when hold is done.
 func (m *Module) carryOut(r *core.Room, w *core.Work, x *room, plan []change, from jid.JID, actor string, hold store.Ticket) {
 	for _, c := range plan {
-		note := muc.Item{Reason: c.item.Reason, Actor: actor}
+		note := cause{reason: c.item.Reason, actor: actor}
 		if c.item.HasRole {
 			x.remark(c.occupant, c.item.Role, len(x.people)+m.config.Occupants)
 			m.giveRole(r, w, x, c.occupant, c.item.Role, note, muc.StatusKicked, hold)
@@ -239,14 +243,22 @@ func (x *room) roleOf(who jid.JID) muc.Role {
 	return role
 }
 
+// cause is what is said of a change beside the change: why, by whom, and between which versions of the list of affiliations (XEP-0463).
+type cause struct{ reason, actor, since, until string }
+
+// on puts it on a view.
+func (c cause) on(v *view) {
+	v.Item.Reason, v.Item.Actor, v.Since, v.Until = c.reason, c.actor, c.since, c.until
+}
+
 // giveRole changes a role; Absent takes the occupant out for the reason of status.
-func (m *Module) giveRole(r *core.Room, w *core.Work, x *room, o *occupant, role muc.Role, note muc.Item, status muc.Status, hold store.Ticket) {
+func (m *Module) giveRole(r *core.Room, w *core.Work, x *room, o *occupant, role muc.Role, note cause, status muc.Status, hold store.Ticket) {
 	if len(o.sessions) == 0 {
 		return // it left by an item before this one
 	}
 	if role == muc.Absent {
 		v := x.gone(o, o.face, status)
-		v.Item.Reason, v.Item.Actor = note.Reason, note.Actor
+		note.on(v)
 		m.remove(r, w, x, o, v, hold)
 		return
 	}
@@ -255,10 +267,10 @@ func (m *Module) giveRole(r *core.Room, w *core.Work, x *room, o *occupant, role
 }
 
 // showNoted shows an occupant with who changed it and why; whoever comes later is not told.
-func (m *Module) showNoted(r *core.Room, w *core.Work, x *room, o *occupant, note muc.Item, hold store.Ticket) {
+func (m *Module) showNoted(r *core.Room, w *core.Work, x *room, o *occupant, note cause, hold store.Ticket) {
 	v := x.look(o)
 	plain := *v
-	v.Item.Reason, v.Item.Actor = note.Reason, note.Actor
+	note.on(v)
 	m.show(r, w, x, o, v, hold)
 	r.Stand(w, func(*core.Work, error) {
 		if o.view == v {
@@ -268,47 +280,61 @@ func (m *Module) showNoted(r *core.Room, w *core.Work, x *room, o *occupant, not
 }
 
 // affiliate changes how somebody stands to the room, who may be here or not.
-func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from jid.JID, note muc.Item, hold store.Ticket) {
+func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from jid.JID, note cause, hold store.Ticket) {
+	type before struct {
+		standing
+		shown bool
+	}
 	was := x.affiliation(c.who)
-	standings := make(map[*occupant]standing)
+	here := make(map[*occupant]before)
 	for _, o := range x.nicks {
 		if o.account == c.who || c.who.IsDomain() && o.account.DomainJID() == c.who {
-			standings[o] = standing{x.affiliation(o.account), o.role}
+			here[o] = before{standing{x.affiliation(o.account), o.role}, x.shows(o)}
 		}
 	}
-	x.setPerson(c.who, c.person)
-	delete(x.given, c.who)            // the affiliation says something newer
+	note.since, note.until = x.setPerson(c.who, c.person)
+	delete(x.given, c.who) // the affiliation says something newer
+	told := note.until == ""
 	last := make(map[*occupant]*view) // of who has to leave
-	for o, before := range standings {
+	for o, b := range here {
 		now := x.affiliation(o.account)
-		if now == before.affiliation {
+		if now == b.affiliation {
 			continue
 		}
 		status := muc.StatusAffiliationGone
 		if now == muc.Outcast {
 			status = muc.StatusBanned
 		}
-		role := roleAfter(&x.config, before, now)
+		one := note
+		if told || c.who.IsDomain() {
+			one.since, one.until = "", "" // each version is told once, and with the address that it is about
+		}
+		role := roleAfter(&x.config, b.standing, now)
+		told = told || !c.who.IsDomain() && (b.shown || role != muc.Absent && x.shows(o))
 		if role != muc.Absent {
-			m.giveRole(r, w, x, o, role, note, status, hold)
+			m.giveRole(r, w, x, o, role, one, status, hold)
 		} else if len(o.sessions) > 0 {
 			last[o] = x.gone(o, o.face, status)
-			last[o].Item.Reason, last[o].Item.Actor = note.Reason, note.Actor
+			one.on(last[o])
 		}
 	}
 	if len(last) > 0 {
 		m.removeAll(r, w, x, last, hold)
 	}
-	if now := x.affiliation(c.who); len(standings) == 0 && now != was && !c.who.IsDomain() {
+	now := x.affiliation(c.who)
+	if len(here) == 0 && now != was && !c.who.IsDomain() {
 		m.tellAbsent(r, w, x, c, was, from, hold)
+		told = false
+	}
+	if !told {
+		m.tellList(r, w, x, c, note, hold)
 	}
 }
 
-// tellAbsent tells of an affiliation that changed while the person was not here: the person (section 14.1), by an invitation if the room became
-// open to them (section 9.5), and those who may know (section 10.3).
+// tellAbsent tells somebody whose affiliation changed while they were not here (section 14.1), by an invitation if the room became open to them
+// (section 9.5).
 func (m *Module) tellAbsent(r *core.Room, w *core.Work, x *room, c change, was muc.Affiliation, from jid.JID, hold store.Ticket) {
-	item := muc.Item{Affiliation: c.person.affiliation, HasAffiliation: true, Role: muc.Absent, HasRole: true, JID: c.who}
-	forRoom := muc.User{Items: []muc.Item{item}}
+	item := c.listed()
 	item.Reason = c.item.Reason
 	notice := muc.User{Items: []muc.Item{item}, Status: []muc.Status{muc.StatusAffiliation}}
 	if x.config.MembersOnly && was <= muc.Unaffiliated && c.person.affiliation >= muc.Member {
@@ -316,16 +342,28 @@ func (m *Module) tellAbsent(r *core.Room, w *core.Work, x *room, c change, was m
 		x.invite(c.who, m.host.Now())
 	}
 	// Nobody makes the room send without end by changing an affiliation to and fro.
-	welcome := m.spend(x, from)
-	r.Stand(w, func(w *core.Work, _ error) {
-		if welcome {
+	if m.spend(x, from) {
+		r.Stand(w, func(w *core.Work, _ error) {
 			m.send(r, w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
-		}
-		st, err := stanza.New(stanza.Head{Kind: stanza.Message, From: x.address}, string(forRoom.AppendXML(nil)))
-		if err != nil {
-			return
-		}
-		if st.Seal(); x.exposed {
+		}, hold)
+	}
+}
+
+// listed is the change as an item of somebody who is not here.
+func (c *change) listed() muc.Item {
+	return muc.Item{Affiliation: c.person.affiliation, HasAffiliation: true, Role: muc.Absent, HasRole: true, JID: c.who}
+}
+
+// tellList tells those who may know of an affiliation that no presence tells (section 10.3; XEP-0463 section 4.2.2).
+func (m *Module) tellList(r *core.Room, w *core.Work, x *room, c change, note cause, hold store.Ticket) {
+	u := muc.User{Items: []muc.Item{c.listed()}, Since: note.since, Until: note.until}
+	st, err := stanza.New(stanza.Head{Kind: stanza.Message, From: x.address}, string(u.AppendXML(nil)))
+	if err != nil {
+		return
+	}
+	st.Seal()
+	r.Stand(w, func(w *core.Work, _ error) {
+		if x.exposed {
 			x.tellCrowd(r, w, st)
 			return
 		}

@@ -314,6 +314,7 @@ func (m *Module) admit(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, j
 		who := st.From.Bare().Clone()
 		o = &occupant{nick: n, account: who, role: x.roleOf(who), id: occupantID(x.kept.Secret, who)}
 		x.nicks[n.key] = o
+		o.quiet = m.config.QuietAbove > 0 && len(x.nicks) > m.config.QuietAbove
 	} else if o.nick.shown != st.To.Resource() && len(status) == 0 {
 		status = append(status, muc.StatusNickAssigned) // the nick of the session that is there
 	}
@@ -322,6 +323,7 @@ func (m *Module) admit(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, j
 	x.sessions[s.jid] = s
 	v := x.look(o)
 	status = append(x.warnings(), status...)
+	open := x.open(s, j, st.ID) // the list as it is now: what changes it later is shown behind the join
 	r.Stand(w, func(w *core.Work, _ error) {
 		wasSeen := o.view != nil && !o.view.hidden
 		if o.view == nil {
@@ -330,7 +332,7 @@ func (m *Module) admit(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, j
 		o.view = v
 		x.spread(r, w, o, v, wasSeen)
 		x.crowd, x.all = append(x.crowd, s), nil
-		m.welcome(r, w, x, s, st.ID, j, status)
+		m.welcome(r, w, x, s, st.ID, j, open, status)
 	})
 }
 
@@ -346,17 +348,18 @@ func (x *room) warnings() (out []muc.Status) {
 }
 
 // welcome shows a session all that is to be seen, in the order of section 7.1.
-func (m *Module) welcome(r *core.Room, w *core.Work, x *room, s *session, id string, j muc.Join, status []muc.Status) {
+func (m *Module) welcome(r *core.Room, w *core.Work, x *room, s *session, id string, j muc.Join, open opening, status []muc.Status) {
 	o := s.occupant
 	if o.view == nil {
 		return
 	}
-	var all []*stanza.Stanza
+	all := open.first
 	if p := x.portrait(); p != nil && x.config.Picture != "" {
 		all = append(all, p)
 	}
 	all = append(all, x.others(o, x.knows(s))...)
 	own := *o.view
+	own.Since, own.Until = "", open.until
 	own.ID = id // section 7.2.2: for who tracks it
 	if st := own.self(x.knows(s), status...); st != nil {
 		all = append(all, st)
@@ -368,8 +371,8 @@ func (m *Module) welcome(r *core.Room, w *core.Work, x *room, s *session, id str
 
 // again shows a session everything once more.
 func (m *Module) again(r *core.Room, w *core.Work, x *room, s *session, j muc.Join) {
-	status := x.warnings()
-	r.Stand(w, func(w *core.Work, _ error) { m.welcome(r, w, x, s, "", j, status) })
+	status, open := x.warnings(), x.open(s, j, "")
+	r.Stand(w, func(w *core.Work, _ error) { m.welcome(r, w, x, s, "", j, open, status) })
 }
 
 // update is sections 7.6 and 7.7: another nick, or other presence.

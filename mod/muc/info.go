@@ -40,7 +40,7 @@ func (m *Module) serviceInfo(_ context.Context, e *core.Event) (core.Answer, err
 	}
 	i := disco.Info{
 		Identities: []disco.Identity{{Category: "conference", Type: "text", Name: "Rooms"}},
-		Features:   append([]string{ns.MUC, ns.RSM}, common()...),
+		Features:   append([]string{ns.MUC, ns.RSM, ns.ChannelSearch}, common()...),
 	}
 	return core.Answer{Payload: string(i.AppendXML(nil))}, nil
 }
@@ -109,9 +109,12 @@ func (m *Module) roomInfo(_ context.Context, e *core.Event) (core.Answer, error)
 		// Section 14.1.1: we discard nothing.
 		return core.Answer{}, stanza.NewError(stanza.ServiceUnavailable, "")
 	default:
+		if i := x.commandInfo(node(e)); i != nil {
+			return core.Answer{Payload: string(i.AppendXML(nil))}, nil
+		}
 		return core.Answer{}, stanza.NewError(stanza.ItemNotFound, "")
 	}
-	f := muc.Facts{Occupants: -1}
+	f := muc.Facts{Occupants: -1, Hats: x.hatsHash()}
 	// Section 12.4: what is talked of, and by how many, is for those who could come in.
 	if x.mayRead(who) && (x.config.Public || who.role != muc.Absent || who.affiliation >= muc.Member) {
 		f.Occupants = len(x.nicks)
@@ -120,9 +123,12 @@ func (m *Module) roomInfo(_ context.Context, e *core.Event) (core.Answer, error)
 			f.Subject = c.Text()
 		}
 	}
-	features := append(common(), ns.MUCRequest)
+	features := append(common(), ns.MUCRequest, ns.Hats, ns.Commands)
 	if x.config.Archive && e.Host.Ports.Archiver != nil {
 		features = append(features, ns.Archive, ns.ArchiveExtended, ns.Retract, ns.Moderate)
+	}
+	if x.config.NonAnonymous {
+		features = append(features, ns.MUCAffiliations)
 	}
 	if x.config.Register && !x.config.MembersOnly {
 		features = append(features, ns.Register)
@@ -136,7 +142,11 @@ func (m *Module) roomItems(_ context.Context, e *core.Event) (core.Answer, error
 	if x.locked && x.affiliation(e.Stanza.From) < muc.Owner {
 		return core.Answer{}, errNoRoom
 	}
-	return core.Answer{Payload: string((&disco.Items{Node: node(e)}).AppendXML(nil))}, nil
+	list := disco.Items{Node: node(e)}
+	if list.Node == ns.Commands {
+		list.Items = x.commandItems(x.standingOf(e.Stanza.From))
+	}
+	return core.Answer{Payload: string(list.AppendXML(nil))}, nil
 }
 
 // appendText appends an element that holds only text.

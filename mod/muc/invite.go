@@ -87,7 +87,7 @@ func (m *Module) inviteAll(e *core.Event, x *room, s *session, u muc.User) core.
 			if len(x.people)+len(keep) >= m.config.Affiliations {
 				return refuse(e, stanza.NewError(stanza.ResourceConstraint, "this room remembers too many people"))
 			}
-			c := change{who: who.Clone(), person: person{affiliation: muc.Member, nick: x.people[who].nick}}
+			c := change{who: who.Clone(), person: person{affiliation: muc.Member, nick: x.people[who].nick, hats: x.people[who].hats}}
 			plan, keep = append(plan, c), append(keep, c.kept())
 		}
 	}
@@ -104,29 +104,13 @@ func (m *Module) inviteAll(e *core.Event, x *room, s *session, u muc.User) core.
 			return
 		}
 		for _, c := range plan {
-			x.setPerson(c.who, c.person)
-			m.tellNewMember(r, w, x, c.who)
+			var note cause
+			note.since, note.until = x.setPerson(c.who, c.person)
+			m.tellList(r, w, x, c, note, store.Ticket{})
 		}
 		deliver(w)
 	})
 	return core.Next
-}
-
-// tellNewMember tells those who may know that somebody who is not here became a member.
-func (m *Module) tellNewMember(r *core.Room, w *core.Work, x *room, who jid.JID) {
-	u := muc.User{Items: []muc.Item{{Affiliation: muc.Member, HasAffiliation: true, HasRole: true, JID: who}}}
-	st, err := stanza.New(stanza.Head{Kind: stanza.Message, From: x.address}, string(u.AppendXML(nil)))
-	if err != nil {
-		return
-	}
-	st.Seal()
-	r.Stand(w, func(w *core.Work, _ error) {
-		if x.exposed {
-			x.tellCrowd(r, w, st)
-			return
-		}
-		x.toModerators(r, w, st)
-	})
 }
 
 // deliverInvites sends the room's messages. The inviter is named by the bare address: that is whom who is invited knows, and may refuse.
@@ -209,6 +193,6 @@ func (m *Module) grant(e *core.Event, x *room, s *session, v muc.VoiceRequest) c
 		return core.Next
 	}
 	x.remark(o, muc.Participant, len(x.people)+m.config.Occupants)
-	m.giveRole(e.Room, e.Work, x, o, muc.Participant, muc.Item{Actor: s.occupant.nick.shown}, 0, store.Ticket{})
+	m.giveRole(e.Room, e.Work, x, o, muc.Participant, cause{actor: s.occupant.nick.shown}, 0, store.Ticket{})
 	return core.Next
 }

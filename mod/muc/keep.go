@@ -24,6 +24,7 @@ type keptOccupants struct {
 type keptOccupant struct {
 	Nick     string        `json:"nick"`
 	Role     string        `json:"role"`
+	Quiet    bool          `json:"quiet,omitempty"`
 	Sessions []keptSession `json:"sessions"`
 }
 
@@ -50,7 +51,7 @@ func (m *Module) keep(_ *core.Work, r *core.Room) (store.Ticket, bool) {
 func (x *room) occupants() ([]byte, error) {
 	k := keptOccupants{Locked: x.locked}
 	for _, o := range x.inOrder() {
-		one := keptOccupant{Nick: o.nick.shown, Role: o.role.String()}
+		one := keptOccupant{Nick: o.nick.shown, Role: o.role.String(), Quiet: o.quiet}
 		for _, s := range o.sessions {
 			one.Sessions = append(one.Sessions, keptSession{JID: s.jid.String(), Presence: s.presence.Standalone()})
 		}
@@ -75,7 +76,7 @@ func (x *room) restore(b []byte) error {
 		if refused != nil || role == muc.Absent || x.nicks[n.key] != nil {
 			continue
 		}
-		o := &occupant{nick: n, role: role}
+		o := &occupant{nick: n, role: role, quiet: one.Quiet}
 		for _, s := range one.Sessions {
 			full, err := jid.Parse(s.JID)
 			presence, bad := stanza.Parse(s.Presence)
@@ -192,6 +193,6 @@ func (m *Module) disown(w *core.Work, r *core.Room, who jid.JID) {
 			m.obs.Log.Error("a deleted account still stands in a list of a room", obs.JID, who.String(), obs.Err, err)
 			return
 		}
-		m.affiliate(r, w, x, c, who, muc.Item{}, store.Ticket{})
+		m.affiliate(r, w, x, c, who, cause{}, store.Ticket{})
 	})
 }

@@ -44,6 +44,8 @@ type Module struct {
 	making making
 	purses purses
 	sent   core.Quota // invitations and requests for voice, by room and account
+
+	searches core.Quota // by account
 }
 
 // New takes the stores and the limits.
@@ -71,6 +73,9 @@ func (m *Module) Install(h *core.Host) {
 	}
 	row(ns.DiscoInfo, stanza.Get, core.ToRooms, core.ActSeeRooms, false, m.serviceInfo)
 	row(ns.DiscoItems, stanza.Get, core.ToRooms, core.ActSeeRooms, true, m.serviceItems)
+	h.IQ.Handle(core.IQ{
+		Space: ns.ChannelSearch, Local: "search", Type: stanza.Get, To: core.ToRooms, Action: core.ActSeeRooms, Slow: true, Do: m.search, Module: m.Name(),
+	})
 	row(ns.DiscoInfo, stanza.Get, core.ToRoom, core.ActSeeRoom, false, m.roomInfo)
 	row(ns.DiscoItems, stanza.Get, core.ToRoom, core.ActSeeRoom, false, m.roomItems)
 	// Who may do what of whom is decided by affiliations and roles of both: rules.go.
@@ -82,6 +87,9 @@ func (m *Module) Install(h *core.Host) {
 	row(ns.Register, stanza.Set, core.ToRoom, core.ActSeeRoom, false, m.register)
 	h.IQ.Handle(core.IQ{
 		Space: ns.Moderate, Local: "moderate", Type: stanza.Set, To: core.ToRoom, Action: core.ActModerateRoom, Slow: true, Do: m.moderate, Module: m.Name(),
+	})
+	h.IQ.Handle(core.IQ{
+		Space: ns.Commands, Local: "command", Type: stanza.Set, To: core.ToRoom, Action: core.ActSeeRoom, Do: m.command, Module: m.Name(),
 	})
 	picture := core.IQ{Space: ns.VCardTemp, Local: "vCard", To: core.ToRoom, Module: m.Name()}
 	picture.Type, picture.Action, picture.Slow, picture.Do = stanza.Get, core.ActSeeRoom, true, m.picture

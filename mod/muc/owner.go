@@ -74,7 +74,7 @@ func (m *Module) configure(e *core.Event, x *room, c muc.Config, staff muc.Staff
 	if err != nil {
 		return err
 	}
-	kept, err := x.record(c)
+	kept, err := x.record(c, x.hats)
 	if err != nil {
 		return err
 	}
@@ -311,7 +311,7 @@ func (m *Module) register(_ context.Context, e *core.Event) (core.Answer, error)
 	r.Pause(e.Work, t, func(w *core.Work, err error) {
 		defer out.guard()
 		if err == nil {
-			m.affiliate(r, w, x, c, who, muc.Item{}, out.told())
+			m.affiliate(r, w, x, c, who, cause{}, out.told())
 		}
 	})
 	return core.Answer{}, nil

@@ -42,7 +42,7 @@ func (m *Module) setPicture(_ context.Context, e *core.Event) (core.Answer, erro
 	if len(tree.Children) > 0 {
 		card = []byte(strings.Clone(p.Raw()))
 	}
-	kept, err := x.record(c)
+	kept, err := x.record(c, x.hats)
 	if err != nil {
 		return core.Answer{}, err
 	}

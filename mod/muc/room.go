@@ -30,6 +30,9 @@ type room struct {
 	asked    map[string]question   // by id: requests that were passed on to occupants
 	invited  map[jid.JID]time.Time // who was invited by way of the room
 	given    map[jid.JID]muc.Role  // roles that moderators gave, for the next visit
+	spoke    map[jid.JID]time.Time // in slow mode: when people last said something
+	versions versions
+	hats     []hat
 
 	// What occupants see is behind what is decided, by the length of the line.
 	exposed bool        // everybody sees addresses
@@ -48,13 +51,16 @@ type person struct {
 	affiliation muc.Affiliation
 	nick        nick // reserved; zero: none
 	reason      string
+	hats        []string // URIs, in the order in which they were given
 }
 
 // occupant is somebody in the room under one nick, with one or more sessions (section 7.2.8).
 type occupant struct {
-	nick     nick
-	account  jid.JID
-	role     muc.Role
+	nick    nick
+	account jid.JID
+	role    muc.Role
+	// quiet: as a visitor it is not shown, since it entered a large room (rooms.quiet_above).
+	quiet    bool
 	id       string // XEP-0421
 	sessions []*session
 	face     *session // whose presence is shown
@@ -117,19 +123,24 @@ func (x *room) owners() (n int) {
 	return n
 }
 
-// setPerson changes how an address stands to the room.
-func (x *room) setPerson(who jid.JID, p person) {
+// setPerson changes how an address stands to the room. It returns the versions of the list before and after, if they are told (XEP-0463).
+func (x *room) setPerson(who jid.JID, p person) (since, until string) {
+	since, until = x.versions.change(x.kept.Secret, who, x.people[who].affiliation, p.affiliation)
+	if !x.config.NonAnonymous || since == until {
+		since, until = "", ""
+	}
 	if old, ok := x.people[who]; ok && old.nick.key != "" {
 		delete(x.reserved, old.nick.key)
 	}
-	if p.affiliation == muc.Unaffiliated && p.nick.key == "" {
+	if p.affiliation == muc.Unaffiliated && p.nick.key == "" && len(p.hats) == 0 {
 		delete(x.people, who)
-		return
+		return since, until
 	}
 	if p.nick.key != "" {
 		x.reserved[p.nick.key] = who
 	}
 	x.people[who] = p
+	return since, until
 }
 
 // named is the occupant with exactly that nick, or nil.
@@ -198,7 +209,7 @@ func (m *Module) load(ctx context.Context, r *core.Room) error {
 	if err != nil {
 		return err
 	}
-	var c muc.Config
+	var c keptConfig
 	if err := json.Unmarshal(kept.Config, &c); err != nil {
 		return err
 	}
@@ -212,10 +223,12 @@ func (m *Module) load(ctx context.Context, r *core.Room) error {
 	}
 	r.ID = kept.ID
 	x := m.rooms.Of(r)
-	x.begin(r.JID, kept, c)
+	x.begin(r.JID, kept, c.Config)
+	x.hats = c.Hats
 	for _, a := range people {
 		x.remember(a, m.config.Nick)
 	}
+	x.versions.log = nil // what was before this is not known
 	if len(kept.Subject) > 0 {
 		if st, err := stanza.Parse(string(kept.Subject)); err == nil {
 			x.subject = st.WithTo(jid.JID{}).Seal()
@@ -240,7 +253,7 @@ func (x *room) remember(a store.Affiliation, most int) {
 	if err != nil {
 		return
 	}
-	p := person{reason: a.Reason}
+	p := person{reason: a.Reason, hats: strings.Fields(a.Hats)}
 	p.affiliation, _ = muc.ParseAffiliation(a.Kind)
 	if a.Nick != "" {
 		p.nick, _ = nickOf(a.Nick, most)
@@ -299,9 +312,15 @@ func (x *room) name() string {
 	return x.address.Local()
 }
 
-// record is the room as it is to be kept with that configuration.
-func (x *room) record(c muc.Config) (store.Room, error) {
-	b, err := json.Marshal(c)
+// keptConfig is a configuration as it is kept: with what the form does not have.
+type keptConfig struct {
+	muc.Config
+	Hats []hat `json:"hats,omitempty"`
+}
+
+// record is the room as it is to be kept with that configuration and those hats.
+func (x *room) record(c muc.Config, hats []hat) (store.Room, error) {
+	b, err := json.Marshal(keptConfig{c, hats})
 	kept := x.kept
 	kept.Config, kept.Public, kept.Temporary = b, c.Public, !c.Persistent
 	return kept, err

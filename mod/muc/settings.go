@@ -13,6 +13,7 @@ const (
 	maxDescription = 4096
 	maxSecret      = 256
 	maxLang        = 64
+	maxSlow        = 24 * 60 * 60 // seconds
 )
 
 // preset is what a new room is like until its owner says otherwise; name is a value of rooms.preset.
@@ -26,6 +27,11 @@ func preset(name string, history int) muc.Config {
 	case "channel":
 		// Everybody finds it and comes in, and only moderators learn who they are.
 		c.Persistent, c.Public, c.Register = true, true, true
+	case "announcements":
+		// Few speak and everybody listens: nobody who enters is shown, or can be written to by others who do. Who registers would have a voice.
+		c.Persistent, c.Public, c.Moderated = true, true, true
+		c.Broadcast, c.Lists = muc.RolesOf(muc.Moderator, muc.Participant), muc.RolesOf(muc.Moderator)
+		c.Whisper = muc.WhisperParticipants
 	default:
 		// It cannot be found, its people are not shown, and it goes with them.
 		c.Register = true
@@ -45,6 +51,9 @@ func checkConfig(c *muc.Config, maxUsers, history int) *stanza.Error {
 	}
 	if c.MaxUsers > maxUsers {
 		c.MaxUsers = 0
+	}
+	if c.Slow > maxSlow {
+		return stanza.NewError(stanza.NotAcceptable, "nobody waits for more than a day")
 	}
 	c.History = min(c.History, history)
 	return nil

@@ -24,10 +24,17 @@ func (x *room) look(o *occupant) *view {
 	return &view{
 		Presence: muc.Presence{
 			From: x.at(o.nick), Type: stanza.Available, Lang: p.Lang, Content: p.Inner(), OccupantID: o.id,
-			Item: muc.Item{Affiliation: x.affiliation(o.account), Role: o.role, JID: o.face.jid},
+			Item:  muc.Item{Affiliation: x.affiliation(o.account), Role: o.role, JID: o.face.jid},
+			Extra: x.worn(o.account),
 		},
-		hidden: !x.config.Broadcast.Has(o.role),
+		hidden: !x.shows(o),
 	}
+}
+
+// shows tells whether others see an occupant. Sections 5.1 and 7.2.2: presence is broadcast by role, as the room is configured; visitors need not
+// be. What holds for one in a large room is decided when they enter, so that nobody is seen to go when the room grows.
+func (x *room) shows(o *occupant) bool {
+	return x.config.Broadcast.Has(o.role) && !(o.quiet && o.role == muc.Visitor)
 }
 
 // gone makes the last view of an occupant, or of one session.

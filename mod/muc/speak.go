@@ -54,6 +54,9 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 	if !maySpeak(s.occupant.role) {
 		return refuse(e, forbidden("you have no voice in this room"))
 	}
+	if err := x.tooSoon(s.occupant.account, st, e.Host.Now()); err != nil {
+		return refuse(e, err)
+	}
 	if err := m.afford(s.occupant.account, len(x.crowd)*weight(st)); err != nil {
 		return refuse(e, err)
 	}
@@ -247,10 +250,14 @@ func (m *Module) whisper(e *core.Event, x *room, s *session) core.Verdict {
 // pass brings a stanza from one occupant's address to all sessions of another (section 7.2.8).
 func (m *Module) pass(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, from jid.JID, to *occupant) {
 	r.Stand(w, func(w *core.Work, _ error) {
+		var all []jid.JID
 		for _, s := range x.crowd {
 			if s.occupant == to {
-				r.Route(w, st.WithTo(s.jid).Stamped(from))
+				all = append(all, s.jid)
 			}
+		}
+		if len(all) > 0 {
+			r.Pass(w, st.WithTo(all[0]).Stamped(from), all[1:]...)
 		}
 	})
 }

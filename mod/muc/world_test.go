@@ -111,6 +111,12 @@ type world struct {
 
 func newWorld(t *testing.T, names ...string) *world {
 	t.Helper()
+	return newWorldWith(t, func(*core.Parts, *config.Rooms) {}, names...)
+}
+
+// newWorldWith is newWorld with changes.
+func newWorldWith(t *testing.T, edit func(*core.Parts, *config.Rooms), names ...string) *world {
+	t.Helper()
 	db, err := sqlstore.Open(t.Context(), t.TempDir(), sqlstore.Options{Sync: sqlstore.SyncOff})
 	if err != nil {
 		t.Fatal(err)
@@ -122,9 +128,11 @@ func newWorld(t *testing.T, names ...string) *world {
 			t.Fatal(err)
 		}
 	}
-	v.host = core.NewHost(jid.MustParse(domain), core.Parts{
+	parts := core.Parts{
 		Config: &c, Obs: o, Router: core.NewRouter(), Pool: v.pool, Metrics: core.NewMetrics(o), Accounts: db.Accounts, Holdings: db.Holdings, Sessions: db.Sessions,
-	})
+	}
+	edit(&parts, &c.Rooms)
+	v.host = core.NewHost(jid.MustParse(domain), parts)
 	v.host.Ports.Authenticator, v.host.Ports.Contacts = nobody{}, nobody{}
 	archive.New(archive.Stores{Archive: fullArchive{db.Archive, v.disk}, Offline: db.Offline, Prefs: db.Prefs}, c.Archive, o).Install(v.host)
 	v.m = New(Stores{Rooms: diskRooms{db.Rooms, v.disk}, Affiliations: diskAffiliations{db.Affiliations, v.disk}, Occupants: db.Occupants, Personal: db.Personal}, c.Rooms, o)
@@ -179,9 +187,14 @@ func (c *client) Close(*stanza.StreamError) {}
 
 func (v *world) bind(account string) *client {
 	v.Helper()
+	return v.bindAs(account, "r")
+}
+
+func (v *world) bindAs(account, resource string) *client {
+	v.Helper()
 	c := &client{world: v, w: core.NewWork(v.pool)}
 	s, err := v.host.Bind(context.Background(), c.w, core.Binding{
-		Account: jid.MustParse(account + "@" + domain), Resource: "r", Sink: c, First: func(jid.JID) string { return "" },
+		Account: jid.MustParse(account + "@" + domain), Resource: resource, Sink: c, First: func(jid.JID) string { return "" },
 	})
 	if err != nil {
 		v.Fatal(err)
@@ -264,8 +277,12 @@ func (c *client) admin(item string) string {
 	return c.ask("set", "<query xmlns='http://jabber.org/protocol/muc#admin'>"+item+"</query>")
 }
 
+// configure submits the form of the room with fields; none makes an instant room.
 func (c *client) configure(fields string) string {
 	c.Helper()
+	if fields != "" && !strings.Contains(fields, "FORM_TYPE") {
+		fields = "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>" + fields
+	}
 	return c.ask("set", "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>"+fields+"</x></query>")
 }
 

@@ -20,7 +20,7 @@ const (
 	selectRooms        = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND local > $2 ORDER BY local LIMIT $3 + 0"
 	selectPublicRooms  = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND listed = 1 AND local > $2 ORDER BY local LIMIT $3 + 0"
 	countRooms         = "SELECT COUNT(*) FROM rooms WHERE domain = $1 AND creator = $2"
-	selectAffiliations = "SELECT jid, kind, nick, reason FROM room_affiliations WHERE owner = $1 ORDER BY jid"
+	selectAffiliations = "SELECT jid, kind, nick, reason, hats FROM room_affiliations WHERE owner = $1 ORDER BY jid"
 	selectRoomsOf      = "SELECT r.owner, r.domain, r.local, r.creator, r.created, r.listed, r.temporary, r.config, NULL, NULL " +
 		"FROM room_affiliations AS a JOIN rooms AS r ON r.owner = a.owner WHERE a.jid = $1"
 	selectOccupants = "SELECT occupants FROM room_occupants WHERE owner = $1"
@@ -156,7 +156,7 @@ func (v rooms) Delete(owner store.Owner) store.Ticket {
 func (v rooms) Of(ctx context.Context, room store.Owner) (out []store.Affiliation, err error) {
 	err = v.db.reads.each(ctx, selectAffiliations, func(rows *sql.Rows) error {
 		var a store.Affiliation
-		err := rows.Scan(&a.JID, &a.Kind, &a.Nick, &a.Reason)
+		err := rows.Scan(&a.JID, &a.Kind, &a.Nick, &a.Reason, &a.Hats)
 		out = append(out, a)
 		return err
 	}, int64(room))
@@ -167,7 +167,7 @@ func (v rooms) Of(ctx context.Context, room store.Owner) (out []store.Affiliatio
 func (v rooms) Set(room store.Owner, changes []store.Affiliation) store.Ticket {
 	size := 0
 	for i := range changes {
-		size += len(changes[i].JID) + len(changes[i].Nick) + len(changes[i].Reason)
+		size += len(changes[i].JID) + len(changes[i].Nick) + len(changes[i].Reason) + len(changes[i].Hats)
 	}
 	return v.db.queueOf(room).change(size, func(w *writer) error {
 		if err := roomStays(w, room); err != nil {
@@ -188,12 +188,12 @@ func roomStays(w *writer, room store.Owner) error {
 
 func setAffiliations(w *writer, room store.Owner, changes []store.Affiliation) (err error) {
 	for _, a := range changes {
-		if a.Kind == "" && a.Nick == "" {
+		if a.Kind == "" && a.Nick == "" && a.Hats == "" {
 			_, err = w.change("DELETE FROM room_affiliations WHERE owner = $1 AND jid = $2", int64(room), a.JID)
 		} else {
-			_, err = w.change(`INSERT INTO room_affiliations (owner, jid, kind, nick, reason) VALUES ($1, $2, $3, $4, $5)
-				ON CONFLICT (owner, jid) DO UPDATE SET kind = excluded.kind, nick = excluded.nick, reason = excluded.reason`,
-				int64(room), a.JID, a.Kind, a.Nick, a.Reason)
+			_, err = w.change(`INSERT INTO room_affiliations (owner, jid, kind, nick, reason, hats) VALUES ($1, $2, $3, $4, $5, $6)
+				ON CONFLICT (owner, jid) DO UPDATE SET kind = excluded.kind, nick = excluded.nick, reason = excluded.reason, hats = excluded.hats`,
+				int64(room), a.JID, a.Kind, a.Nick, a.Reason, a.Hats)
 		}
 		if err != nil {
 			return err

@@ -114,26 +114,46 @@ func testWaking(t *testing.T, f *fixture, a, b store.Room) {
 	}
 }
 
-// testDisinherited: what an account was to rooms and nodes goes with it, in one commit; that it was banned stays.
+// testDisinherited: what an account was to rooms and nodes goes with it, in one commit, whoever erases it; that it was banned stays.
 func testDisinherited(t *testing.T, f *fixture) {
-	alice, bob := f.account(t, "alice"), f.account(t, "bob")
-	r := f.room(t, store.Room{Local: "r"}, store.Affiliation{JID: "alice@example.org", Kind: "owner"}, store.Affiliation{JID: "bob@example.org", Kind: "member"})
-	s := f.room(t, store.Room{Local: "s"}, store.Affiliation{JID: "alice@example.org", Kind: "outcast"})
-	who := jid.MustParse("alice@example.org")
-	f.wait(t, f.Nodes.ChangeNode(bob, store.NodeChange{
-		Node: "n", Make: &store.NewNode{Creator: jid.MustParse("bob@example.org"), Config: "{}"},
-		Affiliations:  []store.NodeAffiliation{{JID: who, Is: "publisher"}},
-		Subscriptions: []store.NodeSubscription{{JID: jid.MustParse("alice@example.org/r"), State: "subscribed"}},
-	}))
-	must(t, f.Accounts.Delete(f.ctx, alice))
-	if got, err := f.Affiliations.Of(f.ctx, r.ID); err != nil || len(got) != 1 || got[0].JID != "bob@example.org" {
-		t.Errorf("%+v, %v", got, err)
-	}
-	if got, err := f.Affiliations.Of(f.ctx, s.ID); err != nil || len(got) != 1 || got[0].Kind != "outcast" {
-		t.Errorf("%+v, %v", got, err)
-	}
-	if got, err := f.Nodes.Nodes(f.ctx, bob); err != nil || len(got) != 1 || len(got[0].Affiliations) != 0 || len(got[0].Subscriptions) != 0 {
-		t.Errorf("%+v, %v", got, err)
+	other := store.Affiliation{JID: "bob@example.org", Kind: "owner"}
+	bob := f.account(t, "bob")
+	for i, erase := range []func(store.Owner) error{
+		func(o store.Owner) error { return f.Accounts.Delete(f.ctx, o) },
+		func(o store.Owner) error { return f.Leavers.Erase(f.ctx, o, time.Now()) },
+	} {
+		name := fmt.Sprint("gone", i)
+		who := name + "@example.org"
+		open := f.room(t, store.Room{Local: "open" + name}, other, store.Affiliation{JID: who, Kind: "member", Nick: "G", Hats: "urn:a urn:b"})
+		worn := f.room(t, store.Room{Local: "worn" + name}, other, store.Affiliation{JID: who, Hats: "urn:a"})
+		if got, err := f.Affiliations.Of(f.ctx, worn.ID); err != nil || len(got) != 2 || got[1].Hats != "urn:a" {
+			t.Errorf("hats: %+v, %v", got, err)
+		}
+		shut := f.room(t, store.Room{Local: "shut" + name}, other, store.Affiliation{JID: who, Kind: "outcast"})
+		f.wait(t, f.Nodes.ChangeNode(bob, store.NodeChange{
+			Node: name, Make: &store.NewNode{Creator: jid.MustParse("bob@example.org"), Config: "{}"},
+			Affiliations:  []store.NodeAffiliation{{JID: jid.MustParse(who), Is: "publisher"}},
+			Subscriptions: []store.NodeSubscription{{JID: jid.MustParse(who + "/r"), State: "subscribed"}},
+		}))
+		must(t, erase(f.account(t, name)))
+		f.reopen(t)
+		for what, room := range map[string]store.Owner{"member": open.ID, "hats": worn.ID} {
+			if got, err := f.Affiliations.Of(f.ctx, room); err != nil || !reflect.DeepEqual(got, []store.Affiliation{other}) {
+				t.Errorf("%s: %+v, %v", what, got, err)
+			}
+		}
+		if got, err := f.Affiliations.Of(f.ctx, shut.ID); err != nil || len(got) != 2 || got[1].Kind != "outcast" {
+			t.Errorf("a ban went: %+v, %v", got, err)
+		}
+		got, err := f.Nodes.Nodes(f.ctx, bob)
+		if err != nil || len(got) != i+1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		for _, n := range got {
+			if len(n.Affiliations) != 0 || len(n.Subscriptions) != 0 {
+				t.Errorf("%+v", n)
+			}
+		}
 	}
 }
 

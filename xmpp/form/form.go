@@ -92,6 +92,8 @@ type Field struct {
 	Required bool
 	Values   []string
 	Options  []Option
+	// Validate is the encoded element of XEP-0122 that says what may be filled in, of a field that is written; empty: none.
+	Validate string
 }
 
 // Value returns the first value, or "" when there is none.

@@ -68,7 +68,7 @@ func (f *Field) appendXML(dst []byte) []byte {
 	if f.Label != "" {
 		dst = xmltok.AppendAttr(dst, "label", f.Label)
 	}
-	if f.Desc == "" && !f.Required && len(f.Values) == 0 && len(f.Options) == 0 {
+	if f.Desc == "" && !f.Required && len(f.Values) == 0 && len(f.Options) == 0 && f.Validate == "" {
 		return append(dst, "/>"...)
 	}
 	dst = append(dst, '>')
@@ -78,6 +78,7 @@ func (f *Field) appendXML(dst []byte) []byte {
 	if f.Required {
 		dst = append(dst, "<required/>"...)
 	}
+	dst = append(dst, f.Validate...)
 	dst = f.appendValues(dst)
 	for _, o := range f.Options {
 		dst = append(dst, "<option"...)

@@ -56,6 +56,8 @@ type Config struct {
 	History int `json:"history"`
 	// Archive: what is said is kept for who may enter.
 	Archive bool `json:"archive,omitempty"`
+	// Slow is how many seconds who has said something waits until they may say more (XEP-0500); zero: not at all.
+	Slow int `json:"slow,omitempty"`
 	// Register: people may register themselves (section 7.10).
 	Register bool `json:"register,omitempty"`
 	// Picture is the hash of the room's picture (XEP-0486), in hexadecimal digits; empty: there is none. The form does not have it.
@@ -126,6 +128,13 @@ func (c *Config) maxUsers() form.Field {
 	return f
 }
 
+// slow is XEP-0500 section 5.1.
+func (c *Config) slow() form.Field {
+	f := field("muc#roomconfig_slow_mode_duration", form.TextSingle, "Slow mode: seconds between two messages of one person, or 0", strconv.Itoa(c.Slow))
+	f.Validate = "<validate xmlns='" + ns.FormValidate + "' datatype='xs:integer'><range min='0'/></validate>"
+	return f
+}
+
 // Form asks an owner how the room shall be, as it is now (sections 10.1.3 and 10.2).
 func (c *Config) Form(title string, staff Staff) *form.Form {
 	whois := "moderators"
@@ -156,6 +165,7 @@ func (c *Config) Form(title string, staff Staff) *form.Form {
 		roleSet("muc#roomconfig_presencebroadcast", "Roles whose presence is shown", c.Broadcast),
 		roleSet("muc#roomconfig_getmemberlist", "Roles that may read the list of members", c.Lists),
 		field("muc#maxhistoryfetch", form.TextSingle, "Messages that are shown to who enters", strconv.Itoa(c.History)),
+		c.slow(),
 		boolean(varArchive, "Messages are kept and can be read later", c.Archive),
 		boolean(varRegister, "People may register with the room", c.Register),
 		jids("muc#roomconfig_roomadmins", "Admins, all of them", staff.Admins),
@@ -195,6 +205,7 @@ func (c Config) Submit(f *form.Form) (Config, Staff, error) {
 		r.err = ErrRange
 	}
 	r.number("muc#maxhistoryfetch", &c.History)
+	r.number("muc#roomconfig_slow_mode_duration", &c.Slow)
 	var s Staff
 	r.jids("muc#roomconfig_roomadmins", &s.Admins)
 	r.jids("muc#roomconfig_roomowners", &s.Owners)

@@ -15,7 +15,7 @@ import (
 var odd = Config{
 	Name: "A Dark Cave", Description: "The place for all good witches!", Lang: "en", Persistent: true, Public: true, MembersOnly: true,
 	Moderated: true, NonAnonymous: true, Password: "cauldronburn", ChangeSubject: true, Invites: true, Whisper: WhisperModerators,
-	MaxUsers: 37, Broadcast: RolesOf(Moderator), Lists: RolesOf(Visitor, Moderator), History: 50, Archive: true, Register: true,
+	MaxUsers: 37, Broadcast: RolesOf(Moderator), Lists: RolesOf(Visitor, Moderator), History: 50, Archive: true, Register: true, Slow: 20,
 }
 
 // answered is the form as a client sends it back without having changed anything.

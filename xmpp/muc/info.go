@@ -16,6 +16,8 @@ type Facts struct {
 	// Subject is what is talked of; Contacts are who is responsible. Empty: it is not told.
 	Subject  string
 	Contacts []jid.JID
+	// Hats is a hash of the room's hats (XEP-0317 section 2); empty: there are none.
+	Hats string
 }
 
 // Features are the names of what the room is like (section 15.3).
@@ -50,6 +52,9 @@ func (c *Config) Info(name string, f Facts, features ...string) *disco.Info {
 		field("muc#maxhistoryfetch", form.TextSingle, "Messages that are shown to who enters", strconv.Itoa(c.History)),
 		field("muc#roomconfig_roomname", form.TextSingle, "Name of the room", c.Name),
 	}
+	if c.Slow > 0 { // XEP-0500 section 5.2
+		fields = append(fields, field("muc#roominfo_slow_mode_duration", form.TextSingle, "Seconds between two messages of one person", strconv.Itoa(c.Slow)))
+	}
 	if f.Occupants >= 0 {
 		fields = append(fields, field("muc#roominfo_occupants", form.TextSingle, "Number of occupants", strconv.Itoa(f.Occupants)))
 	}
@@ -58,6 +63,9 @@ func (c *Config) Info(name string, f Facts, features ...string) *disco.Info {
 	}
 	if c.Picture != "" { // XEP-0486 section 3.3
 		fields = append(fields, field("muc#roominfo_avatarhash", form.TextMulti, "Hash of the picture", c.Picture))
+	}
+	if f.Hats != "" {
+		fields = append(fields, field("hats#hash", form.TextSingle, "Hash of the hats", f.Hats))
 	}
 	if c.Lang != "" {
 		fields = append(fields, field("muc#roominfo_lang", form.TextSingle, "Language of the room", c.Lang))

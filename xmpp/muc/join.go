@@ -28,6 +28,10 @@ type Join struct {
 	// Password of the room (section 7.2.5). Compare it in constant time, and log it nowhere.
 	Password string
 	History  History
+	// Versions: the client keeps the list of affiliations, and asks for what has changed since the version Since, or for all when that is empty
+	// (XEP-0463 section 4.1).
+	Versions bool
+	Since    string
 }
 
 // ParseJoin reads <x xmlns='http://jabber.org/protocol/muc'/>. A limit of the history that cannot be read is none: it keeps nobody out.
@@ -49,6 +53,9 @@ func ParseJoin(n *xmltok.Node) (Join, error) {
 	}
 	if since, err := forward.ParseStamp(h.Attr("since")); err == nil {
 		j.History.Since = since
+	}
+	if v := n.Child(ns.MUCAffiliations, "mav"); v != nil {
+		j.Versions, j.Since = true, v.Attr("since")
 	}
 	return j, nil
 }
@@ -74,6 +81,9 @@ func (j Join) AppendXML(dst []byte) []byte {
 		dst = append(dst, "/>"...)
 	}
 	dst = appendElement(dst, "password", j.Password)
+	if j.Versions {
+		dst = appendVersions(dst, j.Since, "")
+	}
 	return append(dst, "</x>"...)
 }
 

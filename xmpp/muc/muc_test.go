@@ -55,7 +55,7 @@ func TestParseJoin(t *testing.T) {
 		err   error
 	}{
 		{"", Join{History: AnyHistory}, nil},
-		{"<password>cauldronburn</password>", Join{"cauldronburn", AnyHistory}, nil},
+		{"<password>cauldronburn</password>", Join{Password: "cauldronburn", History: AnyHistory}, nil},
 		{"<history maxchars='0'/>", Join{History: History{MaxChars: 0, MaxStanzas: NoLimit, Seconds: NoLimit}}, nil},
 		{"<history maxstanzas='20' seconds='180'/>", Join{History: History{MaxChars: NoLimit, MaxStanzas: 20, Seconds: 180}}, nil},
 		{
@@ -66,6 +66,9 @@ func TestParseJoin(t *testing.T) {
 		{"<history maxstanzas='-1'/>", Join{History: AnyHistory}, nil},
 		{"<history maxstanzas='9999999999'/>", Join{History: AnyHistory}, nil},
 		{"<history since='yesterday'/>", Join{History: AnyHistory}, nil},
+		{"<mav xmlns='urn:xmpp:muc:affiliations:1'/>", Join{History: AnyHistory, Versions: true}, nil},
+		{"<mav xmlns='urn:xmpp:muc:affiliations:1' since='v1'/>", Join{History: AnyHistory, Versions: true, Since: "v1"}, nil},
+		{"<mav xmlns='urn:xmpp:muc:affiliations:0' since='v1'/>", Join{History: AnyHistory}, nil},
 		{"<password xmlns='urn:other'>x</password>", Join{History: AnyHistory}, nil},
 	} {
 		got, err := ParseJoin(tree(t, "<x xmlns='"+ns.MUC+"'>"+c.inner+"</x>"))

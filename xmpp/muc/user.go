@@ -27,6 +27,8 @@ type User struct {
 	Items   []Item
 	Status  []Status
 	Destroy *Destroy
+	// Since and Until are versions of the list of affiliations before and after (XEP-0463 section 4.2); empty: not told.
+	Since, Until string
 }
 
 // ParseUser reads the element.
@@ -36,6 +38,9 @@ func ParseUser(n *xmltok.Node) (User, error) {
 		return u, ErrNotMUC
 	}
 	for _, c := range n.Children {
+		if c.Is(ns.MUCAffiliations, "mav") {
+			u.Since, u.Until = c.Attr("since"), c.Attr("until")
+		}
 		if c.Space != ns.MUCUser {
 			continue
 		}
@@ -83,6 +88,18 @@ func (u *User) child(c *xmltok.Node) (err error) {
 		u.Destroy, err = parseDestroy(c, ns.MUCUser)
 	}
 	return err
+}
+
+// appendVersions appends the element of XEP-0463 section 4.
+func appendVersions(dst []byte, since, until string) []byte {
+	dst = append(dst, "<mav xmlns='"+ns.MUCAffiliations+"'"...)
+	if since != "" {
+		dst = xmltok.AppendAttr(dst, "since", since)
+	}
+	if until != "" {
+		dst = xmltok.AppendAttr(dst, "until", until)
+	}
+	return append(dst, "/>"...)
 }
 
 // parseStatus reads a code of three digits; what is none has no meaning.
@@ -160,6 +177,9 @@ func (u *User) AppendXML(dst []byte) []byte {
 
 // appendRest appends what presence has, too, and the end of the element.
 func (u *User) appendRest(dst []byte, withJID bool, more ...Status) []byte {
+	if u.Since != "" || u.Until != "" {
+		dst = appendVersions(dst, u.Since, u.Until)
+	}
 	for i := range u.Items {
 		dst = u.Items[i].appendXML(dst, withJID)
 	}
@@ -192,6 +212,8 @@ type Presence struct {
 	Status []Status
 	// Destroy says that the room is no more.
 	Destroy *Destroy
+	// Since and Until are as with User.
+	Since, Until string
 	// Extra is encoded XML of the room's own.
 	Extra string
 }
@@ -199,7 +221,7 @@ type Presence struct {
 // For writes the presence for readers of one kind: those who see addresses or not, with codes for them alone. The stanza has no receiver and is
 // sealed. The error is that of stanza.New, when Content or Extra are not well-formed.
 func (p *Presence) For(withJID bool, status ...Status) (*stanza.Stanza, error) {
-	u := User{Items: []Item{p.Item}, Status: p.Status, Destroy: p.Destroy}
+	u := User{Items: []Item{p.Item}, Status: p.Status, Destroy: p.Destroy, Since: p.Since, Until: p.Until}
 	u.Items[0].HasAffiliation, u.Items[0].HasRole = true, true
 	b := make([]byte, 0, len(p.Content)+len(p.Extra)+256)
 	b = append(b, p.Content...)

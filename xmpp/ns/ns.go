@@ -319,7 +319,17 @@ const (
 	// MUCActivity: XEP-0502, activity indicator.
 	MUCActivity = "urn:xmpp:muc-activity"
 	// MUCAffiliations: XEP-0463, affiliation versions.
-	MUCAffiliations = "urn:xmpp:muc:affiliations:0"
+	MUCAffiliations = "urn:xmpp:muc:affiliations:1"
+	// ChannelSearch: XEP-0433, search of rooms.
+	ChannelSearch = "urn:xmpp:channel-search:0:search"
+	// ChannelSearchParams: XEP-0433, FORM_TYPE of what is searched for.
+	ChannelSearchParams = "urn:xmpp:channel-search:0:search-params"
+	// ChannelSearchErrors: XEP-0433, conditions of its errors.
+	ChannelSearchErrors = "urn:xmpp:channel-search:0:error"
+	// ChannelSearchOrder: XEP-0433, names of orders.
+	ChannelSearchOrder = "urn:xmpp:channel-search:0:order"
+	// ChannelSearchAnonymity: XEP-0433, values of the anonymity mode.
+	ChannelSearchAnonymity = "urn:xmpp:channel-search:0:anonymity"
 	// Conference: XEP-0249, direct invitation.
 	Conference = "jabber:x:conference"
 	// OccupantID: XEP-0421, occupant identifiers.

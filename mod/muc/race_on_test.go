@@ -1,0 +1,6 @@
+//go:build race
+
+package muc
+
+// raceDetector allocates more.
+const raceDetector = true
