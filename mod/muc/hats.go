@@ -318,6 +318,9 @@ func (m *Module) dress(e *core.Event, x *room, next wardrobe) error {
 	if next.hats == nil && len(next.plan) == 0 {
 		return nil
 	}
+	if err := m.afford(e.Stanza.From, (1+len(x.dressing(next)))*len(x.crowd)); err != nil {
+		return err
+	}
 	t, config := store.Settled(nil), x.kept.Config
 	if next.hats != nil {
 		kept, err := x.record(x.config, next.hats)
@@ -347,12 +350,29 @@ func (m *Module) dress(e *core.Event, x *room, next wardrobe) error {
 	return nil
 }
 
+// dressing are the occupants who wear something else then.
+func (x *room) dressing(next wardrobe) (out []*occupant) {
+	then := room{hats: x.hats, people: make(map[jid.JID]person)}
+	if next.hats != nil {
+		then.hats = next.hats
+	}
+	for _, o := range x.inOrder() {
+		then.people[o.account] = x.people[o.account]
+	}
+	for _, c := range next.plan {
+		then.people[c.who] = c.person
+	}
+	for _, o := range x.inOrder() {
+		if then.worn(o.account) != x.worn(o.account) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
 // dressed makes it hold: sections 3.2 to 3.6, presence of who wears something else, and a note that the list is another one.
 func (m *Module) dressed(r *core.Room, w *core.Work, x *room, next wardrobe, hold store.Ticket) {
-	was := make(map[*occupant]string)
-	for _, o := range x.inOrder() {
-		was[o] = x.worn(o.account)
-	}
+	changed := x.dressing(next)
 	if next.hats != nil {
 		x.hats = next.hats
 		u := muc.User{Status: []muc.Status{muc.StatusConfiguration}}
@@ -365,11 +385,7 @@ func (m *Module) dressed(r *core.Room, w *core.Work, x *room, next wardrobe, hol
 	for _, c := range next.plan {
 		x.setPerson(c.who, c.person)
 	}
-	for _, o := range x.inOrder() {
-		if x.worn(o.account) != was[o] {
-			m.show(r, w, x, o, x.look(o), hold)
-		}
-	}
+	m.showAll(r, w, x, changed, hold)
 }
 
 // table is a form of results (XEP-0004 section 3.4).
