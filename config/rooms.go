@@ -40,7 +40,7 @@ type Rooms struct {
 	Picture int `toml:"picture"`
 	// History is how many messages at most are shown to who enters; its owner may choose fewer. The archive has the rest.
 	History int `toml:"history"`
-	// Invites is how many invitations and requests for voice one occupant may have the room send in an hour.
+	// Invites is how many invitations and requests for voice one account may have all rooms send in an hour.
 	Invites int `toml:"invites"`
 	// Deliveries is how many messages and presences a second all rooms together deliver for one account, which may save them for ten seconds. What it
 	// says in a room of a thousand is a thousand of them, each 4 KiB of it counted, and a new room is as many. With more, it is refused for a moment. 0 is no

@@ -19,12 +19,17 @@ type spending struct {
 	since time.Time
 }
 
+// over tells whether the span has passed, or the clock was put back behind its beginning: else nobody could do anything until it is there again.
+func (s spending) over(now time.Time, span time.Duration) bool {
+	return now.Sub(s.since) >= span || now.Before(s.since)
+}
+
 // Take counts one more of the key, and tells whether that is within limit for each span of time. What is refused does not count.
 func (q *Quota) Take(now time.Time, key string, limit int, span time.Duration) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := q.spent[key]
-	if now.Sub(s.since) >= span {
+	if s.over(now, span) {
 		s = spending{since: now}
 	}
 	if s.n >= limit {
@@ -54,7 +59,7 @@ func (q *Quota) Give(key string) {
 // forget makes room: of what is over, or else of everything.
 func (q *Quota) forget(now time.Time, span time.Duration) {
 	for key, s := range q.spent {
-		if now.Sub(s.since) >= span {
+		if s.over(now, span) {
 			delete(q.spent, key)
 		}
 	}

@@ -461,10 +461,12 @@ func TestSlowRowOfARoomThatGoes(t *testing.T) {
 			}
 			return core.Next
 		})
-		h.IQ.Handle(core.IQ{Space: "urn:number", Local: "number", Type: stanza.Get, To: core.ToRoom, Action: core.ActSeeRoom, Slow: true, Module: "t",
+		h.IQ.Handle(core.IQ{
+			Space: "urn:number", Local: "number", Type: stanza.Get, To: core.ToRoom, Action: core.ActSeeRoom, Slow: true, Module: "t",
 			Do: func(_ context.Context, e *core.Event) (core.Answer, error) {
 				return core.Answer{Payload: fmt.Sprintf("<number xmlns='urn:number'>%d</number>", e.Room.ID)}, nil
-			}})
+			},
+		})
 	})
 	juliet, romeo := x.online("juliet", "j"), x.online("romeo", "r")
 	in(cave, map[*client]string{juliet: "J"})

@@ -342,7 +342,7 @@ func (m *Module) tellAbsent(r *core.Room, w *core.Work, x *room, c change, was m
 		x.invite(c.who, m.host.Now())
 	}
 	// Nobody makes the room send without end by changing an affiliation to and fro.
-	if m.spend(x, from) {
+	if m.spend(from) {
 		r.Stand(w, func(w *core.Work, _ error) {
 			m.send(r, w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
 		}, hold)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"sync"
 
 	"stonechat/core"
 	"stonechat/store"
@@ -37,7 +36,7 @@ func (m *Module) presence(e *core.Event) core.Verdict {
 	switch {
 	case st.Type == stanza.Unavailable:
 		if s != nil { // section 13.2: of who is not in the room it is ignored
-			m.purses.take(m.host.Now(), st.From.Bare().String(), len(x.crowd), m.config.Deliveries) // nobody can be kept from leaving
+			m.purses.Take(m.host.Now(), st.From.Bare().String(), len(x.crowd), m.config.Deliveries) // nobody can be kept from leaving
 			m.leave(e.Room, e.Work, x, s, st)
 		}
 		return core.Next
@@ -150,12 +149,12 @@ func (m *Module) create(e *core.Event, j muc.Join, n nick) core.Verdict {
 		return refuse(e, err)
 	}
 	if err := m.afford(st.From, creationCost); err != nil {
-		m.making.end(st.From.Bare())
+		m.making.End(st.From.Bare().String())
 		return refuse(e, err)
 	}
 	t := store.Settled(nil)
-	creator := st.From.Bare().Clone()
-	defer func() { t.Done(func(error) { m.making.end(creator) }) }()
+	creator := st.From.Bare().String()
+	defer func() { t.Done(func(error) { m.making.End(creator) }) }()
 	c := preset(m.config.Preset, min(defaultHistory, m.config.History))
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -207,46 +206,17 @@ func (m *Module) mayCreate(who, address jid.JID) *stanza.Error {
 		return notAllowed("you may not create rooms")
 	}
 	// Those that are on their way to the disk count before they are looked for there, so that none is missed in between.
-	under := m.making.begin(who.Bare())
+	under := m.making.Begin(who.Bare().String())
 	n, err := m.Rooms.CountBy(ctx, m.domain.Domain(), who.Bare().String())
 	switch {
 	case err != nil:
-		m.making.end(who.Bare())
+		m.making.End(who.Bare().String())
 		return stanza.NewError(stanza.ResourceConstraint, "try again")
 	case n+under > m.config.PerAccount:
-		m.making.end(who.Bare())
+		m.making.End(who.Bare().String())
 		return notAllowed("you have created too many rooms")
 	}
 	return nil
-}
-
-// making counts the rooms that accounts are about to make.
-type making struct {
-	mu sync.Mutex
-	of map[jid.JID]int
-}
-
-// begin counts one more, and returns how many there are.
-func (k *making) begin(who jid.JID) int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.of == nil {
-		k.of = make(map[jid.JID]int)
-	}
-	if _, known := k.of[who]; !known {
-		who = who.Clone() // it outlives the stanza
-	}
-	k.of[who]++
-	return k.of[who]
-}
-
-// end counts one less.
-func (k *making) end(who jid.JID) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.of[who]--; k.of[who] <= 0 {
-		delete(k.of, who)
-	}
 }
 
 // join is section 7.2.

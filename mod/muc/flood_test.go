@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestFlood: what one account has rooms send to others has a bound, in whatever way it does it, and whoever it was goes on a little later.
@@ -86,39 +85,30 @@ func TestManyRooms(t *testing.T) {
 	juliet.expect("type='error'", "id='f'", "policy-violation")
 }
 
-// TestPurse: who has spent more than there was waits until it has come back; what the clock does makes nobody rich or poor for long.
-func TestPurse(t *testing.T) {
-	var p purses
-	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	for i, c := range []struct {
-		after time.Duration
-		cost  int
-		ok    bool
-	}{
-		{0, 50, true},  // 100 at most, 10 a second
-		{0, 150, true}, // 50 are left, and one may pass them
-		{0, 1, false},  // -100
-		{9 * time.Second, 1, false},
-		{2 * time.Second, 5, true}, // 10
-		{-time.Hour, 4, true},      // 5 are left
-		{time.Hour, 100, true},     // 100 again
-		{time.Second, 1, true},     // 10
-		{0, 100, true},             // 9, and -91
-		{-24 * time.Hour, 1, false},
-		{11 * time.Second, 1, true}, // it counts from there
+// TestInvitationsOfAllRooms: more rooms do not make more invitations.
+func TestInvitationsOfAllRooms(t *testing.T) {
+	v := newWorld(t, "juliet", "romeo")
+	v.m.config.Invites = 3
+	juliet := v.bind("juliet")
+	for i := range 4 {
+		to := fmt.Sprintf("r%d@rooms.example.org", i)
+		juliet.send("<presence xmlns='jabber:client' to='" + to + "/j'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+		juliet.expect("<presence", to, "code='201'")
+		juliet.send("<message xmlns='jabber:client' id='i" + fmt.Sprint(i) + "' to='" + to + "'><x xmlns='http://jabber.org/protocol/muc#user'><invite to='romeo@example.org'/></x></message>")
+	}
+	juliet.expect("type='error'", "id='i3'", "resource-constraint")
+}
+
+// TestLargeInvitation: an invitation is small, since one stanza makes many.
+func TestLargeInvitation(t *testing.T) {
+	_, juliet, _ := inCave(t)
+	for i, x := range []struct{ id, inner string }{
+		{"t", "<continue thread='" + strings.Repeat("x", 50_000) + "'/>"},
+		{strings.Repeat("i", 50_000), ""},
 	} {
-		at = at.Add(c.after)
-		if ok := p.take(at, "juliet", c.cost, 10); ok != c.ok {
-			t.Errorf("%d: %v", i, ok)
+		juliet.send("<message xmlns='jabber:client' id='" + x.id + "' to='" + cave + "'><x xmlns='http://jabber.org/protocol/muc#user'><invite to='tybalt@example.org'>" + x.inner + "</invite></x></message>")
+		if got := juliet.expect("type='error'"); !strings.Contains(got, "policy-violation") {
+			t.Errorf("%d: %.300s", i, got)
 		}
-	}
-	for i := range 2 * maxPurses {
-		p.take(at, fmt.Sprint(i), 1, 10)
-	}
-	if len(p.of) > maxPurses {
-		t.Errorf("%d are remembered", len(p.of))
-	}
-	if !strings.Contains(fmt.Sprint(p.take(at, "x", 5, 0)), "true") {
-		t.Error("no bound is a bound")
 	}
 }

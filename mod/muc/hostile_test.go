@@ -151,3 +151,14 @@ func TestRoomsOfOneAccount(t *testing.T) {
 		t.Errorf("%d rooms, %v", n, err)
 	}
 }
+
+// TestLookalikes: nobody passes for another by letters of another alphabet.
+func TestLookalikes(t *testing.T) {
+	_, juliet, romeo := inCave(t)
+	for _, nick := range []string{"јuliet", "juӏiet", "julіеt", "JULΙΕΤ", "ju1iet"} {
+		romeo.send("<presence xmlns='jabber:client' to='" + cave + "/" + nick + "'/>")
+		romeo.expect("<presence", "type='error'", "<conflict")
+	}
+	juliet.send("<presence xmlns='jabber:client' to='" + cave + "/јuliet'/>") // their own they may write so
+	romeo.expect("code='303'")
+}

@@ -17,10 +17,16 @@ const (
 	maxInvited  = 1000               // who was invited and may still decline, of one room
 	invitedTime = 7 * 24 * time.Hour // for which they may
 	sentSpan    = time.Hour
+	maxPetition = 16 << 10 // bytes of an invitation, its refusal, or a form
 )
 
 // petition is a message to the room that is not for everybody: an invitation, its refusal, or a form.
 func (m *Module) petition(e *core.Event, x *room, s *session) core.Verdict {
+	if e.Stanza.Size() > maxPetition {
+		// What the room makes of it goes to many, id and all.
+		m.host.Metrics().Refused("room_petition")
+		return refuse(e, stanza.NewError(stanza.PolicyViolation, "this is too large for the room to pass on"))
+	}
 	if c, ok := e.Stanza.Child(ns.MUCUser, "x"); ok {
 		tree, err := c.Tree()
 		if err != nil {
@@ -56,9 +62,9 @@ func (x *room) invite(who jid.JID, now time.Time) {
 	}
 }
 
-// spend counts what an account has the room send to others.
-func (m *Module) spend(x *room, who jid.JID) bool {
-	return m.sent.Take(m.host.Now(), x.address.String()+" "+who.Bare().String(), m.config.Invites, sentSpan)
+// spend counts what an account has rooms send to others.
+func (m *Module) spend(who jid.JID) bool {
+	return m.sent.Take(m.host.Now(), who.Bare().String(), m.config.Invites, sentSpan)
 }
 
 // inviteAll is section 7.8.2. Into a room for members only an invitation makes a member.
@@ -81,7 +87,7 @@ func (m *Module) inviteAll(e *core.Event, x *room, s *session, u muc.User) core.
 		switch {
 		case a == muc.Outcast:
 			return refuse(e, forbidden("this person is banned from the room"))
-		case !m.spend(x, from):
+		case !m.spend(from):
 			return refuse(e, &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many invitations"})
 		case x.config.MembersOnly && a == muc.Unaffiliated:
 			if len(x.people)+len(keep) >= m.config.Affiliations {
@@ -167,7 +173,7 @@ func (m *Module) voice(e *core.Event, x *room, s *session, c stanza.Child) core.
 		return m.grant(e, x, s, v)
 	case s.occupant.role != muc.Visitor:
 		return core.Next // who has voice needs nothing
-	case !m.spend(x, s.occupant.account):
+	case !m.spend(s.occupant.account):
 		return refuse(e, &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many requests"})
 	}
 	ask := muc.VoiceRequest{Role: muc.Participant, JID: s.jid, Nick: s.occupant.nick.shown}

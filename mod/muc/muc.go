@@ -41,9 +41,9 @@ type Module struct {
 	host   *core.Host
 	domain jid.JID
 	rooms  core.Slot[room]
-	making making
-	purses purses
-	sent   core.Quota // invitations and requests for voice, by room and account
+	making core.Tally  // rooms that accounts are about to make
+	purses core.Purses // deliveries, by account
+	sent   core.Quota  // invitations and requests for voice, by account
 
 	searches core.Quota // by account
 }

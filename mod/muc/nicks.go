@@ -16,8 +16,8 @@ import (
 // nick is a name in a room: as shown, and as compared.
 type nick struct {
 	shown string
-	// key is equal for nicks that people would take for the same: differences of case, width and spaces do not count (RFC 8266). Letters of
-	// different alphabets that look alike do.
+	// key is equal for nicks that people would take for the same: differences of case, width and spaces do not count (RFC 8266), nor letters of
+	// other alphabets that look alike.
 	key string
 }
 
@@ -41,7 +41,31 @@ func nickOf(resource string, most int) (nick, *stanza.Error) {
 	if prepared, err := jid.New("", "nick.invalid", shown); err != nil || prepared.Resource() != shown {
 		return refused("this nick cannot be part of an address")
 	}
-	return nick{shown: strings.Clone(shown), key: key}, nil
+	return nick{shown: strings.Clone(shown), key: strings.Map(alike, key)}, nil
+}
+
+// alike is the letter that stands for all that look like it. Keys are in lower case.
+func alike(r rune) rune {
+	if r < 0x80 && r != '0' && r != '1' && r != '|' {
+		return r
+	}
+	if same, ok := lookalikes[r]; ok {
+		return same
+	}
+	return r
+}
+
+// lookalikes are letters of Cyrillic, Greek, Armenian and of phonetics, and digits, that pass for Latin ones in small or in capital letters. Two that are
+// none may fall together, too; then one of them needs another nick.
+var lookalikes = map[rune]rune{
+	'0': 'o', '1': 'l', '|': 'l',
+	// Cyrillic
+	'а': 'a', 'в': 'b', 'ь': 'b', 'с': 'c', 'ԁ': 'd', 'е': 'e', 'һ': 'h', 'н': 'h', 'і': 'i', 'ј': 'j', 'к': 'k', 'ӏ': 'l', 'м': 'm', 'ո': 'n', 'п': 'n', 'о': 'o', 'р': 'p',
+	'ԛ': 'q', 'г': 'r', 'ѕ': 's', 'т': 't', 'ѵ': 'v', 'ԝ': 'w', 'х': 'x', 'у': 'y', 'ү': 'y', 'ё': 'ë', 'ї': 'ï',
+	// Greek
+	'α': 'a', 'β': 'b', 'ϲ': 'c', 'ε': 'e', 'η': 'n', 'ι': 'i', 'ϳ': 'j', 'κ': 'k', 'μ': 'm', 'ν': 'v', 'ο': 'o', 'ρ': 'p', 'σ': 'o', 'τ': 't', 'υ': 'u', 'χ': 'x', 'γ': 'y', 'ζ': 'z', 'ω': 'w',
+	// Armenian, Latin of phonetics
+	'օ': 'o', 'ս': 'u', 'հ': 'h', 'ց': 'g', 'զ': 'q', 'ɑ': 'a', 'ɡ': 'g', 'ı': 'i', 'ɩ': 'i', 'ʏ': 'y', 'ᴏ': 'o', 'ѡ': 'w', 'ꞵ': 'b', 'ʀ': 'r', 'ꜱ': 's',
 }
 
 // visible tells whether there is anything to see (section 13.1).
