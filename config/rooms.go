@@ -38,6 +38,9 @@ type Rooms struct {
 	Picture int `toml:"picture"`
 	// History is how many messages at most are shown to who enters; its owner may choose fewer. The archive has the rest.
 	History int `toml:"history"`
+	// Bookmarks: who becomes a member of a lasting room at the wish of a contact, or enters one as a member for the first time, gets a bookmark of it, so
+	// that all their clients come back to it.
+	Bookmarks bool `toml:"bookmarks"`
 	// Invites is how many invitations and requests for voice one occupant may have the room send in an hour.
 	Invites int `toml:"invites"`
 }
@@ -45,7 +48,7 @@ type Rooms struct {
 // usualRooms are the defaults.
 func usualRooms() Rooms {
 	return Rooms{
-		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, QuietAbove: 300, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, Picture: 128 << 10, History: 50, Invites: 200,
+		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, QuietAbove: 300, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096, Picture: 128 << 10, History: 50, Bookmarks: true, Invites: 200,
 	}
 }
 

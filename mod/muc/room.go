@@ -27,6 +27,7 @@ type room struct {
 	reserved map[string]jid.JID    // keys of reserved nicks
 	nicks    map[string]*occupant  // by key of the nick
 	sessions map[jid.JID]*session  // by full address
+	here     map[jid.JID]int       // how many occupants are of an account
 	asked    map[string]question   // by id: requests that were passed on to occupants
 	invited  map[jid.JID]time.Time // who was invited by way of the room
 	given    map[jid.JID]muc.Role  // roles that moderators gave, for the next visit
@@ -49,6 +50,7 @@ type person struct {
 	nick        nick // reserved; zero: none
 	reason      string
 	hats        []string // URIs, in the order in which they were given
+	been        bool     // in the room, as a member
 }
 
 // occupant is somebody in the room under one nick, with one or more sessions (section 7.2.8).
@@ -84,7 +86,7 @@ type said struct {
 func (x *room) begin(address jid.JID, kept store.Room, c muc.Config) {
 	*x = room{
 		address: address, kept: kept, config: c, exposed: c.NonAnonymous,
-		people: make(map[jid.JID]person), reserved: make(map[string]jid.JID), nicks: make(map[string]*occupant), sessions: make(map[jid.JID]*session),
+		people: make(map[jid.JID]person), reserved: make(map[string]jid.JID), nicks: make(map[string]*occupant), sessions: make(map[jid.JID]*session), here: make(map[jid.JID]int),
 		asked: make(map[string]question), invited: make(map[jid.JID]time.Time),
 		given: make(map[jid.JID]muc.Role),
 	}
@@ -245,7 +247,7 @@ func (x *room) remember(a store.Affiliation, most int) {
 	if err != nil {
 		return
 	}
-	p := person{reason: a.Reason, hats: strings.Fields(a.Hats)}
+	p := person{reason: a.Reason, hats: strings.Fields(a.Hats), been: a.Been}
 	p.affiliation, _ = muc.ParseAffiliation(a.Kind)
 	if a.Nick != "" {
 		p.nick, _ = nickOf(a.Nick, most)

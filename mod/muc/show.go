@@ -171,6 +171,7 @@ func (m *Module) remove(r *core.Room, w *core.Work, x *room, o *occupant, v *vie
 	o.sessions = nil
 	if x.nicks[o.nick.key] == o {
 		delete(x.nicks, o.nick.key)
+		x.left(o)
 	}
 	r.Stand(w, func(w *core.Work, _ error) {
 		v.hidden = o.view == nil || o.view.hidden
