@@ -38,8 +38,8 @@ type Rooms struct {
 	Picture int `toml:"picture"`
 	// History is how many messages at most are shown to who enters; its owner may choose fewer. The archive has the rest.
 	History int `toml:"history"`
-	// Bookmarks: who becomes a member of a lasting room at the wish of a contact, or enters one as a member for the first time, gets a bookmark of it, so
-	// that all their clients come back to it.
+	// Bookmarks is whether those who become members of a lasting room at the wish of a contact, or enter one as members for the first time, get a bookmark
+	// of it, so that all their clients come back to it.
 	Bookmarks bool `toml:"bookmarks"`
 	// Invites is how many invitations and requests for voice one occupant may have the room send in an hour.
 	Invites int `toml:"invites"`

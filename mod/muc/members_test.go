@@ -142,8 +142,11 @@ func (s *shelf) Publish(_ *core.Work, a *core.Account, node, item, payload strin
 	s.done <- a.JID.Local()
 	return store.Settled(nil)
 }
-func (s *shelf) Retract(*core.Work, *core.Account, string, string) store.Ticket { return store.Settled(nil) }
-func (s *shelf) Access(*core.Account, string) string                            { return s.access }
+
+func (s *shelf) Retract(*core.Work, *core.Account, string, string) store.Ticket {
+	return store.Settled(nil)
+}
+func (s *shelf) Access(*core.Account, string) string { return s.access }
 func (s *shelf) Items(_ context.Context, a *core.Account, _ string) (out []store.NodeItem, _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,9 +15,18 @@ import (
 
 func TestParseSearch(t *testing.T) {
 	for _, c := range []struct{ fields, want string }{
-		{"q=cave", ""}, {"q=cave;key=" + byAddress, ""}, {"q=cave;key=" + byOccupants, ""}, {"all=1", ""}, {"q=x;unknown=y", ""},
-		{"q=cave;key=x", "invalid-sort-key"}, {"q=cave;all=true", "conflicting-fields"}, {"", "no-search-conditions"}, {"all=0", "no-search-conditions"},
-		{"q=  ", "invalid-search-terms"}, {"q=" + strings.Repeat("x", 257), "invalid-search-terms"}, {"all=maybe", "does not fit"},
+		{"q=cave", ""},
+		{"q=cave;key=" + byAddress, ""},
+		{"q=cave;key=" + byOccupants, ""},
+		{"all=1", ""},
+		{"q=x;unknown=y", ""},
+		{"q=cave;key=x", "invalid-sort-key"},
+		{"q=cave;all=true", "conflicting-fields"},
+		{"", "no-search-conditions"},
+		{"all=0", "no-search-conditions"},
+		{"q=  ", "invalid-search-terms"},
+		{"q=" + strings.Repeat("x", 257), "invalid-search-terms"},
+		{"all=maybe", "does not fit"},
 	} {
 		f := form.New(form.Submit, "urn:xmpp:channel-search:0:search-params")
 		for part := range strings.SplitSeq(c.fields, ";") {

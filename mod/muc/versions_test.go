@@ -136,8 +136,14 @@ func TestSlowModeCountsPeople(t *testing.T) {
 		inner string
 		want  bool
 	}{
-		{member, 0, body, true}, {member, 1, typing, true}, {member, 19 * time.Second, body, false}, {admin, 0, body, true}, {admin, 1, body, true},
-		{member, 20 * time.Second, body, true}, {member, 39 * time.Second, body, false}, {member, 40 * time.Second, body, true},
+		{member, 0, body, true},
+		{member, 1, typing, true},
+		{member, 19 * time.Second, body, false},
+		{admin, 0, body, true},
+		{admin, 1, body, true},
+		{member, 20 * time.Second, body, true},
+		{member, 39 * time.Second, body, false},
+		{member, 40 * time.Second, body, true},
 	} {
 		if got := say(c.who, c.after, c.inner); got != c.want {
 			t.Errorf("%d: %v", i, got)
