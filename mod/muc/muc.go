@@ -66,7 +66,7 @@ func (m *Module) Install(h *core.Host) {
 	m.domain = domain
 	m.rooms = core.NewSlot[room](h)
 	h.Serve(core.Rooms{
-		Module: m.Name(), Domain: domain, Load: m.load, Loaded: m.loaded, Receive: m.receive, Standing: m.standing, Vacant: m.vacant,
+		Module: m.Name(), Domain: domain, Load: m.load, Loaded: m.loaded, Receive: m.receive, Standing: m.standing, Whose: m.whose, Vacant: m.vacant,
 		Keep: m.keep, Wake: m.wake,
 	})
 	row := func(space string, typ stanza.Type, to core.Target, act core.Action, slow bool, do func(context.Context, *core.Event) (core.Answer, error)) {

@@ -185,6 +185,23 @@ func (m *Module) standing(r *core.Room, who jid.JID) core.Standing {
 	return out
 }
 
+// whose is core.Rooms.Whose: an occupant's nick, or one that is reserved.
+func (m *Module) whose(r *core.Room, name string) (jid.JID, bool) {
+	x, ok := m.rooms.Has(r)
+	if !ok {
+		return jid.JID{}, false
+	}
+	if o := x.named(name); o != nil {
+		return o.account, true
+	}
+	n, err := nickOf(name, jid.MaxPart)
+	if err != nil {
+		return jid.JID{}, false
+	}
+	who, ok := x.reserved[n.key]
+	return who, ok && x.people[who].nick.shown == name
+}
+
 // mayRead tells whether somebody may read what was said: whoever is here, or could come in now without a secret to prove.
 func (x *room) mayRead(s standing) bool {
 	switch {
