@@ -40,6 +40,9 @@ type Rooms struct {
 	Picture int `toml:"picture"`
 	// History is how many messages at most are shown to who enters; its owner may choose fewer. The archive has the rest.
 	History int `toml:"history"`
+	// Bookmarks is whether those who become members of a lasting room at the wish of a contact, or enter one as members for the first time, get a bookmark
+	// of it, so that all their clients come back to it.
+	Bookmarks bool `toml:"bookmarks"`
 	// Invites is how many invitations and requests for voice one account may have all rooms send in an hour.
 	Invites int `toml:"invites"`
 	// Deliveries is how many messages and presences a second all rooms together deliver for one account, which may save them for ten seconds. What it
@@ -52,7 +55,7 @@ type Rooms struct {
 func usualRooms() Rooms {
 	return Rooms{
 		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, QuietAbove: 300, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096,
-		Presence: 16 << 10, Picture: 128 << 10, History: 50, Invites: 200, Deliveries: 20_000,
+		Presence: 16 << 10, Picture: 128 << 10, History: 50, Bookmarks: true, Invites: 200, Deliveries: 20_000,
 	}
 }
 

@@ -157,6 +157,9 @@ type Hooks struct {
 	// Stored: a client has put an element into the account's private storage (XEP-0049), which is on its way to the disk. Event.Wait makes the
 	// answer wait for more than that. Turn of the account.
 	Stored []StoredHook
+	// Said: something was said in a room, and is durable and shown; once for each message. What it means for a member who is not there is a turn of
+	// that account (Host.Do, or Account.Visit for what is of no use to who is offline). Turn of the room.
+	Said []SaidHook
 	// Closed: the session ended. Turn of its account.
 	Closed Watching
 	// Login: an attempt to log in, with its outcome. Runs at the door.
@@ -219,6 +222,9 @@ func (h *Hooks) HookList() []string {
 	}
 	for _, k := range h.Stored {
 		out = append(out, "Stored "+k.Module)
+	}
+	for _, k := range h.Said {
+		out = append(out, "Said "+k.Module)
 	}
 	watching("Parked", h.Parked)
 	watching("Closed", h.Closed)

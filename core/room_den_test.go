@@ -252,6 +252,18 @@ func (m *den) join(w *core.Work, r *core.Room, who jid.JID, nick string) {
 
 func (m *den) message(e *core.Event, nick string) {
 	r := e.Room
+	if e.Stanza.To.IsFull() {
+		var to []jid.JID
+		for _, who := range m.slots.Of(r).order {
+			if m.slots.Of(r).nicks[who] == e.Stanza.To.Resource() {
+				to = append(to, who)
+			}
+		}
+		if len(to) > 0 {
+			r.Pass(e.Work, e.Stanza.WithTo(to[0]).Stamped(occupant(r.JID, nick)), to[1:]...)
+		}
+		return
+	}
 	body := ""
 	if b, ok := e.Stanza.Child(ns.Client, "body"); ok {
 		body = b.Text()

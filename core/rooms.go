@@ -29,6 +29,8 @@ type Rooms struct {
 	Receive func(e *Event) Verdict
 	// Standing is how an address stands to the room, for Permit. In a turn of the room.
 	Standing func(r *Room, who jid.JID) Standing
+	// Whose, which may be nil, is the bare address of who has a name in the room now; ok false: nobody. In a turn of the room.
+	Whose func(r *Room, name string) (who jid.JID, ok bool)
 	// Vacant tells whether nobody is in the room, so that it may leave the memory. In a turn of the room.
 	Vacant func(r *Room) bool
 	// Keep, which may be nil, writes what is in memory alone, when the process ends in order: sessions are on disk already, nothing comes any
@@ -204,6 +206,20 @@ func (h *Host) AskRoom(ctx context.Context, room jid.JID, f func(w *Work, r *Roo
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// WhoseName is who has a name in a room now: a bare address, for use and not for show. store.ErrNotFound: nobody. Only a door may call it.
+func (h *Host) WhoseName(ctx context.Context, room jid.JID, name string) (who jid.JID, err error) {
+	err = h.AskRoom(ctx, room, func(_ *Work, r *Room) error {
+		if r.ID != 0 && !r.Failed && r.service.Whose != nil {
+			if j, ok := r.service.Whose(r, name); ok {
+				who = j
+				return nil
+			}
+		}
+		return store.ErrNotFound
+	})
+	return who, err
 }
 
 // PeekRoom is AskRoom for a room in this node's memory; it is not loaded. It returns false, and f may not have been called, when the room is not there

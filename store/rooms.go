@@ -26,6 +26,7 @@ type Affiliation struct {
 	Nick   string // reserved, may be empty
 	Reason string // may be empty
 	Hats   string // URIs of what they wear (XEP-0317), separated by spaces
+	Been   bool   // they have been in the room as a member
 }
 
 // Rooms keeps rooms. An owner is given a number when it is created, and no other one ever has it.

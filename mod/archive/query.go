@@ -26,7 +26,8 @@ type asked struct {
 	store.Query
 	id    string // queryid, repeated in every result
 	hasID bool
-	whole bool // no paging element names a row: what a whole page counts is all
+	nick  string // of a room: whose messages are wanted
+	whole bool   // no paging element names a row: what a whole page counts is all
 }
 
 // parseQuery reads <query/> as the owner's client sends it.
@@ -118,6 +119,8 @@ func (q *asked) with(f *form.Field, own jid.JID) error {
 	q.With = j.Bare().String()
 	if j.Bare() != own {
 		q.WithResource = j.Resource() // of the own address only notes to self match, whatever the resource
+	} else {
+		q.nick = j.Resource()
 	}
 	return nil
 }

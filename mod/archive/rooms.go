@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"stonechat/core"
@@ -157,8 +158,10 @@ func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, er
 		switch {
 		case q.With == "":
 			return nil
+		case q.With == room.String() && q.nick != "":
+			return byNick(ctx, e, q)
 		case q.With == room.String():
-			return stanza.NewError(stanza.FeatureNotImplemented, "messages are not found by nick")
+			return stanza.NewError(stanza.FeatureNotImplemented, "everything here was said in the room")
 		case !knows:
 			// XEP-0313 section 4.1.1: only for those who may know the publishers.
 			return stanza.NewError(stanza.Forbidden, "who said what is not known here")
@@ -177,6 +180,17 @@ func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, er
 		ans.Before = x.results(q, res.Rows, room, e.Stanza.From)
 	}
 	return ans, nil
+}
+
+// byNick makes a query one for what somebody said under a nick (XEP-0313 section 4.1.1). Rows are found by who said them, so the nick must be
+// somebody's now, which also is why nobody needs to know who that is.
+func byNick(ctx context.Context, e *core.Event, q *asked) error {
+	who, err := e.Host.WhoseName(ctx, e.Room.JID, q.nick)
+	if errors.Is(err, store.ErrNotFound) {
+		return stanza.NewError(stanza.ItemNotFound, "nobody has this nick now")
+	}
+	q.With, q.WithResource = who.String(), q.nick
+	return err
 }
 
 // hideNames takes the addresses of who said them out of rows. What cannot be read is not shown.

@@ -128,7 +128,7 @@ func (m *Module) change(_ context.Context, e *core.Event) (core.Answer, error) {
 func (c *change) kept() store.Affiliation {
 	return store.Affiliation{
 		JID: c.who.String(), Kind: kindOf(c.person.affiliation), Nick: strings.Clone(c.person.nick.shown), Reason: strings.Clone(c.person.reason),
-		Hats: strings.Join(c.person.hats, " "),
+		Hats: strings.Join(c.person.hats, " "), Been: c.person.been,
 	}
 }
 
@@ -175,7 +175,7 @@ func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error)
 
 // becomes is a person with another affiliation, and perhaps another reserved nick (sections 9.1, 9.3 and 9.5).
 func (m *Module) becomes(x *room, was person, i muc.Item) (person, error) {
-	p := person{affiliation: i.Affiliation, nick: was.nick, reason: i.Reason, hats: was.hats}
+	p := person{affiliation: i.Affiliation, nick: was.nick, reason: i.Reason, hats: was.hats, been: was.been || x.here[i.JID] > 0}
 	switch {
 	case i.JID.IsDomain() && i.Affiliation > muc.Unaffiliated:
 		return p, stanza.NewError(stanza.NotAcceptable, "a domain can only be banned")
@@ -184,6 +184,7 @@ func (m *Module) becomes(x *room, was person, i muc.Item) (person, error) {
 		if i.Affiliation == muc.Outcast {
 			p.hats = nil
 		}
+		p.been = p.been && i.Affiliation >= muc.Member
 	case i.Nick != "":
 		n, err := nickOf(i.Nick, m.config.Nick)
 		if err != nil {
@@ -322,6 +323,12 @@ func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from j
 		m.removeAll(r, w, x, last, hold)
 	}
 	now := x.affiliation(c.who)
+	for o := range here {
+		if was < muc.Member && now >= muc.Member && o.account == c.who {
+			m.bookmark(x, c.who, o.nick.shown, jid.JID{}) // who is here has come by themselves
+			break
+		}
+	}
 	if len(here) == 0 && now != was && !c.who.IsDomain() {
 		m.tellAbsent(r, w, x, c, was, from, hold)
 		told = false
@@ -337,16 +344,21 @@ func (m *Module) tellAbsent(r *core.Room, w *core.Work, x *room, c change, was m
 	item := c.listed()
 	item.Reason = c.item.Reason
 	notice := muc.User{Items: []muc.Item{item}, Status: []muc.Status{muc.StatusAffiliation}}
-	if x.config.MembersOnly && was <= muc.Unaffiliated && c.person.affiliation >= muc.Member {
+	opened := x.config.MembersOnly && was <= muc.Unaffiliated && c.person.affiliation >= muc.Member
+	if opened {
 		notice = muc.User{Invites: []muc.Invite{{From: from, Reason: c.item.Reason}}, Password: x.config.Password}
 		x.invite(c.who, m.host.Now())
 	}
 	// Nobody makes the room send without end by changing an affiliation to and fro.
-	if m.spend(from) {
-		r.Stand(w, func(w *core.Work, _ error) {
-			m.send(r, w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
-		}, hold)
+	if !m.spend(from) {
+		return
 	}
+	if opened {
+		m.remind(x, c.who, from)
+	}
+	r.Stand(w, func(w *core.Work, _ error) {
+		m.send(r, w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
+	}, hold)
 }
 
 // listed is the change as an item of somebody who is not here.

@@ -168,8 +168,8 @@ func (m *Module) create(e *core.Event, j muc.Join, n nick) core.Verdict {
 	if _, err := rand.Read(kept.Secret); err != nil {
 		return refuse(e, stanza.AsError(err))
 	}
-	owner := person{affiliation: muc.Owner}
-	t = m.Rooms.Create(kept, []store.Affiliation{{JID: kept.Creator, Kind: kindOf(muc.Owner)}}, func(id store.Owner) { kept.ID = id })
+	owner := person{affiliation: muc.Owner, been: true}
+	t = m.Rooms.Create(kept, []store.Affiliation{{JID: kept.Creator, Kind: kindOf(muc.Owner), Been: true}}, func(id store.Owner) { kept.ID = id })
 	e.Wait(t)
 	r.Pause(e.Work, t, func(w *core.Work, err error) {
 		if err != nil {
@@ -284,6 +284,8 @@ func (m *Module) admit(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, j
 		who := st.From.Bare().Clone()
 		o = &occupant{nick: n, account: who, role: x.roleOf(who), id: occupantID(x.kept.Secret, who)}
 		x.nicks[n.key] = o
+		x.here[who]++
+		m.visited(r, x, o)
 		o.quiet = m.config.QuietAbove > 0 && len(x.nicks) > m.config.QuietAbove
 	} else if o.nick.shown != st.To.Resource() && len(status) == 0 {
 		status = append(status, muc.StatusNickAssigned) // the nick of the session that is there
@@ -415,6 +417,7 @@ func (m *Module) merge(r *core.Room, w *core.Work, x *room, o, target *occupant,
 	target.face = next[o.face]
 	o.sessions = nil
 	delete(x.nicks, o.nick.key)
+	x.left(o)
 	v := x.look(target)
 	r.Stand(w, func(w *core.Work, _ error) {
 		last.hidden = o.view == nil || o.view.hidden

@@ -93,7 +93,7 @@ func (m *Module) inviteAll(e *core.Event, x *room, s *session, u muc.User) core.
 			if len(x.people)+len(keep) >= m.config.Affiliations {
 				return refuse(e, stanza.NewError(stanza.ResourceConstraint, "this room remembers too many people"))
 			}
-			c := change{who: who.Clone(), person: person{affiliation: muc.Member, nick: x.people[who].nick, hats: x.people[who].hats}}
+			c := change{who: who.Clone(), person: person{affiliation: muc.Member, nick: x.people[who].nick, hats: x.people[who].hats, been: x.here[who] > 0}}
 			plan, keep = append(plan, c), append(keep, c.kept())
 		}
 	}
@@ -113,6 +113,7 @@ func (m *Module) inviteAll(e *core.Event, x *room, s *session, u muc.User) core.
 			var note cause
 			note.since, note.until = x.setPerson(c.who, c.person)
 			m.tellList(r, w, x, c, note, store.Ticket{})
+			m.remind(x, c.who, from)
 		}
 		deliver(w)
 	})

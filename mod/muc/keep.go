@@ -94,6 +94,7 @@ func (x *room) restore(b []byte) error {
 		if len(o.sessions) > 0 {
 			o.face = o.sessions[0]
 			x.nicks[n.key] = o
+			x.here[o.account]++
 			o.view = x.look(o)
 			x.faces = append(x.faces, o)
 		}

@@ -97,6 +97,7 @@ func (v *world) fill(h *hall, n int) {
 			}
 			o := &occupant{nick: nk, account: s.jid.Bare(), role: muc.Participant, sessions: []*session{s}, face: s, id: occupantID(x.kept.Secret, s.jid)}
 			s.occupant, x.nicks[nk.key], x.sessions[s.jid] = o, o, s
+			x.here[o.account]++
 			o.view = x.look(o)
 			x.faces, x.crowd, x.all = append(x.faces, o), append(x.crowd, s), nil
 		}

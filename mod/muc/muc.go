@@ -1,12 +1,15 @@
 // Package muc is rooms for many people: XEP-0045 1.35.5, with occupant ids (XEP-0421 1.0.1), self-ping (XEP-0410 1.1.0), ids of the room for its
-// messages (XEP-0359 0.7.0), moderation (XEP-0425 0.3.0, with tombstones), pictures of rooms (XEP-0486 0.1.0) and invitations of both kinds (XEP-0249 1.2). The room's archive (XEP-0313) is kept and answered by the port Archiver.
+// messages (XEP-0359 0.7.0), moderation (XEP-0425 0.3.0, with tombstones), pictures of rooms (XEP-0486 0.1.0), invitations of both kinds (XEP-0249 1.2),
+// versions of member lists in rooms that show addresses (XEP-0463 0.2.0), hats (XEP-0317 0.3.1), slow mode (XEP-0500 0.1.1) and search (XEP-0433 0.1.0). The
+// room's archive (XEP-0313) is kept and answered by the port Archiver.
 //
 // A room's state changes when a stanza arrives, what occupants see changes when its place in the room's line has come (core.Room.Stand): so
 // there is one order for all, and nothing is seen before it is durable. What changes the store and the state together pauses the room for one
 // commit. rules.go has who may do what, and is pure.
 //
-// Hooks: AccountDeleted, so that whoever comes after under the same name is nobody to the rooms; it serves rooms (core.Rooms). Left out: groupchat 1.0 (section 7.2.17 recommends so), presence subscriptions to rooms, lists of
-// occupants for who is not one of them, approval of registrations, ofrom addresses in the history.
+// Hooks: AccountDeleted, so that whoever comes after under the same name is nobody to the rooms; it runs Said, and serves rooms (core.Rooms). Ports:
+// Archiver, Publisher, Contacts. Left out: groupchat 1.0 (section 7.2.17 recommends so), presence subscriptions to rooms, lists of occupants for who
+// is not one of them, approval of registrations, ofrom addresses in the history, hats in other languages and with payloads of others.
 package muc
 
 import (
@@ -65,7 +68,7 @@ func (m *Module) Install(h *core.Host) {
 	m.domain = domain
 	m.rooms = core.NewSlot[room](h)
 	h.Serve(core.Rooms{
-		Module: m.Name(), Domain: domain, Load: m.load, Loaded: m.loaded, Receive: m.receive, Standing: m.standing, Vacant: m.vacant,
+		Module: m.Name(), Domain: domain, Load: m.load, Loaded: m.loaded, Receive: m.receive, Standing: m.standing, Whose: m.whose, Vacant: m.vacant,
 		Keep: m.keep, Wake: m.wake,
 	})
 	row := func(space string, typ stanza.Type, to core.Target, act core.Action, slow bool, do func(context.Context, *core.Event) (core.Answer, error)) {

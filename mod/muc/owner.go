@@ -294,7 +294,7 @@ func (m *Module) register(_ context.Context, e *core.Event) (core.Answer, error)
 	if tree.Child(ns.Register, "remove") != nil {
 		is.nick = nick{}
 		if is.affiliation == muc.Member {
-			is.affiliation = muc.Unaffiliated
+			is.affiliation, is.been = muc.Unaffiliated, false
 		}
 	} else if is, err = m.registered(x, who, is, tree.Child(ns.DataForm, "x")); err != nil {
 		return core.Answer{}, err
@@ -338,5 +338,6 @@ func (m *Module) registered(x *room, who jid.JID, is person, n *xmltok.Node) (pe
 		return is, stanza.NewError(stanza.ResourceConstraint, "this room remembers too many people")
 	}
 	is.nick, is.affiliation = chosen, max(is.affiliation, muc.Member)
+	is.been = is.been || x.here[who] > 0
 	return is, nil
 }

@@ -27,6 +27,7 @@ type room struct {
 	reserved map[string]jid.JID    // keys of reserved nicks
 	nicks    map[string]*occupant  // by key of the nick
 	sessions map[jid.JID]*session  // by full address
+	here     map[jid.JID]int       // how many occupants are of an account
 	asked    map[string]question   // by id: requests that were passed on to occupants
 	invited  map[jid.JID]time.Time // who was invited by way of the room
 	given    map[jid.JID]muc.Role  // roles that moderators gave, for the next visit
@@ -52,6 +53,7 @@ type person struct {
 	nick        nick // reserved; zero: none
 	reason      string
 	hats        []string // URIs, in the order in which they were given
+	been        bool     // in the room, as a member
 }
 
 // occupant is somebody in the room under one nick, with one or more sessions (section 7.2.8).
@@ -88,7 +90,7 @@ func (x *room) begin(address jid.JID, kept store.Room, c muc.Config) {
 	*x = room{
 		address: address, kept: kept, config: c, exposed: c.NonAnonymous,
 		people: make(map[jid.JID]person), reserved: make(map[string]jid.JID), nicks: make(map[string]*occupant), sessions: make(map[jid.JID]*session),
-		seen: kept.Subject, asked: make(map[string]question), invited: make(map[jid.JID]time.Time),
+		here: make(map[jid.JID]int), seen: kept.Subject, asked: make(map[string]question), invited: make(map[jid.JID]time.Time),
 		given: make(map[jid.JID]muc.Role),
 	}
 }
@@ -186,6 +188,23 @@ func (m *Module) standing(r *core.Room, who jid.JID) core.Standing {
 	return out
 }
 
+// whose is core.Rooms.Whose: an occupant's nick, or one that is reserved.
+func (m *Module) whose(r *core.Room, name string) (jid.JID, bool) {
+	x, ok := m.rooms.Has(r)
+	if !ok {
+		return jid.JID{}, false
+	}
+	if o := x.named(name); o != nil {
+		return o.account, true
+	}
+	n, err := nickOf(name, jid.MaxPart)
+	if err != nil {
+		return jid.JID{}, false
+	}
+	who, ok := x.reserved[n.key]
+	return who, ok && x.people[who].nick.shown == name
+}
+
 // mayRead tells whether somebody may read what was said: whoever is here, or could come in now without a secret to prove.
 func (x *room) mayRead(s standing) bool {
 	switch {
@@ -253,7 +272,7 @@ func (x *room) remember(a store.Affiliation, most int) {
 	if err != nil {
 		return
 	}
-	p := person{reason: a.Reason, hats: strings.Fields(a.Hats)}
+	p := person{reason: a.Reason, hats: strings.Fields(a.Hats), been: a.Been}
 	p.affiliation, _ = muc.ParseAffiliation(a.Kind)
 	if a.Nick != "" {
 		p.nick, _ = nickOf(a.Nick, most)

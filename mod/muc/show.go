@@ -176,6 +176,7 @@ func (m *Module) removeAll(r *core.Room, w *core.Work, x *room, last map[*occupa
 		o.sessions = nil
 		if x.nicks[o.nick.key] == o {
 			delete(x.nicks, o.nick.key)
+			x.left(o)
 		}
 	}
 	r.Stand(w, func(w *core.Work, _ error) {

@@ -91,6 +91,7 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 		}
 		m.note(x, a)
 		x.tellCrowd(r, w, a.Stanza)
+		m.said(r, w, x, a)
 	}, kept)
 	return core.Next
 }

@@ -20,7 +20,7 @@ const (
 	selectRooms        = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND local > $2 ORDER BY local LIMIT $3 + 0"
 	selectPublicRooms  = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND listed = 1 AND local > $2 ORDER BY local LIMIT $3 + 0"
 	countRooms         = "SELECT COUNT(*) FROM rooms WHERE domain = $1 AND creator = $2"
-	selectAffiliations = "SELECT jid, kind, nick, reason, hats FROM room_affiliations WHERE owner = $1 ORDER BY jid"
+	selectAffiliations = "SELECT jid, kind, nick, reason, hats, been FROM room_affiliations WHERE owner = $1 ORDER BY jid"
 	selectRoomsOf      = "SELECT r.owner, r.domain, r.local, r.creator, r.created, r.listed, r.temporary, r.config, NULL, NULL " +
 		"FROM room_affiliations AS a JOIN rooms AS r ON r.owner = a.owner WHERE a.jid = $1"
 	selectOccupants = "SELECT occupants FROM room_occupants WHERE owner = $1"
@@ -156,7 +156,7 @@ func (v rooms) Delete(owner store.Owner) store.Ticket {
 func (v rooms) Of(ctx context.Context, room store.Owner) (out []store.Affiliation, err error) {
 	err = v.db.reads.each(ctx, selectAffiliations, func(rows *sql.Rows) error {
 		var a store.Affiliation
-		err := rows.Scan(&a.JID, &a.Kind, &a.Nick, &a.Reason, &a.Hats)
+		err := rows.Scan(&a.JID, &a.Kind, &a.Nick, &a.Reason, &a.Hats, &a.Been)
 		out = append(out, a)
 		return err
 	}, int64(room))
@@ -191,9 +191,9 @@ func setAffiliations(w *writer, room store.Owner, changes []store.Affiliation) (
 		if a.Kind == "" && a.Nick == "" && a.Hats == "" {
 			_, err = w.change("DELETE FROM room_affiliations WHERE owner = $1 AND jid = $2", int64(room), a.JID)
 		} else {
-			_, err = w.change(`INSERT INTO room_affiliations (owner, jid, kind, nick, reason, hats) VALUES ($1, $2, $3, $4, $5, $6)
-				ON CONFLICT (owner, jid) DO UPDATE SET kind = excluded.kind, nick = excluded.nick, reason = excluded.reason, hats = excluded.hats`,
-				int64(room), a.JID, a.Kind, a.Nick, a.Reason, a.Hats)
+			_, err = w.change(`INSERT INTO room_affiliations (owner, jid, kind, nick, reason, hats, been) VALUES ($1, $2, $3, $4, $5, $6, $7)
+				ON CONFLICT (owner, jid) DO UPDATE SET kind = excluded.kind, nick = excluded.nick, reason = excluded.reason, hats = excluded.hats, been = excluded.been`,
+				int64(room), a.JID, a.Kind, a.Nick, a.Reason, a.Hats, truth(a.Been))
 		}
 		if err != nil {
 			return err
