@@ -49,6 +49,7 @@ func TestForeign(t *testing.T) {
 		{"slixmpp", []string{"slixmpp"}, peers.Options{}, script("slixmpp_client.py", 11)},
 		{"slixmpp in rooms", []string{"slixmpp"}, peers.Options{Users: acquainted("example.org")}, script("slixmpp_rooms.py", 19)},
 		{"profanity", []string{"tmux", "profanity"}, peers.Options{}, profanity},
+		{"profanity in rooms", []string{"tmux", "profanity"}, peers.Options{Users: acquainted("example.org")}, profanityRooms},
 		// Its library knows no SCRAM.
 		{"mcabber", []string{"tmux", "mcabber"}, peers.Options{Extra: "[login]\nplain = true"}, mcabber},
 		{"poezio", []string{"tmux", "poezio"}, peers.Options{}, poezio},
