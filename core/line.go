@@ -34,6 +34,7 @@ type arrival struct {
 	s      *Session // the sender's session where it is one of the owner's own
 	from   origin
 	before store.Ticket // the sender's own promise
+	over   bool         // presence: its session has ended
 	kept   string
 	key    store.Key
 }
@@ -119,7 +120,7 @@ func (a *Account) release(w *Work) {
 		case e.route && e.st.Kind == stanza.IQ:
 			a.Host.Router.route(w, e.st, e.from, store.Ticket{})
 		case e.route && e.st.Kind == stanza.Presence:
-			a.Host.Router.bringPresence(w, e.to.Bare(), turn{op: (*Account).deliverPresence, st: e.st, to: e.to})
+			a.Host.Router.bringPresence(w, e.to.Bare(), turn{op: (*Account).deliverPresence, st: e.st, to: e.to, over: e.over})
 		case e.sent:
 			if e.route {
 				e.from.more()

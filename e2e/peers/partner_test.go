@@ -153,7 +153,7 @@ func (p *partner) enters(room jid.JID, fields ...string) {
 // talks says something in a room.
 func (p *partner) talks(room jid.JID, body, xml string) {
 	p.t.Helper()
-	if _, err := p.client.SendMessage(p.t.Context(), room.Bare(), stanza.Groupchat, body, xml); err != nil {
+	if _, err := p.client.SendMessage(p.t.Context(), room.Bare(), stanza.GroupChat, body, xml); err != nil {
 		p.t.Fatal(err)
 	}
 }

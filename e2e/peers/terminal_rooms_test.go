@@ -1,9 +1,16 @@
 package peers_test
 
 import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"stonechat/e2e/peers"
+	"stonechat/xmpp/stanza"
 )
 
 // profanityRooms is the life of a room as Profanity sees it.
@@ -32,13 +39,82 @@ func profanityRooms(t *testing.T, s *peers.Server) {
 
 	carol := startProfanity(t, s, "carol", "desk", t.TempDir())
 	alice.line(`/invite send carol@%s "come in"`, s.Domain)
-	carol.sees("invite.*alice|alice.*invite")
+	carol.sees("Chat room invite received")
+	carol.sees("From +: alice@")
 	carol.line("/join %s nick carol", council)
 	alice.sees("carol has joined")
 	carol.sees("The harvest")
 	alice.line(`/kick carol "too loud"`)
-	carol.sees("kicked.*too loud")
+	carol.sees("Kicked from .*too loud")
 	bob.sees("carol has been kicked.*too loud")
-	bob.line("/leave")
+
+	chair := newPartner(t, s, "alice")
+	chamber := chair.room("chamber", "chair")
+	chair.enters(chamber, "muc#roomconfig_membersonly")
+	chair.invites(chamber, chair.address("carol"), "in private")
+	carol.sees("Message: in private")
+	carol.line("/join %s nick carol", chamber.Bare())
+	chair.sees(chamber.Bare(), "")
+	chair.talks(chamber, "welcome", "")
+	carol.sees("chair: welcome")
+	carol.line("/close")
+	chair.sees(chamber.Bare(), stanza.Unavailable)
+
+	profanityBookmarks(t, s, bob, council)
+	profanityPicture(t, s, alice, bob)
+	profanityReturns(t, s, alice, bob, council)
+}
+
+// profanityBookmarks is what one device keeps and the next one follows.
+func profanityBookmarks(t *testing.T, s *peers.Server, bob *terminal, room string) {
+	t.Helper()
+	bob.line("/win 1")
+	bob.line("/bookmark add %s nick bob autojoin on", room)
+	bob.sees("Bookmark added for "+room)
+	phone := startProfanity(t, s, "bob", "phone", t.TempDir())
+	phone.sees("Autojoined council")
+	phone.line("/quit")
+}
+
+// profanityPicture is somebody's avatar, published by one and fetched by the other.
+func profanityPicture(t *testing.T, s *peers.Server, alice, bob *terminal) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "picture.png")
+	if err := os.WriteFile(path, picture(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alice.line("/win 1")
+	alice.line("/avatar set %s", path)
+	alice.sees("Avatar updated successfully")
+	bob.line("/avatar get alice@%s", s.Domain)
+	bob.sees("Avatar saved")
+}
+
+// picture is a small PNG.
+func picture(t *testing.T) []byte {
+	t.Helper()
+	img := image.NewPaletted(image.Rect(0, 0, 64, 64), color.Palette{color.RGBA{200, 30, 30, 255}})
+	var out bytes.Buffer
+	if err := png.Encode(&out, img); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// profanityReturns is a server that was started again: who comes back is in the room, which has lost nothing.
+func profanityReturns(t *testing.T, s *peers.Server, alice, bob *terminal, room string) {
+	t.Helper()
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []*terminal{alice, bob} {
+		x.line("/win 2")
+		x.sees("Connection re-established")
+	}
+	alice.sees(`(?m)Participants\n.* bob\s`)
+	bob.sees(`(?m)Moderators\n.* alice\s`)
+	bob.line("still here")
+	alice.sees("bob: still here")
+	bob.line("/close")
 	alice.sees("bob has left")
 }

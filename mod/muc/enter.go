@@ -36,7 +36,7 @@ func (m *Module) presence(e *core.Event) core.Verdict {
 	switch {
 	case st.Type == stanza.Unavailable:
 		if s != nil { // section 13.2: of who is not in the room it is ignored
-			m.leave(e.Room, e.Work, x, s, st)
+			m.leave(e, x, s)
 		}
 		return core.Next
 	case st.Type == stanza.TypeError:
@@ -105,13 +105,14 @@ func (m *Module) bury(e *core.Event, x *room, s *session) bool {
 }
 
 // leave is section 7.14.
-func (m *Module) leave(r *core.Room, w *core.Work, x *room, s *session, st *stanza.Stanza) {
+func (m *Module) leave(e *core.Event, x *room, s *session) {
 	v := x.gone(s.occupant, s)
-	v.Content = muc.Cleaned(st).Inner()
+	v.alone = e.Over
+	v.Content = muc.Cleaned(e.Stanza).Inner()
 	if x.locked && len(x.sessions) == 1 {
 		v.Destroy = &muc.Destroy{} // section 10.1.3: the room goes, unconfigured
 	}
-	m.part(r, w, x, s, v)
+	m.part(e.Room, e.Work, x, s, v)
 }
 
 // part takes out one session; with the last one the occupant goes.
