@@ -22,7 +22,9 @@ import (
 var (
 	peerFlag   = flag.String("peer", env("PLAY_PEER", "stonechat"), "the server that foreign clients talk to: stonechat, prosody or ejabberd")
 	binaryFlag = flag.String("stonechat", env("PLAY_STONECHAT", ""), "the stonechat program; empty means to build it")
-	lackFlag   = flag.Bool("without", true, "skip a foreign client that is not installed; otherwise it fails")
+	// ImageMagick's import takes them.
+	screensFlag = flag.String("screens", "", "a folder for screenshots of the clients that have windows; empty means none")
+	lackFlag    = flag.Bool("without", true, "skip a foreign client that is not installed; otherwise it fails")
 )
 
 const password = "correct-horse"
@@ -53,7 +55,9 @@ func TestForeign(t *testing.T) {
 		// Its library knows no SCRAM.
 		{"mcabber", []string{"tmux", "mcabber"}, peers.Options{Extra: "[login]\nplain = true"}, mcabber},
 		{"poezio", []string{"tmux", "poezio"}, peers.Options{}, poezio},
+		{"poezio in rooms", []string{"tmux", "poezio"}, peers.Options{Users: acquainted("example.org")}, poezioRooms},
 		{"gajim", []string{"Xvfb", "dbus-daemon", "gajim", "gajim-remote"}, peers.Options{Users: acquainted("example.org")}, gajim},
+		{"gajim in rooms", []string{"Xvfb", "dbus-daemon", "gajim", "gajim-remote"}, peers.Options{Users: acquainted("example.org")}, gajimRooms},
 		{
 			"dino",
 			[]string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "gi", "dino-im"},
@@ -238,6 +242,15 @@ func (x *terminal) close() { _ = exec.Command("tmux", "-S", x.socket, "kill-serv
 func (x *terminal) line(format string, args ...any) {
 	x.t.Helper()
 	x.tmux("send-keys", "-l", fmt.Sprintf(format, args...))
+	x.tmux("send-keys", "Enter")
+}
+
+// enters types a line to Poezio, which takes a line that comes at once with its end as a paste.
+func (x *terminal) enters(format string, args ...any) {
+	x.t.Helper()
+	line := fmt.Sprintf(format, args...)
+	x.tmux("send-keys", "-l", line)
+	x.until("does not take "+line, func(screen string) bool { return strings.Contains(screen, line) })
 	x.tmux("send-keys", "Enter")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"testing"
+	"time"
 
 	"stonechat/e2e/peers"
 	"stonechat/xmpp/client"
@@ -165,4 +166,29 @@ func (p *partner) invites(room, whom jid.JID, reason string) {
 	if _, err := p.client.SendMessage(p.t.Context(), room.Bare(), stanza.Normal, "", xml); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// finds waits until there is a room that others may see.
+func (p *partner) finds(room jid.JID) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	for {
+		answer, err := p.client.IQ(ctx, room.Bare(), stanza.Get, "<query xmlns='"+ns.DiscoInfo+"'/>")
+		switch {
+		case ctx.Err() != nil:
+			p.t.Fatalf("there is no %s: %v", room.Bare(), err)
+		case err == nil && answer.Type == stanza.TypeResult:
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// meets waits until somebody is seen in a room.
+func (p *partner) meets(occupant jid.JID) {
+	p.t.Helper()
+	p.until("meets "+occupant.String(), func(st *stanza.Stanza) bool {
+		return st.Kind == stanza.Presence && st.From == occupant && st.Type == stanza.Available
+	})
 }
