@@ -309,7 +309,7 @@ type Personal struct {
 	VCardBytes int `toml:"vcard_bytes"`
 	// PhotoBytes is the size of the largest photo in it, decoded.
 	PhotoBytes int `toml:"photo_bytes"`
-	// VCardFor says who may read the vCard of another: everybody, or members (accounts of this server, and contacts elsewhere).
+	// VCardFor says who may read the vCard of another: everybody, or members (accounts of this server, also by way of its rooms, and contacts elsewhere).
 	VCardFor string `toml:"vcard_for"`
 }
 

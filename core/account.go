@@ -56,6 +56,7 @@ type turn struct {
 	asker  *jid.JID  // whose probe it is; nil: none
 	why    Lost
 	told   bool // with asker: it is told when nobody is there
+	over   bool // presence: its session has ended
 }
 
 // Role of the account now. Safe from any goroutine.

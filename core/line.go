@@ -35,6 +35,7 @@ type arrival struct {
 	from   origin
 	before store.Ticket // the sender's own promise
 	also   []jid.JID    // of a message: other sessions that it is for
+	over   bool         // presence: its session has ended
 	kept   string
 	key    store.Key
 }
@@ -120,7 +121,7 @@ func (a *Account) release(w *Work) {
 		case e.route && e.st.Kind == stanza.IQ:
 			a.Host.Router.route(w, e.st, e.from, store.Ticket{})
 		case e.route && e.st.Kind == stanza.Presence:
-			a.Host.Router.bringPresence(w, e.to.Bare(), turn{op: (*Account).deliverPresence, st: e.st, to: e.to})
+			a.Host.Router.bringPresence(w, e.to.Bare(), turn{op: (*Account).deliverPresence, st: e.st, to: e.to, over: e.over})
 		case e.sent:
 			if e.route {
 				e.from.more()

@@ -183,7 +183,7 @@ func (n *nodes) take(ref uint64) *sending {
 
 // bring sends presence, or a probe, to the node of the contact. It is soft state: what is lost with a link is said again by the next change.
 func (n *nodes) bring(to cluster.Node, x turn) {
-	f := cluster.Frame{Op: cluster.DeliverPresence, To: x.to.String()}
+	f := cluster.Frame{Op: cluster.DeliverPresence, Flag: x.over, To: x.to.String()}
 	if x.asker != nil {
 		f.From = x.asker.String()
 	}
@@ -242,7 +242,7 @@ func (n *nodes) delivered(r *reader, from cluster.Node, f *cluster.Frame) {
 
 // deliveredPresence is for accounts in memory only, as everywhere.
 func (n *nodes) deliveredPresence(r *reader, f *cluster.Frame) {
-	x := turn{op: (*Account).deliverPresence}
+	x := turn{op: (*Account).deliverPresence, over: f.Flag}
 	var err error
 	if x.to, err = jid.Parse(f.To); err != nil {
 		return

@@ -162,7 +162,7 @@ func (a *Account) unavailable(w *Work, s *Session, st *stanza.Stanza) {
 		if was && a.shownTo(to.Bare()) && a.Host.Router.services[to.Domain()] == nil {
 			continue // by the broadcast
 		}
-		a.bring(w, to.Bare(), turn{op: (*Account).deliverPresence, st: st, to: to})
+		a.bring(w, to.Bare(), turn{op: (*Account).deliverPresence, st: st, to: to, over: s.state == closed})
 	}
 	s.directed = nil
 	if was {
@@ -235,7 +235,7 @@ func (a *Account) bring(w *Work, bare jid.JID, x turn) {
 		return // XEP-0191, "User Blocks JID": neither presence nor a question for it
 	}
 	if x.st != nil && a.line.leads(bare) {
-		a.stand(w, &lineEntry{route: true, arrival: arrival{st: x.st, to: x.to}}, nil)
+		a.stand(w, &lineEntry{route: true, arrival: arrival{st: x.st, to: x.to, over: x.over}}, nil)
 		x.st = nil
 	}
 	if x.st != nil || x.asker != nil {

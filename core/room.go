@@ -39,6 +39,7 @@ type roomTurn struct {
 	before store.Ticket // the sender's own promise
 	gate   *gate
 	call   func(w *Work, r *Room)
+	over   bool // presence: its session has ended
 }
 
 // handle is every turn: one recover, so that a mistake costs its stanza an error and nothing else.
@@ -95,6 +96,7 @@ func (r *Room) receive(w *Work, t *roomTurn) {
 		return
 	}
 	e := r.begin(w, st)
+	e.Over = t.over
 	verdict := r.service.Receive(e)
 	w.hopAt(r.JID, 5, "Room.receive", verdict.String())
 	if verdict == Drop {

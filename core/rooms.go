@@ -127,8 +127,8 @@ func (s *service) read(ctx context.Context, r *Room) (err error) {
 }
 
 // bring brings presence. What leaves finds nothing to leave in a room that nobody is in.
-func (s *service) bring(w *Work, bare jid.JID, st *stanza.Stanza) bool {
-	x := roomTurn{op: (*Room).receive, st: st, from: origin{trace: w.trace}}
+func (s *service) bring(w *Work, bare jid.JID, st *stanza.Stanza, over bool) bool {
+	x := roomTurn{op: (*Room).receive, st: st, from: origin{trace: w.trace}, over: over}
 	if st.Type != stanza.Available {
 		return s.takeIfLoaded(w, bare, x)
 	}

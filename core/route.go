@@ -75,7 +75,7 @@ func (r *Router) enter(w *Work, rooms *service, st *stanza.Stanza, from origin, 
 		}
 		return
 	case st.Kind == stanza.Presence:
-		rooms.bring(w, st.To.Bare(), st)
+		rooms.bring(w, st.To.Bare(), st, false)
 		return
 	case st.Kind == stanza.IQ:
 		x.op = (*Room).receiveIQ
@@ -97,7 +97,7 @@ func (r *Router) bringPresence(w *Work, bare jid.JID, x turn) bool {
 		return true
 	}
 	if rooms := r.services[bare.Domain()]; rooms != nil {
-		return x.st != nil && !bare.IsDomain() && rooms.bring(w, bare, shownTo(x.st, x.to))
+		return x.st != nil && !bare.IsDomain() && rooms.bring(w, bare, shownTo(x.st, x.to), x.over)
 	}
 	h := r.hosts[bare.Domain()]
 	return h != nil && !bare.IsDomain() && h.accounts.takeIfLoaded(w, bare, x)

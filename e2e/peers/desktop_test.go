@@ -175,6 +175,22 @@ func (d *desktop) do(command ...string) string {
 	return out
 }
 
+// screenshot keeps what is on the screen for people to look at, if they say where.
+func (d *desktop) screenshot(name string) {
+	d.t.Helper()
+	if *screensFlag == "" {
+		return
+	}
+	if err := os.MkdirAll(*screensFlag, 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	cmd := exec.Command("import", "-window", "root", filepath.Join(*screensFlag, name+".png"))
+	cmd.Env = d.env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		d.t.Errorf("%s: no screenshot: %v: %s", d.name, err, out)
+	}
+}
+
 // write puts a file into the home folder.
 func (d *desktop) write(name, text string) {
 	d.t.Helper()

@@ -22,7 +22,9 @@ import (
 var (
 	peerFlag   = flag.String("peer", env("PLAY_PEER", "stonechat"), "the server that foreign clients talk to: stonechat, prosody or ejabberd")
 	binaryFlag = flag.String("stonechat", env("PLAY_STONECHAT", ""), "the stonechat program; empty means to build it")
-	lackFlag   = flag.Bool("without", true, "skip a foreign client that is not installed; otherwise it fails")
+	// ImageMagick's import takes them.
+	screensFlag = flag.String("screens", "", "a folder for screenshots of the clients that have windows; empty means none")
+	lackFlag    = flag.Bool("without", true, "skip a foreign client that is not installed; otherwise it fails")
 )
 
 const password = "correct-horse"
@@ -46,12 +48,16 @@ func TestForeign(t *testing.T) {
 		options peers.Options
 		run     func(*testing.T, *peers.Server)
 	}{
-		{"slixmpp", []string{"slixmpp"}, peers.Options{}, slixmpp},
+		{"slixmpp", []string{"slixmpp"}, peers.Options{}, script("slixmpp_client.py", 11)},
+		{"slixmpp in rooms", []string{"slixmpp"}, peers.Options{Users: acquainted("example.org")}, script("slixmpp_rooms.py", 19)},
 		{"profanity", []string{"tmux", "profanity"}, peers.Options{}, profanity},
+		{"profanity in rooms", []string{"tmux", "profanity"}, peers.Options{Users: acquainted("example.org")}, profanityRooms},
 		// Its library knows no SCRAM.
 		{"mcabber", []string{"tmux", "mcabber"}, peers.Options{Extra: "[login]\nplain = true"}, mcabber},
 		{"poezio", []string{"tmux", "poezio"}, peers.Options{}, poezio},
+		{"poezio in rooms", []string{"tmux", "poezio"}, peers.Options{Users: acquainted("example.org")}, poezioRooms},
 		{"gajim", []string{"Xvfb", "dbus-daemon", "gajim", "gajim-remote"}, peers.Options{Users: acquainted("example.org")}, gajim},
+		{"gajim in rooms", []string{"Xvfb", "dbus-daemon", "gajim", "gajim-remote"}, peers.Options{Users: acquainted("example.org")}, gajimRooms},
 		{
 			"dino",
 			[]string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "gi", "dino-im"},
@@ -134,29 +140,32 @@ func server(t *testing.T, options peers.Options) *peers.Server {
 	return peers.Run(t, peers.Kind(*peerFlag), options)
 }
 
-// slixmpp runs a scenario that the script reports step by step.
-func slixmpp(t *testing.T, s *peers.Server) {
-	interpreter, err := python("slixmpp")
-	if err != nil {
-		t.Fatal(err)
+// script runs a scenario for slixmpp that reports step by step.
+func script(name string, want int) func(*testing.T, *peers.Server) {
+	return func(t *testing.T, s *peers.Server) {
+		interpreter, err := python("slixmpp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy, err := peers.NewProxy(s.C2S)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer proxy.Close()
+		setup, err := json.Marshal(map[string]string{
+			"domain": s.Domain, "address": s.C2S, "proxy": proxy.Addr, "ca": filepath.Join(s.Dir, "cert.pem"), "password": password, "alice": "alice", "bob": "bob",
+			"peer": string(s.Kind),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), interpreter, "-B", filepath.Join("foreign", name), string(setup))
+		steps(t, cmd, s, proxy, want)
 	}
-	proxy, err := peers.NewProxy(s.C2S)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer proxy.Close()
-	setup, err := json.Marshal(map[string]string{
-		"domain": s.Domain, "address": s.C2S, "proxy": proxy.Addr, "ca": filepath.Join(s.Dir, "cert.pem"), "password": password, "alice": "alice", "bob": "bob",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), interpreter, filepath.Join("foreign", "slixmpp_client.py"), string(setup))
-	steps(t, cmd, proxy, 11)
 }
 
-// steps runs a script that reports step by step and may ask for its lines to be cut.
-func steps(t *testing.T, cmd *exec.Cmd, proxy *peers.Proxy, want int) {
+// steps runs a script that reports step by step and may ask for its lines to be cut or for the server to be started again.
+func steps(t *testing.T, cmd *exec.Cmd, s *peers.Server, proxy *peers.Proxy, want int) {
 	t.Helper()
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
@@ -175,6 +184,10 @@ func steps(t *testing.T, cmd *exec.Cmd, proxy *peers.Proxy, want int) {
 		case line == "cut please":
 			if proxy.Cut() == 0 {
 				t.Error("there was no line to cut")
+			}
+		case line == "restart please":
+			if err := s.Restart(t.Context()); err != nil {
+				t.Error(err)
 			}
 		case strings.HasPrefix(line, "ok "):
 			done++
@@ -229,6 +242,15 @@ func (x *terminal) close() { _ = exec.Command("tmux", "-S", x.socket, "kill-serv
 func (x *terminal) line(format string, args ...any) {
 	x.t.Helper()
 	x.tmux("send-keys", "-l", fmt.Sprintf(format, args...))
+	x.tmux("send-keys", "Enter")
+}
+
+// enters types a line to Poezio, which takes a line that comes at once with its end as a paste.
+func (x *terminal) enters(format string, args ...any) {
+	x.t.Helper()
+	line := fmt.Sprintf(format, args...)
+	x.tmux("send-keys", "-l", line)
+	x.until("does not take "+line, func(screen string) bool { return strings.Contains(screen, line) })
 	x.tmux("send-keys", "Enter")
 }
 

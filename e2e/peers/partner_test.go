@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"testing"
+	"time"
 
 	"stonechat/e2e/peers"
 	"stonechat/xmpp/client"
@@ -116,4 +117,78 @@ func (p *partner) until(what string, fits func(*stanza.Stanza) bool) {
 			p.t.Fatalf("%s never %s", p.client.JID(), what)
 		}
 	}
+}
+
+// room is the address of somebody in a room, or of the room.
+func (p *partner) room(name, nick string) jid.JID {
+	p.t.Helper()
+	address, err := jid.New(name, "rooms."+p.domain, nick)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return address
+}
+
+// enters goes into a room, which is made if there is none and then configured with these fields.
+func (p *partner) enters(room jid.JID, fields ...string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	if _, err := p.client.SendPresence(ctx, client.Presence{To: room, XML: "<x xmlns='" + ns.MUC + "'><history maxstanzas='0'/></x>"}); err != nil {
+		p.t.Fatal(err)
+	}
+	p.sees(room.Bare(), "")
+	if len(fields) == 0 {
+		return
+	}
+	form := "<query xmlns='" + ns.MUCOwner + "'><x xmlns='jabber:x:data' type='submit'>" +
+		"<field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"
+	for _, name := range fields {
+		form += "<field var='" + name + "'><value>1</value></field>"
+	}
+	if _, err := p.client.IQ(ctx, room.Bare(), stanza.Set, form+"</x></query>"); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// talks says something in a room.
+func (p *partner) talks(room jid.JID, body, xml string) {
+	p.t.Helper()
+	if _, err := p.client.SendMessage(p.t.Context(), room.Bare(), stanza.GroupChat, body, xml); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// invites has a room invite somebody (XEP-0045 section 7.8.2).
+func (p *partner) invites(room, whom jid.JID, reason string) {
+	p.t.Helper()
+	xml := "<x xmlns='" + ns.MUCUser + "'><invite to='" + whom.String() + "'><reason>" + reason + "</reason></invite></x>"
+	if _, err := p.client.SendMessage(p.t.Context(), room.Bare(), stanza.Normal, "", xml); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// finds waits until there is a room that others may see.
+func (p *partner) finds(room jid.JID) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	for {
+		answer, err := p.client.IQ(ctx, room.Bare(), stanza.Get, "<query xmlns='"+ns.DiscoInfo+"'/>")
+		switch {
+		case ctx.Err() != nil:
+			p.t.Fatalf("there is no %s: %v", room.Bare(), err)
+		case err == nil && answer.Type == stanza.TypeResult:
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// meets waits until somebody is seen in a room.
+func (p *partner) meets(occupant jid.JID) {
+	p.t.Helper()
+	p.until("meets "+occupant.String(), func(st *stanza.Stanza) bool {
+		return st.Kind == stanza.Presence && st.From == occupant && st.Type == stanza.Available
+	})
 }

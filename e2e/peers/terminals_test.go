@@ -14,7 +14,13 @@ import (
 // startProfanity logs a user in with Profanity.
 func startProfanity(t *testing.T, s *peers.Server, user, resource, home string) *terminal {
 	t.Helper()
-	rc := "[notifications]\nmessage=off\n[ui]\nsplash=false\nbeep=false\n[logging]\nchlog=true\n[connection]\nautoping=0\n"
+	return startProfanityAt(t, s, s.C2S, user, resource, home)
+}
+
+// startProfanityAt logs a user in at an address that may be a proxy's.
+func startProfanityAt(t *testing.T, s *peers.Server, address, user, resource, home string) *terminal {
+	t.Helper()
+	rc := "[notifications]\nmessage=off\n[ui]\nsplash=false\nbeep=false\nstatuses.muc=all\n[logging]\nchlog=true\n[connection]\nautoping=0\nreconnect=2\n"
 	dir := filepath.Join(home, "config", "profanity")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -24,7 +30,7 @@ func startProfanity(t *testing.T, s *peers.Server, user, resource, home string) 
 	}
 	x := open(t, "profanity of "+user+"/"+resource, home, "profanity")
 	x.sees("Profanity")
-	x.line("/connect %s@%s/%s server 127.0.0.1 port %s tls trust", user, s.Domain, resource, portOf(s.C2S))
+	x.line("/connect %s@%s/%s server 127.0.0.1 port %s tls trust", user, s.Domain, resource, portOf(address))
 	x.sees("(?i)password")
 	x.line("%s", password)
 	x.sees("logged in successfully")

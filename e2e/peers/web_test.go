@@ -37,7 +37,7 @@ func library(name, page string) func(*testing.T, *peers.Server) {
 		cmd := exec.CommandContext(t.Context(), "node", filepath.Join(folder, name+".mjs"), string(text))
 		// The server's certificate names its domain, which no resolver knows.
 		cmd.Env = append(os.Environ(), "NODE_TLS_REJECT_UNAUTHORIZED=0", "NODE_NO_WARNINGS=1")
-		steps(t, cmd, proxy, 7)
+		steps(t, cmd, s, proxy, 7)
 	}
 }
 

@@ -37,7 +37,7 @@ func (m *Module) presence(e *core.Event) core.Verdict {
 	case st.Type == stanza.Unavailable:
 		if s != nil { // section 13.2: of who is not in the room it is ignored
 			m.purses.Take(m.host.Now(), st.From.Bare().String(), len(x.crowd), m.config.Deliveries) // nobody can be kept from leaving
-			m.leave(e.Room, e.Work, x, s, st)
+			m.leave(e, x, s)
 		}
 		return core.Next
 	case st.Type == stanza.TypeError:
@@ -111,15 +111,16 @@ func (m *Module) bury(e *core.Event, x *room, s *session) bool {
 }
 
 // leave is section 7.14.
-func (m *Module) leave(r *core.Room, w *core.Work, x *room, s *session, st *stanza.Stanza) {
+func (m *Module) leave(e *core.Event, x *room, s *session) {
 	v := x.gone(s.occupant, s)
-	if last := x.shown(st).Inner(); len(last) <= m.config.Presence {
+	v.alone = e.Over
+	if last := x.shown(e.Stanza).Inner(); len(last) <= m.config.Presence {
 		v.Content = last
 	}
 	if x.locked && len(x.sessions) == 1 {
 		v.Destroy = &muc.Destroy{} // section 10.1.3: the room goes, unconfigured
 	}
-	m.part(r, w, x, s, v)
+	m.part(e.Room, e.Work, x, s, v)
 }
 
 // part takes out one session; with the last one the occupant goes.

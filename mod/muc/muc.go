@@ -130,6 +130,10 @@ func (m *Module) receive(e *core.Event) core.Verdict {
 func refuse(e *core.Event, err *stanza.Error) core.Verdict {
 	own := *err
 	own.By = e.Room.JID
+	if e.Stanza.Kind == stanza.Presence {
+		// The examples of section 7.2: it is all that tells some clients that the error is about a room.
+		own.Beside = "<x xmlns='" + ns.MUC + "'/>"
+	}
 	return e.Refuse(&own)
 }
 

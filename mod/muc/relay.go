@@ -79,6 +79,10 @@ func (m *Module) ask(e *core.Event, x *room, s *session, to *occupant, payload s
 	// What an account keeps is asked of the account, not of one of its clients.
 	target := to.face.jid
 	if payload.Space == ns.VCardTemp {
+		// The account sees a room ask, not who does: to strangers it may not want to show itself.
+		if h := m.host.Router.Host(s.jid.Domain()); h == nil || h.IsGuest(s.jid) {
+			return refuse(e, stanza.NewError(stanza.ServiceUnavailable, ""))
+		}
 		target = to.account
 	}
 	id := rand.Text()

@@ -15,6 +15,7 @@ import (
 type view struct {
 	muc.Presence
 	hidden      bool // others do not see it (muc#roomconfig_presencebroadcast)
+	alone       bool // its session is no more: by its address another one would hear of it, which has not been in the room
 	known, seen *stanza.Stanza
 }
 
@@ -59,6 +60,9 @@ func (v *view) to(knows bool) *stanza.Stanza {
 
 // self is the view for the occupant's own sessions.
 func (v *view) self(knows bool, status ...muc.Status) *stanza.Stanza {
+	if v.alone {
+		return nil
+	}
 	st, _ := v.For(knows, append([]muc.Status{muc.StatusSelf}, status...)...)
 	return st
 }

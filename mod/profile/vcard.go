@@ -59,9 +59,12 @@ func (m *Module) vCardOf(ctx context.Context, e *core.Event) (core.Answer, error
 	return core.Answer{Payload: string(card)}, err
 }
 
-// shownTo tells whether an account shows its vCard to somebody: to members of this server and to contacts, or to everybody.
+// shownTo tells whether an account shows its vCard to somebody: to members of this server and to contacts, or to everybody. A room of this server
+// asks for members alone.
 func (m *Module) shownTo(ctx context.Context, a *core.Account, asker jid.JID) (bool, error) {
-	if h := m.host.Router.Host(asker.Domain()); m.config.VCardFor == "everybody" || h != nil && !h.IsGuest(asker) {
+	router := m.host.Router
+	h := router.Host(asker.Domain())
+	if m.config.VCardFor == "everybody" || h != nil && !h.IsGuest(asker) || h == nil && router.Serves(asker.Domain()) {
 		return true, nil
 	}
 	contact := false

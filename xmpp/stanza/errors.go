@@ -86,6 +86,9 @@ type Error struct {
 	App string
 	// By is who raised the error, if that is not the sender of the reply.
 	By jid.JID
+	// Beside is what stands in the reply next to the error, already encoded;
+	// it declares its namespace.
+	Beside string
 }
 
 // NewError returns an error with the usual type of the condition.
@@ -183,7 +186,7 @@ func ErrorReply(orig *Stanza, e *Error) *Stanza {
 		e = NewError(InternalServerError, "")
 	}
 	s := orig.answer(TypeError)
-	if err := s.setInner(string(e.Append(nil))); err != nil {
+	if err := s.setInner(string(append(e.Append(nil), e.Beside...))); err != nil {
 		// Cannot be: Append writes nothing that is not well-formed.
 		return nil
 	}

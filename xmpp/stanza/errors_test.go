@@ -27,6 +27,10 @@ func TestErrorReply(t *testing.T) {
 			`<message to='a@b/c' id='1&amp;' type='error'><error type='wait' by='m@n'><policy-violation` + stanzaErrors + `/><text` + stanzaErrors + ` xml:lang='en'>too &lt;much&gt;</text><x xmlns='u'/></error></message>`,
 		},
 		{`<presence/>`, &Error{Condition: Gone, Detail: "xmpp:a@b"}, `<presence type='error'><error type='cancel'><gone` + stanzaErrors + `>xmpp:a@b</gone></error></presence>`},
+		{
+			`<presence/>`, &Error{Condition: Conflict, Beside: "<x xmlns='u'/>"},
+			`<presence type='error'><error type='cancel'><conflict` + stanzaErrors + `/></error><x xmlns='u'/></presence>`,
+		},
 		{`<iq type='set'/>`, &Error{App: "<x>", Condition: "made-up"}, `<iq type='error'><error type='cancel'><undefined-condition` + stanzaErrors + `/></error></iq>`},
 		{`<iq type='set'/>`, nil, `<iq type='error'><error type='cancel'><internal-server-error` + stanzaErrors + `/></error></iq>`},
 		{`<iq type='result'/>`, nil, ""},

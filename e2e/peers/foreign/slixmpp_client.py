@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import sys
+import traceback
 
 import slixmpp
 
@@ -76,6 +77,7 @@ async def step(name, coroutine):
         return result
     except (Exception, asyncio.TimeoutError) as error:
         print(f"failed {name}: {type(error).__name__} {error}", flush=True)
+        traceback.print_exc()
         raise SystemExit(1) from error
 
 
@@ -209,4 +211,5 @@ async def main():
     await bob.offline()
 
 
-asyncio.get_event_loop().run_until_complete(main())
+if __name__ == "__main__":
+    asyncio.get_event_loop().run_until_complete(main())
