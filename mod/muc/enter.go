@@ -92,8 +92,8 @@ func (m *Module) turnAway(e *core.Event) {
 	if err != nil {
 		return
 	}
-	to := e.Stanza.From
-	e.Room.Stand(e.Work, func(w *core.Work, _ error) { tell(e.Room, w, st, to) })
+	r, to := e.Room, e.Stanza.From // the event is another turn's then
+	r.Stand(e.Work, func(w *core.Work, _ error) { tell(r, w, st, to) })
 }
 
 // ghostly are the conditions of section 14.1.2: nobody is there any more.

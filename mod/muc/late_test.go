@@ -170,3 +170,21 @@ func (c *client) told() int {
 	defer c.mu.Unlock()
 	return len(c.got)
 }
+
+// TestTurnedAwayBehindOthers: who is not in the room is told so in its turn, however much happens until then.
+func TestTurnedAwayBehindOthers(t *testing.T) {
+	v, juliet, _ := inCave(t)
+	h := &held{Rooms: v.m.Rooms}
+	v.m.Rooms = h
+	juliet.send("<message xmlns='jabber:client' to='" + cave + "' type='groupchat' id='s'><subject>s</subject></message>")
+	v.peek(func(*room) {})
+	tybalt := v.bind("tybalt")
+	tybalt.send("<presence xmlns='jabber:client' to='" + cave + "/tybalt'/>")
+	for range 20 { // the event of a turn is used again for others
+		tybalt.send("<message xmlns='jabber:client' to='romeo@example.org' type='chat' id='m'><body>b</body></message>")
+		v.peek(func(*room) {})
+	}
+	h.open[0].Settle(nil)
+	tybalt.expect("<presence", cave+"/tybalt", "type='unavailable'", "code='307'", "code='333'")
+	v.m.Rooms = h.Rooms
+}
