@@ -92,6 +92,7 @@ func Run(t *testing.T, open Open) {
 		{"Rooms", testRooms},
 		{"RoomsErased", testRoomsErased},
 		{"Nodes", testNodes},
+		{"NodeTies", testNodeTies},
 		{"NodeItems", testNodeItems},
 		{"NodeLimits", testNodeLimits},
 		{"LeaveOrder", testLeaveOrder},
