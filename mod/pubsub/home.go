@@ -14,7 +14,7 @@ import (
 type home struct {
 	account *core.Account // or
 	room    *core.Room    // or neither, where it is about the service as a whole
-	jid     jid.JID // where the nodes are, and what tells of them
+	jid     jid.JID       // where the nodes are, and what tells of them
 }
 
 func ofAccount(a *core.Account) home { return home{account: a, jid: a.JID} }

@@ -42,7 +42,9 @@ func (c *client) await(id string) string {
 	return ""
 }
 
-func pubsub(space, inner string) string { return "<pubsub xmlns='" + space + "'>" + inner + "</pubsub>" }
+func pubsub(space, inner string) string {
+	return "<pubsub xmlns='" + space + "'>" + inner + "</pubsub>"
+}
 
 // must asks for a change, which must succeed, or fail with an error.
 func (c *client) must(failure, space, inner string) {

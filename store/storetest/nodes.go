@@ -119,8 +119,8 @@ func testNodeTies(t *testing.T, f *fixture) {
 	f.reopen(t)
 	both := "[{romeo@example.net pending} {romeo@example.net/orchard subscribed}]; "
 	for who, want := range map[jid.JID]string{
-		juliet:       "a [{juliet@example.org owner}] []; b [{juliet@example.org owner}] []; ",
-		romeo.Bare(): "a [{romeo@example.net member}] " + both + "b [] " + both,
+		juliet:                          "a [{juliet@example.org owner}] []; b [{juliet@example.org owner}] []; ",
+		romeo.Bare():                    "a [{romeo@example.net member}] " + both + "b [] " + both,
 		address(t, "nurse@example.org"): "",
 	} {
 		if got := ties(roomsDomain, who); got != want {
