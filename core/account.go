@@ -323,7 +323,7 @@ func (a *Account) receiveIQ(w *Work, t *turn) {
 		host = host.Router.hosts[st.To.Domain()]
 	}
 	if rooms := a.Host.Router.services[st.To.Domain()]; rooms != nil && st.To.IsDomain() {
-		_, _, found := a.Host.Router.find(st)
+		part, found := a.Host.Router.find(st)
 		switch {
 		case !asks:
 			t.from.settle(w) // nobody there has asked
@@ -332,7 +332,7 @@ func (a *Account) receiveIQ(w *Work, t *turn) {
 		case !found:
 			rooms.host.answerFor(a, w, st, t.s, ToService, t.from)
 		default:
-			a.Host.Router.route(w, st, t.from, store.Ticket{})
+			a.Host.Router.routeTo(w, st, part, true, t.from, store.Ticket{})
 		}
 		return
 	}

@@ -88,21 +88,22 @@ func (s *service) count(n int64) {
 	}
 }
 
-// find names the part of a service that a stanza to its domain is for.
-func (r *Router) find(st *stanza.Stanza) (part jid.JID, s *service, ok bool) {
-	if !st.To.IsDomain() {
-		return part, nil, false
+// find names the part of a service that a stanza to its domain is for. Presence is for none.
+func (r *Router) find(st *stanza.Stanza) (part jid.JID, ok bool) {
+	if !st.To.IsDomain() || st.Kind == stanza.Presence {
+		return part, false
 	}
-	if s = r.services[st.To.Domain()]; s == nil || s.Find == nil {
-		return part, nil, false
+	s := r.services[st.To.Domain()]
+	if s == nil || s.Find == nil {
+		return part, false
 	}
 	part, ok = s.Find(st)
-	return part, s, ok && part.Domain() == st.To.Domain() && part.IsBare() && !part.IsDomain()
+	return part, ok && part.Domain() == st.To.Domain() && part.IsBare() && !part.IsDomain()
 }
 
-// place is the address that says which node a stanza is brought to.
+// place is the address that says which node of the cluster a stanza is brought to.
 func (r *Router) place(st *stanza.Stanza) jid.JID {
-	if part, _, ok := r.find(st); ok {
+	if part, ok := r.find(st); ok {
 		return part
 	}
 	return st.To

@@ -35,10 +35,15 @@ func (r *Router) Route(w *Work, st *stanza.Stanza) {
 
 // route brings st to its owner. before is the sender's own promise, which the receiver's line waits for too.
 func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Ticket) {
+	part, found := r.find(st)
+	r.routeTo(w, st, part, found, from, before)
+}
+
+// routeTo is route for a stanza of which it is known whether it is for a part of a service.
+func (r *Router) routeTo(w *Work, st *stanza.Stanza, part jid.JID, found bool, from origin, before store.Ticket) {
 	h, rooms := r.hosts[st.To.Domain()], r.services[st.To.Domain()]
-	part, service, found := r.find(st)
 	place := st.To
-	if found && st.Kind != stanza.Presence {
+	if found {
 		place = part
 	}
 	node, far := r.elsewhere(place)
@@ -56,8 +61,8 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 		r.nodes.bring(node, turn{st: st, to: st.To})
 	case far:
 		r.nodes.deliver(w, node, st, from)
-	case service != nil:
-		r.enterPart(w, service, place, st, from, before)
+	case found:
+		r.enterPart(w, rooms, part, st, from, before)
 	case rooms != nil:
 		r.enter(w, rooms, st, from, before)
 	case st.Kind == stanza.IQ:

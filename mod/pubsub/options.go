@@ -282,6 +282,7 @@ func (m *Module) form(a home, t form.Type, formType string, o *options) *form.Fo
 
 // configured applies a submitted form to o. What nobody knows is no option of ours (XEP-0004 section 3.2) and passed over.
 func (m *Module) configured(a home, o options, f *form.Form) (options, *stanza.Error) {
+	was := o
 	if kind := f.FormType(); kind != "" && kind != ns.PubSubNodeConfig {
 		return o, stanza.NewError(stanza.BadRequest, "not a form of node configuration")
 	}
@@ -298,6 +299,9 @@ func (m *Module) configured(a home, o options, f *form.Form) (options, *stanza.E
 			// XEP-0060 section 8.2.5.2
 			return o, stanza.NewError(stanza.NotAcceptable, "no such value of "+x.name)
 		}
+	}
+	if a.account == nil {
+		return asSpace(was, o, f)
 	}
 	return o, nil
 }
