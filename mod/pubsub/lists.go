@@ -23,7 +23,7 @@ const maxListed = 100 // nodes on one page of disco#items
 
 // serviceFeatures are what the service can do of XEP-0060 section 10.
 func serviceFeatures() []string {
-	out := []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping, ns.RSM, ns.PubSub}
+	out := []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping, ns.RSM, ns.PubSubFilter, ns.PubSub}
 	for _, name := range []string{
 		"access-authorize", "access-open", "access-whitelist", "config-node", "config-node-max", "create-and-configure", "create-nodes", "delete-items",
 		"delete-nodes", "item-ids", "last-published", "manage-subscriptions", "member-affiliation", "meta-data", "modify-affiliations", "multi-items",
@@ -143,8 +143,12 @@ func (m *Module) serviceItems(ctx context.Context, e *core.Event) (answer, error
 	if req.Before != "" || req.Last || req.HasIndex {
 		return answer{}, stanza.NewError(stanza.FeatureNotImplemented, "nodes are listed forwards")
 	}
+	wanted, err := readFilter(tree.Child(ns.PubSubFilter, "filter"))
+	if err != nil {
+		return answer{}, err
+	}
 	size := req.Size(maxListed, maxListed)
-	all, err := m.known(ctx, e.Stanza.From.Bare(), req.After, size+1)
+	all, err := m.known(ctx, e.Stanza.From.Bare(), req.After, size+1, wanted)
 	if err != nil {
 		return answer{}, err
 	}
@@ -157,25 +161,58 @@ func (m *Module) serviceItems(ctx context.Context, e *core.Event) (answer, error
 	return answer{Payload: string(out.AppendXML(nil))}, nil
 }
 
-// known are up to limit nodes behind a name that somebody may know of, by name.
-func (m *Module) known(ctx context.Context, who jid.JID, after string, limit int) ([]disco.Item, error) {
-	listed, err := m.rooms.List(ctx, m.domain.Domain(), partOf(after), limit, true)
-	if err != nil {
-		return nil, err
+// filter says by their types which nodes are listed (XEP-0462); the zero one lists all.
+type filter struct {
+	included, excluded *form.Field
+}
+
+// readFilter reads a filter; nil: there is none.
+func readFilter(n *xmltok.Node) (filter, error) {
+	if n == nil {
+		return filter{}, nil
 	}
+	f, err := form.ParseSubmit(n.Child(ns.DataForm, "x"))
+	if err != nil {
+		return filter{}, err
+	}
+	out := filter{f.Field("included-types"), f.Field("excluded-types")}
+	if f.FormType() != ns.PubSubFilter || out.included != nil && out.excluded != nil {
+		return out, stanza.NewError(stanza.BadRequest, "types are either included or excluded")
+	}
+	return out, nil
+}
+
+func (f filter) lists(kind string) bool {
+	return (f.included == nil || slices.Contains(f.included.Values, kind)) && (f.excluded == nil || !slices.Contains(f.excluded.Values, kind))
+}
+
+// known are up to limit nodes behind a name that somebody may know of and wants to, by name.
+func (m *Module) known(ctx context.Context, who jid.JID, after string, limit int, wanted filter) ([]disco.Item, error) {
 	var out []disco.Item
-	for _, r := range listed {
-		var x entry
-		// What cannot be read has no title.
-		_ = json.Unmarshal(r.Config, &x)
-		out = append(out, disco.Item{JID: m.domain, Node: nodeOf(r.Local), Name: x.Title})
+	for from := partOf(after); len(out) < limit; {
+		listed, err := m.rooms.List(ctx, m.domain.Domain(), from, limit, true)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range listed {
+			var x entry
+			// What cannot be read has no title.
+			_ = json.Unmarshal(r.Config, &x)
+			if wanted.lists(x.Type) {
+				out = append(out, disco.Item{JID: m.domain, Node: nodeOf(r.Local), Name: x.Title})
+			}
+			from = r.Local
+		}
+		if len(listed) < limit {
+			break
+		}
 	}
 	ties, err := m.nodes.Ties(ctx, m.domain.Domain(), who)
 	if err != nil {
 		return nil, err
 	}
 	for i := range ties {
-		if o, mine := m.mine(&ties[i]); mine && ties[i].Name > after {
+		if o, mine := m.mine(&ties[i]); mine && ties[i].Name > after && wanted.lists(o.Type) {
 			out = append(out, disco.Item{JID: m.domain, Node: ties[i].Name, Name: o.Title})
 		}
 	}

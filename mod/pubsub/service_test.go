@@ -177,6 +177,41 @@ func TestPagesOfNodes(t *testing.T) {
 	}
 }
 
+// A list may be of some types alone, in pages of those (XEP-0462).
+func TestNodesByType(t *testing.T) {
+	v := newWorld(t, 0, nil)
+	me := v.bind(juliet, "a")
+	typed := func(node, kind, access string) {
+		me.must("", ns.PubSub, "<create node='"+node+"'/><configure><x xmlns='jabber:x:data' type='submit'><field var='pubsub#type'><value>"+kind+
+			"</value></field><field var='pubsub#access_model'><value>"+access+"</value></field></x></configure>")
+	}
+	for i, node := range strings.Split("abcdefgh", "") {
+		typed(node, []string{"", "urn:x", "urn:y", ns.Spaces}[i%4], []string{"open", "whitelist"}[i/4])
+	}
+	filtered := func(field string, kinds ...string) string {
+		x := "<filter xmlns='" + ns.PubSubFilter + "'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>" + ns.PubSubFilter + "</value></field>"
+		for _, f := range strings.Fields(field) {
+			x += "<field type='list-multi' var='" + f + "'><value>" + strings.Join(kinds, "</value><value>") + "</value></field>"
+		}
+		return x + "</x></filter>"
+	}
+	page := "<set xmlns='" + ns.RSM + "'><max>1</max><after>d</after></set>"
+	for query, want := range map[string]string{
+		filtered("included-types", ns.Spaces): "d h", filtered("included-types", ns.Spaces, ""): "a d e h", filtered("excluded-types", "", "urn:x"): "c d g h",
+		filtered("included-types", "urn:z"): "", filtered(""): "a b c d e f g h", filtered("included-types", "urn:x") + page: "f", filtered("included-types", ns.Spaces) + page: "h",
+		"<set xmlns='" + ns.RSM + "'><max>1</max></set>" + filtered("included-types", ns.Spaces): "d",
+	} {
+		if got := strings.Join(me.nodes(query), " "); got != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
+	}
+	for _, bad := range []string{filtered("included-types excluded-types", ""), "<filter xmlns='" + ns.PubSubFilter + "'/>"} {
+		if got := me.service("get", "<query xmlns='"+ns.DiscoItems+"'>"+bad+"</query>"); !strings.Contains(got, "<bad-request ") {
+			t.Errorf("%s: %s", bad, got)
+		}
+	}
+}
+
 // The part that a stanza is brought to is that of the node that its handler reads in it, whatever the name, and no two nodes have the same.
 func FuzzParts(f *testing.F) {
 	for _, name := range []string{"n", "", "N", "urn:xmpp:microblog:0", "a\x00b", "é", strings.Repeat("x", maxPartName), strings.Repeat("x", maxPartName+1), "\xff"} {
