@@ -342,10 +342,16 @@ func (a *Account) receiveIQ(w *Work, t *turn) {
 		host = host.Router.hosts[st.To.Domain()]
 	}
 	if rooms := a.Host.Router.services[st.To.Domain()]; rooms != nil && st.To.IsDomain() {
-		if asks {
-			rooms.host.answerFor(a, w, st, t.s, ToRooms, t.from)
-		} else {
+		part, found := a.Host.Router.find(st)
+		switch {
+		case !asks:
 			t.from.settle(w) // nobody there has asked
+		case rooms.Find == nil:
+			rooms.host.answerFor(a, w, st, t.s, ToRooms, t.from)
+		case !found:
+			rooms.host.answerFor(a, w, st, t.s, ToService, t.from)
+		default:
+			a.Host.Router.routeTo(w, st, part, true, t.from, store.Ticket{})
 		}
 		return
 	}

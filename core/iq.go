@@ -22,11 +22,13 @@ const (
 	ToRooms                      // the domain of rooms; answered in a turn of the asker
 	ToRoom                       // the bare address of a room that exists; in a turn of the room
 	ToOccupant                   // the full address of an occupant, in a turn of the room; without a row Rooms.Receive gets it
+	ToService                    // the domain of a service of parts (Rooms.Find), about none of them; answered in a turn of the asker
+	ToPart                       // the same, about a part, whether or not that exists; in a turn of the part
 )
 
 // String is the target as people read it.
 func (t Target) String() string {
-	return [...]string{"?", "host", "own", "contact", "device", "rooms", "room", "occupant"}[t]
+	return [...]string{"?", "host", "own", "contact", "device", "rooms", "room", "occupant", "service", "part"}[t]
 }
 
 // Answer is what an IQ handler gives: the payload of the result, perhaps preceded by stanzas that go to the asker first.

@@ -229,7 +229,7 @@ func (n *nodes) delivered(r *reader, from cluster.Node, f *cluster.Frame) {
 		return
 	}
 	st, err := r.parse(f.Data)
-	if err != nil || st.Kind == stanza.Nonza || n.own(st.To) == nil {
+	if err != nil || st.Kind == stanza.Nonza || n.own(n.router.place(st)) == nil {
 		// Two nodes disagree about who owns the address, or about what a stanza is: its sender must not wait for nothing.
 		e := notReached()
 		_ = n.send(from, cluster.Frame{Op: cluster.AckStanza, Ref: f.Ref, Fault: cluster.Fault{Condition: string(e.Condition), Text: e.Text}})

@@ -30,6 +30,7 @@ const (
 	ActJoin         Action = "host.join" // what somebody without an account may ask
 	ActInvite       Action = "invites.make"
 
+	ActMakeNodes    Action = "nodes.make" // at a service of nodes that belongs to nobody
 	ActMakeRooms    Action = "rooms.make"
 	ActSeeRooms     Action = "rooms.see"       // what rooms there are, and what they offer
 	ActSeeRoom      Action = "room.see"        // what everybody may see of a room whose address they know
@@ -104,6 +105,7 @@ var rules = map[Action]rule{
 	ActJoin:         {relations: isAnyone},
 	ActInvite:       {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}, notAbove: true},
 
+	ActMakeNodes:    {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}},
 	ActMakeRooms:    {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}},
 	ActSeeRooms:     {relations: isAnyone},
 	ActSeeRoom:      {relations: isAnyone},

@@ -43,6 +43,11 @@ func TestPermit(t *testing.T) {
 		{store.RoleOwner, "no.such.action", own, false},
 		{"", ActSeeServer, Object{}, false},
 		{store.RoleGuest, ActSeeRoom, in(0), false},
+		{store.RoleGuest, ActMakeNodes, Object{}, false},
+		{store.RoleBot, ActMakeNodes, Object{}, false},
+		{store.RoleMember, ActMakeNodes, Object{}, true},
+		{store.RoleMember, ActMakeNodes, Object{Least: store.RoleAdmin}, false},
+		{store.RoleAdmin, ActMakeNodes, Object{Least: store.RoleAdmin}, true},
 		{store.RoleMember, ActSeeRooms, Object{}, true},
 		{store.RoleMember, ActSeeRoom, in(0), true},
 		{store.RoleMember, ActUseRoom, in(RoomOwner), false}, // who is not there

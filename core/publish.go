@@ -55,10 +55,19 @@ type Publisher interface {
 // Visit has f called in a turn of the account of a bare address, if that is in memory: it is for what is of no use to who is offline, and so what it
 // costs for them is a look-up, as with presence. False: it is not there, or belongs to no host of this process. Turns do not travel to another node.
 func (a *Account) Visit(w *Work, bare jid.JID, f func(w *Work, a *Account)) bool {
-	if _, far := a.Host.Router.elsewhere(bare); far || bare.IsDomain() {
+	return a.Host.Router.visit(w, bare, f)
+}
+
+// Visit is Account.Visit from a turn of a room.
+func (r *Room) Visit(w *Work, bare jid.JID, f func(w *Work, a *Account)) bool {
+	return r.Host.Router.visit(w, bare, f)
+}
+
+func (r *Router) visit(w *Work, bare jid.JID, f func(w *Work, a *Account)) bool {
+	if _, far := r.elsewhere(bare); far || bare.IsDomain() {
 		return false
 	}
-	h := a.Host.Router.hosts[bare.Domain()]
+	h := r.hosts[bare.Domain()]
 	return h != nil && h.accounts.takeIfLoaded(w, bare, turn{op: (*Account).invoke, call: f})
 }
 

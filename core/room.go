@@ -145,7 +145,7 @@ func (r *Room) leaveMemory(_ *Work, _ *roomTurn) {
 	}
 	if r.turns.close() {
 		r.service.remove(r.JID, r)
-		r.Host.metrics.rooms.Add(-1)
+		r.service.count(-1)
 	}
 }
 

@@ -14,6 +14,8 @@ func (r *Room) receiveIQ(w *Work, t *roomTurn) {
 	to := ToRoom
 	if st.To.IsFull() {
 		to = ToOccupant
+	} else if st.To.IsDomain() {
+		to = ToPart
 	}
 	var row *IQ
 	if asks {
@@ -27,7 +29,7 @@ func (r *Room) receiveIQ(w *Work, t *roomTurn) {
 	switch {
 	case r.Failed:
 		refused = stanza.NewError(stanza.InternalServerError, "")
-	case asks && r.ID == 0:
+	case asks && r.ID == 0 && to != ToPart:
 		refused = stanza.NewError(stanza.ItemNotFound, "there is no such room")
 	case row == nil && to == ToOccupant:
 		r.receive(w, t)

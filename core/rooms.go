@@ -36,6 +36,10 @@ type Rooms struct {
 	// Keep, which may be nil, writes what is in memory alone, when the process ends in order: sessions are on disk already, nothing comes any
 	// more. ok false: there is nothing to write. In a turn of the room.
 	Keep func(w *Work, r *Room) (t store.Ticket, ok bool)
+	// Find, which may be nil, makes the rooms parts of a service that is asked at its domain alone: it names the part that a request or a message to the
+	// domain is for, by an address that nobody else uses; false: it is for none. What it says depends on the stanza alone. Rows answer requests
+	// for a part as ToPart, all others as ToService; Receive gets the messages; there is no presence, and nobody is reached at an address of a part.
+	Find func(st *stanza.Stanza) (jid.JID, bool)
 	// Wake, which may be nil, names the rooms that must be in memory after the start without anybody asking. It may wait.
 	Wake func(ctx context.Context) ([]jid.JID, error)
 }
@@ -79,6 +83,34 @@ func (h *Host) Serve(r Rooms) {
 	}
 }
 
+// count notes that a room, but not a part of a service, came into memory or left it.
+func (s *service) count(n int64) {
+	if s.Find == nil {
+		s.host.metrics.rooms.Add(n)
+	}
+}
+
+// find names the part of a service that a stanza to its domain is for. Presence is for none.
+func (r *Router) find(st *stanza.Stanza) (part jid.JID, ok bool) {
+	if !st.To.IsDomain() || st.Kind == stanza.Presence {
+		return part, false
+	}
+	s := r.services[st.To.Domain()]
+	if s == nil || s.Find == nil {
+		return part, false
+	}
+	part, ok = s.Find(st)
+	return part, ok && part.Domain() == st.To.Domain() && part.IsBare() && !part.IsDomain()
+}
+
+// place is the address that says which node of the cluster a stanza is brought to.
+func (r *Router) place(st *stanza.Stanza) jid.JID {
+	if part, ok := r.find(st); ok {
+		return part
+	}
+	return st.To
+}
+
 // take brings x to the room, which is loaded first if it must be. It never waits.
 func (s *service) take(w *Work, bare jid.JID, x roomTurn) {
 	for !s.room(bare).turns.Take(w, x) {
@@ -97,7 +129,7 @@ func (s *service) room(bare jid.JID) *Room {
 		r := &Room{Host: s.host, JID: bare, service: s}
 		r.turns.Do = r.handle
 		r.turns.hold()
-		s.host.metrics.rooms.Add(1)
+		s.count(1)
 		return r
 	}, s.load)
 }
@@ -129,6 +161,9 @@ func (s *service) read(ctx context.Context, r *Room) (err error) {
 // bring brings presence. What leaves finds nothing to leave in a room that nobody is in.
 func (s *service) bring(w *Work, bare jid.JID, st *stanza.Stanza, over bool) bool {
 	x := roomTurn{op: (*Room).receive, st: st, from: origin{trace: w.trace}, over: over}
+	if s.Find != nil {
+		return false
+	}
 	if st.Type != stanza.Available {
 		return s.takeIfLoaded(w, bare, x)
 	}

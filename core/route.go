@@ -35,15 +35,25 @@ func (r *Router) Route(w *Work, st *stanza.Stanza) {
 
 // route brings st to its owner. before is the sender's own promise, which the receiver's line waits for too.
 func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Ticket) {
+	part, found := r.find(st)
+	r.routeTo(w, st, part, found, from, before)
+}
+
+// routeTo is route for a stanza of which it is known whether it is for a part of a service.
+func (r *Router) routeTo(w *Work, st *stanza.Stanza, part jid.JID, found bool, from origin, before store.Ticket) {
 	h, rooms := r.hosts[st.To.Domain()], r.services[st.To.Domain()]
-	node, far := r.elsewhere(st.To)
+	place := st.To
+	if found {
+		place = part
+	}
+	node, far := r.elsewhere(place)
 	if from.trace != nil {
 		from.trace.Hop(obs.Span{Hop: 4, Name: "Router.route", Outcome: destination(h != nil || rooms != nil, st, far)})
 	}
 	switch {
 	case h == nil && rooms == nil:
 		r.bounce(w, st, notServed())
-	case st.To.IsDomain():
+	case place.IsDomain():
 		if st.Kind == stanza.Message || st.Type == stanza.Subscribe {
 			r.bounce(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
 		}
@@ -51,6 +61,8 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 		r.nodes.bring(node, turn{st: st, to: st.To})
 	case far:
 		r.nodes.deliver(w, node, st, from)
+	case found:
+		r.enterPart(w, rooms, part, st, from, before)
 	case rooms != nil:
 		r.enter(w, rooms, st, from, before)
 	case st.Kind == stanza.IQ:
@@ -69,6 +81,11 @@ func (r *Router) route(w *Work, st *stanza.Stanza, from origin, before store.Tic
 func (r *Router) enter(w *Work, rooms *service, st *stanza.Stanza, from origin, before store.Ticket) {
 	x := roomTurn{op: (*Room).receive, st: st, from: from, before: before}
 	switch {
+	case rooms.Find != nil:
+		if st.Kind != stanza.Presence || st.Type == stanza.Subscribe {
+			r.bounce(w, st, stanza.NewError(stanza.ServiceUnavailable, "the service is asked at its domain"))
+		}
+		return
 	case st.Kind == stanza.Presence && isSubscription(st.Type):
 		if st.Type == stanza.Subscribe {
 			r.bounce(w, st, stanza.NewError(stanza.ServiceUnavailable, "a room is joined, not subscribed to"))
@@ -82,6 +99,22 @@ func (r *Router) enter(w *Work, rooms *service, st *stanza.Stanza, from origin, 
 	}
 	from.more()
 	rooms.take(w, st.To.Bare(), x)
+}
+
+// enterPart brings a request or a message to the part of a service that it is for.
+func (r *Router) enterPart(w *Work, s *service, part jid.JID, st *stanza.Stanza, from origin, before store.Ticket) {
+	x := roomTurn{op: (*Room).receive, st: st, from: from, before: before}
+	if st.Kind == stanza.IQ {
+		x.op = (*Room).receiveIQ
+	}
+	from.more()
+	s.take(w, part, x)
+}
+
+// Far tells whether another node of the cluster owns an address: functions do not travel there, stanzas do.
+func (r *Router) Far(j jid.JID) bool {
+	_, far := r.elsewhere(j)
+	return far
 }
 
 // notServed is what is said of a domain that is not ours (RFC 6120 section 10.4.3).

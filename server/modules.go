@@ -41,7 +41,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
 		carbons.New(),
 		profile.New(s.db.Personal, s.cfg.Personal, s.obs),
-		pubsub.New(pubsub.Stores{Personal: s.db.Personal, Nodes: s.db.Nodes}, s.cfg.Personal, s.cfg.Pubsub, s.obs),
+		pubsub.New(pubsub.Stores{Personal: s.db.Personal, Nodes: s.db.Nodes, Rooms: s.db.Rooms}, s.cfg.Personal, s.cfg.Pubsub, s.obs),
 		bookmarks.New(s.db.Personal, s.cfg.Personal, s.obs),
 		moderation.New(moderation.Stores{Reports: s.db.Reports, Archive: s.db.Archive}, s.cfg.Reports, s.obs, s.reported),
 		activity.New(s.db.Activity, s.obs),

@@ -132,6 +132,9 @@ type Nodes interface {
 	Items(ctx context.Context, owner Owner, node string, q NodeQuery) (NodePage, error)
 	// Newest is the newest item of each of the nodes that has one, as of one moment.
 	Newest(ctx context.Context, owner Owner, nodes []string) ([]NodeItem, error)
+	// Ties are the nodes that belong to rooms of the domain and to which a bare address has an affiliation or a subscription, ordered by name, with
+	// these alone, and without what their items are.
+	Ties(ctx context.Context, domain string, bare jid.JID) ([]Node, error)
 	// Forget removes all affiliations and subscriptions that a bare address has with nodes of others.
 	Forget(bare jid.JID) Ticket
 }

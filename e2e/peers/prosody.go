@@ -21,6 +21,10 @@ func (p prosody) prepare(s *Server) error {
 	}
 	for _, domain := range s.options.Domains {
 		text += fmt.Sprintf(prosodyRooms, "rooms."+domain)
+		text += fmt.Sprintf(prosodyNodes, "pubsub."+domain)
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir, "mod_members_create.lua"), []byte(prosodyCreate), 0o600); err != nil {
+		return err
 	}
 	if err := os.WriteFile(filepath.Join(s.Dir, "prosody.cfg.lua"), []byte(text), 0o600); err != nil {
 		return err
@@ -92,6 +96,7 @@ func (prosody) settle(ctx context.Context, s *Server, _ bool) error {
 const prosodyConfig = `run_as_root = true
 local dir = %q
 data_path = dir .. "/data"
+plugin_paths = { dir }
 pidfile = dir .. "/prosody.pid"
 log = { { levels = { min = "info" }, to = "console", timestamps = true } }
 interfaces = { "127.0.0.1" }
@@ -126,4 +131,17 @@ const prosodyRooms = `Component %q "muc"
 	muc_log_expires_after = "never"
 	allow_unaffiliated_register = true
 	muc_registration_include_form = true
+`
+
+// prosodyNodes is the pubsub service of one domain.
+const prosodyNodes = `Component %q "pubsub"
+	modules_enabled = { "members_create" }
+	expose_publisher = true
+`
+
+// prosodyCreate lets everybody create nodes of the service, which Prosody leaves to its admins.
+const prosodyCreate = `local config = module:depends("pubsub").service.config
+local usual = config.capabilities
+local function creating(kind) return setmetatable({ create = true }, { __index = usual[kind] }) end
+config.capabilities = setmetatable({ none = creating("none"), member = creating("member") }, { __index = usual })
 `

@@ -406,3 +406,17 @@ func TestOccupantID(t *testing.T) {
 		t.Errorf("%q", one)
 	}
 }
+
+// The space of a room is the IRI of a node, or nothing.
+func TestSpaceOfARoom(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": true, "xmpp:pubsub.example.org?;node=dev": true, "xmpp:pubsub.example.org?;node=a%2Fb": true, "xmpp:pubsub.example.org?pubsub;action=subscribe;node=dev": true,
+		"xmpp:pubsub.example.org": false, "xmpp:pubsub.example.org?;node=": false, "xmpp:?;node=dev": false, "https://example.org/?;node=dev": false, "dev": false,
+		"xmpp:pubsub.example.org?;node=" + strings.Repeat("x", maxNode): false,
+	} {
+		c := muc.Config{Node: text}
+		if fail := checkConfig(&c, 10, 10); (fail == nil) != want {
+			t.Errorf("%.60s: %v", text, fail)
+		}
+	}
+}

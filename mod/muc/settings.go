@@ -5,6 +5,7 @@ import (
 
 	"stonechat/xmpp/muc"
 	"stonechat/xmpp/stanza"
+	"stonechat/xmpp/uri"
 )
 
 // Bounds of the texts of a configuration, in bytes, and of its history, in messages.
@@ -14,6 +15,7 @@ const (
 	maxSecret      = 256
 	maxLang        = 64
 	maxSlow        = 24 * 60 * 60 // seconds
+	maxNode        = 2048
 )
 
 // preset is what a new room is like until its owner says otherwise; name is a value of rooms.preset.
@@ -49,6 +51,9 @@ func checkConfig(c *muc.Config, maxUsers, history int) *stanza.Error {
 			return stanza.NewError(stanza.NotAcceptable, "a text of the form is too long")
 		}
 	}
+	if !nodeIRI(c.Node) {
+		return stanza.NewError(stanza.NotAcceptable, "the space is no address of a node")
+	}
 	if c.MaxUsers > maxUsers {
 		c.MaxUsers = 0
 	}
@@ -57,6 +62,16 @@ func checkConfig(c *muc.Config, maxUsers, history int) *stanza.Error {
 	}
 	c.History = min(c.History, history)
 	return nil
+}
+
+// nodeIRI tells whether text is the IRI of a node of a service, as XEP-0503 has it: xmpp:DOMAIN?;node=NAME; or nothing. Whether the node says that the
+// room is in it is for clients to ask.
+func nodeIRI(text string) bool {
+	if text == "" {
+		return true
+	}
+	u, err := uri.Parse(text)
+	return len(text) <= maxNode && err == nil && !u.JID.IsZero() && u.Get("node") != ""
 }
 
 // changes are the codes that occupants are told when the configuration changes (section 10.2.1).

@@ -20,7 +20,7 @@ const (
 )
 
 // askApproval asks the account's devices, or one of them, whether somebody may subscribe (XEP-0060 section 8.6).
-func (m *Module) askApproval(w *core.Work, a *core.Account, n *node, j jid.JID, only *core.Session) {
+func (m *Module) askApproval(w *core.Work, a home, n *node, j jid.JID, only *core.Session) {
 	f := form.New(
 		form.Prompt, ns.PubSubSubscribeAuthorization,
 		form.Field{Var: fieldNode, Type: form.TextSingle, Label: "Node", Values: []string{n.name}},
@@ -28,18 +28,19 @@ func (m *Module) askApproval(w *core.Work, a *core.Account, n *node, j jid.JID, 
 		form.Field{Var: fieldAllow, Type: form.Boolean, Label: "Allow this address to subscribe to this node?", Values: []string{"0"}},
 	)
 	f.Title = "Somebody wants to subscribe"
-	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: stanza.Normal, ID: newID(), From: a.JID}, string(f.AppendXML(nil)))
+	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: stanza.Normal, ID: newID(), From: a.jid}, string(f.AppendXML(nil)))
 	if err != nil {
-		m.obs.Log.Error("request for approval not made", obs.JID, a.JID.String(), obs.Err, err)
+		m.obs.Log.Error("request for approval not made", obs.JID, a.jid.String(), obs.Err, err)
 		return
 	}
 	st.Seal()
-	m.tellOwners(w, a, st, only)
+	m.tellOwners(w, a, n, st, only)
 }
 
 // remind asks a device that has just come for what waits for an answer.
-func (m *Module) remind(w *core.Work, a *core.Account, s *core.Session) {
-	b, ok := m.books.Has(a)
+func (m *Module) remind(w *core.Work, account *core.Account, s *core.Session) {
+	a := ofAccount(account)
+	b, ok := m.books.Has(account)
 	if !ok {
 		return
 	}
@@ -59,23 +60,11 @@ func (m *Module) sending(e *core.Event) core.Verdict {
 	if st.Kind != stanza.Message || st.To != e.Account.JID || e.Account.Guest() {
 		return core.Next
 	}
-	c, ok := st.Child(ns.DataForm, "x")
-	if !ok {
-		return core.Next
-	}
-	tree, err := c.Tree()
-	if err != nil {
-		return core.Next
-	}
-	f, err := form.ParseSubmit(tree)
-	if err != nil || f.Type == form.Submit && f.FormType() != ns.PubSubSubscribeAuthorization {
-		return core.Next
-	}
-	if f.Type == form.Cancel {
-		// Which form it is does not stand in what was cancelled, as far as it is read; nothing changes, and nobody else needs to see it.
-		if strings.Contains(c.Raw(), ns.PubSubSubscribeAuthorization) {
-			return core.Done
-		}
+	f, cancelled := approval(st)
+	switch {
+	case cancelled:
+		return core.Done // nothing changes, and nobody else needs to see it
+	case f == nil:
 		return core.Next
 	}
 	if fail := m.decide(e, f); fail != nil {
@@ -84,22 +73,48 @@ func (m *Module) sending(e *core.Event) core.Verdict {
 	return core.Done
 }
 
+// approval is the answer to askApproval in a message; nil when there is none. Which form was cancelled does not stand in the form, as far as it is read.
+func approval(st *stanza.Stanza) (f *form.Form, cancelled bool) {
+	c, ok := st.Child(ns.DataForm, "x")
+	if !ok {
+		return nil, false
+	}
+	tree, err := c.Tree()
+	if err != nil {
+		return nil, false
+	}
+	if f, err = form.ParseSubmit(tree); err != nil {
+		return nil, false
+	}
+	switch {
+	case f.Type == form.Cancel:
+		return nil, strings.Contains(c.Raw(), ns.PubSubSubscribeAuthorization)
+	case f.FormType() != ns.PubSubSubscribeAuthorization:
+		return nil, false
+	}
+	return f, false
+}
+
 // decide grants or denies a subscription.
 func (m *Module) decide(e *core.Event, f *form.Form) *stanza.Error {
-	b, err := m.of(e.Account)
+	at := m.at(e)
+	b, err := m.of(at)
 	if err != nil {
 		return stanza.AsError(err)
+	}
+	n := b.nodes[f.Field(fieldNode).Value()]
+	if n != nil && m.person(at, n, e.Stanza.From.Bare()).affiliation != isOwner {
+		return forbidden()
 	}
 	j, err := jid.Parse(strings.Clone(f.Field(fieldSubscriber).Value()))
 	if err != nil {
 		return stanza.NewError(stanza.BadRequest, "whose subscription it is does not stand in the form")
 	}
 	allow, err := f.Field(fieldAllow).Bool()
-	n := b.nodes[f.Field(fieldNode).Value()]
 	if err != nil || n == nil || n.subscriptions[j] != statePending {
 		return noNode() // decided before, by another device
 	}
-	x := &act{Event: e, book: b, is: n}
+	x := &act{Event: e, at: at, book: b, is: n}
 	state := store.NodeSubscription{JID: j}
 	if allow {
 		state.State = stateSubscribed

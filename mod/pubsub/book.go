@@ -17,7 +17,7 @@ const (
 	cacheBytes = 64 << 10               // of all of an account
 )
 
-// book is the nodes of one account in memory. A change is taken over at once, and shown to nobody before it is durable: answers wait for open.
+// book is the nodes of one owner in memory. A change is taken over at once, and shown to nobody before it is durable: answers wait for open.
 // When a change fails the book is stale, and read again.
 type book struct {
 	nodes    map[string]*node
@@ -55,20 +55,20 @@ func (m *Module) load(ctx context.Context, a *core.Account, held store.Held) err
 	if !held.Any(store.HoldsNodes) {
 		return nil
 	}
-	return m.fill(ctx, a, m.books.Of(a))
+	return m.fill(ctx, ofAccount(a), m.books.Of(a))
 }
 
-func (m *Module) fill(ctx context.Context, a *core.Account, b *book) error {
-	kept, err := m.nodes.Nodes(ctx, a.ID)
+func (m *Module) fill(ctx context.Context, a home, b *book) error {
+	kept, err := m.nodes.Nodes(ctx, a.id())
 	if err != nil {
 		return err
 	}
 	*b = book{nodes: make(map[string]*node, len(kept)), reserved: b.reserved, open: b.open, spent: b.spent, since: b.since}
 	for _, k := range kept {
-		o := defaults(k.Name)
+		o := a.defaults(k.Name)
 		if err := o.read(k.Config); err != nil {
-			m.obs.Log.Error("options of a node cannot be read: it has the usual ones", obs.JID, a.JID.String(), obs.Err, err)
-			o = defaults(k.Name)
+			m.obs.Log.Error("options of a node cannot be read: it has the usual ones", obs.JID, a.jid.String(), obs.Err, err)
+			o = a.defaults(k.Name)
 		}
 		n := newNode(k.Name, k.Created, k.Creator, o)
 		n.items, n.bytes, n.known = k.Items, k.Bytes, k.Items == 0
@@ -85,11 +85,11 @@ func (m *Module) fill(ctx context.Context, a *core.Account, b *book) error {
 }
 
 // of returns the book of an account. Only in a turn of a.
-func (m *Module) of(a *core.Account) (*book, error) {
-	if a.Failed {
+func (m *Module) of(a home) (*book, error) {
+	if a.failed() {
 		return nil, stanza.NewError(stanza.InternalServerError, "")
 	}
-	b := m.books.Of(a)
+	b := m.books.Of(a.holder())
 	if done, err := b.open.Outcome(); done {
 		b.stale, b.open = b.stale || err != nil, store.Ticket{}
 	}
@@ -109,19 +109,19 @@ func (m *Module) of(a *core.Account) (*book, error) {
 }
 
 // changed notes a change of the book that is on its way to the disk.
-func (m *Module) changed(a *core.Account, b *book, t store.Ticket) {
+func (m *Module) changed(a home, b *book, t store.Ticket) {
 	b.open = t
 	t.Done(func(err error) {
 		if err == nil {
 			return
 		}
-		err = m.host.Do(a.JID, func(_ *core.Work, a *core.Account) {
-			if b, ok := m.books.Has(a); ok {
+		err = m.later(a, func(_ *core.Work, a home) {
+			if b, ok := m.books.Has(a.holder()); ok {
 				b.stale = true
 			}
 		})
 		if err != nil {
-			m.obs.Log.Warn("nodes are not read again", obs.JID, a.JID.String(), obs.Err, err)
+			m.obs.Log.Warn("nodes are not read again", obs.JID, a.jid.String(), obs.Err, err)
 		}
 	})
 }
@@ -181,7 +181,7 @@ func (m *Module) afford(b *book, accounts int) bool {
 }
 
 // pay counts a notification of a node with so many bytes that is about to be made; nil: it may. What is large costs everybody more than a turn.
-func (m *Module) pay(a *core.Account, b *book, n *node, bytes int, notifies bool) *stanza.Error {
+func (m *Module) pay(a home, b *book, n *node, bytes int, notifies bool) *stanza.Error {
 	if !notifies || m.afford(b, m.audience(a, n)*(1+bytes>>12)) {
 		return nil
 	}
@@ -208,12 +208,13 @@ func (m *Module) keep(o *options) int {
 // deleted forgets what a deleted account was to nodes of others, so that nobody who gets its name later inherits it.
 func (m *Module) deleted(e *core.Event) {
 	gone := e.Account.JID
+	m.bereave(gone)
 	e.Wait(m.nodes.Forget(gone))
 	if b, ok := m.books.Has(e.Account); ok {
 		*b = book{}
 	}
-	m.host.EachLoaded(func(_ *core.Work, a *core.Account) {
-		b, ok := m.books.Has(a)
+	forget := func(x core.Holder) {
+		b, ok := m.books.Has(x)
 		if !ok {
 			return
 		}
@@ -225,5 +226,7 @@ func (m *Module) deleted(e *core.Event) {
 				}
 			}
 		}
-	})
+	}
+	m.host.EachLoaded(func(_ *core.Work, a *core.Account) { forget(a) })
+	m.host.EachRoom(func(_ *core.Work, r *core.Room) { forget(r) })
 }

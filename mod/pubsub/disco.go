@@ -46,15 +46,15 @@ func visible(o *options, p person) bool {
 
 // shown is the node of a discovery request, if there is one that the asker may know of.
 func (m *Module) shown(e *core.Event, name string) (*node, bool, error) {
-	if _, ok := m.books.Has(e.Account); !ok {
+	if _, ok := m.books.Has(m.at(e).holder()); !ok {
 		return nil, false, nil
 	}
-	b, err := m.of(e.Account)
+	b, err := m.of(m.at(e))
 	if err != nil {
 		return nil, true, err
 	}
 	n := b.nodes[name]
-	if n == nil || !visible(&n.options, m.person(e.Account, n, e.Stanza.From.Bare())) {
+	if n == nil || !visible(&n.options, m.person(m.at(e), n, e.Stanza.From.Bare())) {
 		return nil, false, nil
 	}
 	b.settled(e)
@@ -67,13 +67,16 @@ func (m *Module) nodeInfo(e *core.Event, name string) (string, bool, error) {
 	if n == nil {
 		return "", ok, err
 	}
-	f := m.form(form.Result, ns.PubSubMetaData, &n.options)
-	owners, publishers := []string{e.Account.JID.String()}, []string(nil)
+	f := m.form(m.at(e), form.Result, ns.PubSubMetaData, &n.options)
+	var owners, publishers []string
+	if e.Account != nil {
+		owners = append(owners, e.Account.JID.String())
+	}
+	for _, j := range n.owners() {
+		owners = append(owners, j.String())
+	}
 	for j, is := range n.affiliations {
-		switch is {
-		case isOwner:
-			owners = append(owners, j.String())
-		case isPublisher:
+		if is == isPublisher {
 			publishers = append(publishers, j.String())
 		}
 	}
@@ -85,7 +88,7 @@ func (m *Module) nodeInfo(e *core.Event, name string) (string, bool, error) {
 	}
 	// In which groups of the owner's roster people are is nobody else's business.
 	for i := range f.Fields {
-		if f.Fields[i].Var == "pubsub#roster_groups_allowed" && e.Stanza.From.Bare() != e.Account.JID {
+		if f.Fields[i].Var == "pubsub#roster_groups_allowed" && e.Stanza.From.Bare() != m.at(e).jid {
 			f.Fields[i].Values = nil
 		}
 	}
@@ -111,7 +114,7 @@ func (m *Module) nodeItems(e *core.Event, name string) (string, bool, error) {
 		return "", ok, err
 	}
 	inner := []byte(nil)
-	if n.options.Persist && mayRead(&n.options, m.person(e.Account, n, e.Stanza.From.Bare())) == nil {
+	if n.options.Persist && mayRead(&n.options, m.person(m.at(e), n, e.Stanza.From.Bare())) == nil {
 		if inner, err = m.discoItems(e, n); err != nil {
 			return "", true, err
 		}
@@ -122,10 +125,10 @@ func (m *Module) nodeItems(e *core.Event, name string) (string, bool, error) {
 
 // listed are the nodes of an account that the asker may know of (XEP-0060 section 5.2, XEP-0163 section 6.2).
 func (m *Module) listed(e *core.Event) []core.DiscoItem {
-	if _, ok := m.books.Has(e.Account); !ok {
+	if _, ok := m.books.Has(m.at(e).holder()); !ok {
 		return nil
 	}
-	b, err := m.of(e.Account)
+	b, err := m.of(m.at(e))
 	if err != nil {
 		return nil
 	}
@@ -133,7 +136,7 @@ func (m *Module) listed(e *core.Event) []core.DiscoItem {
 	var out []core.DiscoItem
 	for _, name := range b.names() {
 		n := b.nodes[name]
-		if visible(&n.options, m.person(e.Account, n, e.Stanza.From.Bare())) {
+		if visible(&n.options, m.person(m.at(e), n, e.Stanza.From.Bare())) {
 			out = append(out, core.DiscoItem{Node: name, Name: n.options.Title})
 		}
 	}

@@ -21,7 +21,9 @@ func (m *Module) items(ctx context.Context, e *core.Event, r request) (answer, e
 	if fail != nil {
 		return answer{}, fail
 	}
+	var owner store.Owner
 	if _, err := m.inTurn(ctx, e, r, func(x *act) (string, *stanza.Error) {
+		owner = x.at.id()
 		if fail := x.existing(); fail != nil {
 			return "", fail
 		}
@@ -36,13 +38,13 @@ func (m *Module) items(ctx context.Context, e *core.Event, r request) (answer, e
 	}); err != nil {
 		return answer{}, err
 	}
-	got, err := m.nodes.Items(ctx, e.Account.ID, r.node, q)
+	got, err := m.nodes.Items(ctx, owner, r.node, q)
 	if err != nil {
 		return answer{}, storeFault(err)
 	}
 	var b []byte
 	for _, i := range got.Items {
-		b = append(b, itemXML(e.Account, i.ID, string(i.Payload), i.Publisher)...)
+		b = append(b, itemXML(m.at(e), i.ID, string(i.Payload), i.Publisher)...)
 	}
 	out := element("items", r.node, string(b))
 	if page || len(q.IDs) == 0 && q.Max < 0 && len(got.Items) < got.Count {
@@ -95,14 +97,14 @@ func (r *request) query() (q store.NodeQuery, page bool, fail *stanza.Error) {
 func (m *Module) discoItems(e *core.Event, n *node) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
-	got, err := m.nodes.Items(ctx, e.Account.ID, n.name, store.NodeQuery{Max: m.config.Items, Names: true, Since: m.expired(&n.options)})
+	got, err := m.nodes.Items(ctx, m.at(e).id(), n.name, store.NodeQuery{Max: m.config.Items, Names: true, Since: m.expired(&n.options)})
 	if err != nil {
 		return nil, err
 	}
 	var b []byte
 	for _, i := range got.Items {
 		b = append(b, "<item"...)
-		b = xmltok.AppendAttr(b, "jid", e.Account.JID.String())
+		b = xmltok.AppendAttr(b, "jid", m.at(e).jid.String())
 		b = append(xmltok.AppendAttr(b, "name", i.ID), "/>"...)
 	}
 	return b, nil

@@ -34,11 +34,11 @@ func (m *Module) fetch(w *core.Work, s *core.Session, of wishes) {
 			}
 		}
 	}
-	give(w, b, m.newest(b, b.JID, of))
+	give(w, b, m.newest(ofAccount(b), b.JID, of))
 	me := b.JID
 	// One function for all contacts: it is called in the turn of each.
 	ask := func(w *core.Work, a *core.Account) {
-		if all := m.newest(a, me, of); len(all) > 0 {
+		if all := m.newest(ofAccount(a), me, of); len(all) > 0 {
 			a.Visit(w, me, func(w *core.Work, b *core.Account) { give(w, b, all) })
 		}
 	}
@@ -51,7 +51,7 @@ func (m *Module) fetch(w *core.Work, s *core.Session, of wishes) {
 
 // probed: a contact was just allowed to see the account, and so to hear of its nodes (XEP-0163 section 4.3.4: new subscribers). Turn of the account.
 func (m *Module) probed(e *core.Event) {
-	from, all := e.Account.JID, m.newest(e.Account, e.Asker, nil)
+	from, all := e.Account.JID, m.newest(ofAccount(e.Account), e.Asker, nil)
 	if len(all) == 0 {
 		return
 	}
@@ -64,14 +64,14 @@ func (m *Module) probed(e *core.Event) {
 
 // newest are the last items of a's nodes, of those that are named or of all, that a contact, or a itself, is sent on presence. Those that are not kept
 // ready are read at once; an account without nodes reads nothing. Only in a turn of a.
-func (m *Module) newest(a *core.Account, who jid.JID, of wishes) []lastItem {
-	b, ok := m.books.Has(a)
-	if !ok || !a.Exists || len(b.nodes) == 0 && !b.stale || a.Blocks(who) {
+func (m *Module) newest(a home, who jid.JID, of wishes) []lastItem {
+	b, ok := m.books.Has(a.holder())
+	if !ok || !a.exists() || len(b.nodes) == 0 && !b.stale || a.blocks(who) {
 		return nil
 	}
 	b, err := m.of(a)
 	if err != nil {
-		m.obs.Log.Warn("last items not read", obs.JID, a.JID.String(), obs.Err, err)
+		m.obs.Log.Warn("last items not read", obs.JID, a.jid.String(), obs.Err, err)
 		return nil
 	}
 	var names []string
@@ -86,7 +86,7 @@ func (m *Module) newest(a *core.Account, who jid.JID, of wishes) []lastItem {
 }
 
 // ready are the last items of nodes.
-func (m *Module) ready(a *core.Account, b *book, names []string) []lastItem {
+func (m *Module) ready(a home, b *book, names []string) []lastItem {
 	var out []lastItem
 	var read []string
 	for _, name := range names {
@@ -102,9 +102,9 @@ func (m *Module) ready(a *core.Account, b *book, names []string) []lastItem {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
-	items, err := m.nodes.Newest(ctx, a.ID, read)
+	items, err := m.nodes.Newest(ctx, a.id(), read)
 	if err != nil {
-		m.obs.Log.Warn("last items not read", obs.JID, a.JID.String(), obs.Err, err)
+		m.obs.Log.Warn("last items not read", obs.JID, a.jid.String(), obs.Err, err)
 		return out
 	}
 	for _, name := range read {

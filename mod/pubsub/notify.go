@@ -22,10 +22,10 @@ func newID() string {
 }
 
 // event is a notification of an account, which all who get it share (XEP-0060 section 7.1.2, XEP-0163 section 4.3.1).
-func (m *Module) event(a *core.Account, t stanza.Type, inner, behind string) *stanza.Stanza {
-	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: t, ID: newID(), From: a.JID}, "<event xmlns='"+ns.PubSubEvent+"'>"+inner+"</event>"+behind)
+func (m *Module) event(a home, t stanza.Type, inner, behind string) *stanza.Stanza {
+	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: t, ID: newID(), From: a.jid}, "<event xmlns='"+ns.PubSubEvent+"'>"+inner+"</event>"+behind)
 	if err != nil {
-		m.obs.Log.Error("notification not made", obs.JID, a.JID.String(), obs.Err, err)
+		m.obs.Log.Error("notification not made", obs.JID, a.jid.String(), obs.Err, err)
 		return nil
 	}
 	return st.Seal()
@@ -48,9 +48,9 @@ func element(local, node, inner string) string {
 }
 
 // itemXML is an item as it is told. The publisher is named where it is not the owner (XEP-0060 section 7.1.2.3).
-func itemXML(a *core.Account, id, payload string, publisher jid.JID) string {
+func itemXML(a home, id, payload string, publisher jid.JID) string {
 	b := xmltok.AppendAttr([]byte("<item"), "id", id)
-	if !publisher.IsZero() && publisher != a.JID {
+	if !publisher.IsZero() && publisher != a.jid {
 		b = xmltok.AppendAttr(b, "publisher", publisher.String())
 	}
 	if payload == "" {
@@ -68,29 +68,31 @@ func retracted(ids []string) string {
 }
 
 // last is the newest item as it is sent to who has just come (XEP-0163 section 4.3.4).
-func (m *Module) last(a *core.Account, n *node, x *store.NodeItem) *stanza.Stanza {
+func (m *Module) last(a home, n *node, x *store.NodeItem) *stanza.Stanza {
 	payload := ""
 	if n.options.Payloads {
 		payload = string(x.Payload)
 	}
-	delay := xmltok.AppendAttr([]byte("<delay xmlns='"+ns.Delay+"'"), "from", a.JID.String())
+	delay := xmltok.AppendAttr([]byte("<delay xmlns='"+ns.Delay+"'"), "from", a.jid.String())
 	delay = xmltok.AppendAttr(delay, "stamp", x.Key.Time().Format(time.RFC3339))
 	return m.event(a, n.options.messages(), element("items", n.name, itemXML(a, x.ID, payload, x.Publisher)), string(append(delay, "/>"...)))
 }
 
 // tell sends a notification to everybody who is to hear of the node: the account's own devices, contacts who may read it, and subscribers. Whether
 // a device wants it is decided where the device is. Only in a turn of a.
-func (m *Module) tell(w *core.Work, a *core.Account, n *node, st *stanza.Stanza) {
+func (m *Module) tell(w *core.Work, a home, n *node, st *stanza.Stanza) {
 	if st == nil || !n.options.Deliver {
 		return
 	}
 	m.prune(w, a, n)
 	direct := n.devices()
-	m.receive(w, a, a.JID, n.name, st, heard{explicit: n.subscriptions[a.JID] == stateSubscribed, direct: direct})
-	wanted := func(w *core.Work, b *core.Account) { m.receive(w, b, a.JID, n.name, st, heard{direct: direct}) }
+	if a.account != nil {
+		m.receive(w, a.account, a.jid, n.name, st, heard{explicit: n.subscriptions[a.jid] == stateSubscribed, direct: direct})
+	}
+	wanted := func(w *core.Work, b *core.Account) { m.receive(w, b, a.jid, n.name, st, heard{direct: direct}) }
 	m.eachContact(a, n, func(contact jid.JID) {
 		if n.subscriptions[contact] != stateSubscribed {
-			a.Visit(w, contact, wanted)
+			a.visit(w, contact, wanted)
 		}
 	})
 	for j, state := range n.subscriptions {
@@ -101,18 +103,19 @@ func (m *Module) tell(w *core.Work, a *core.Account, n *node, st *stanza.Stanza)
 }
 
 // tellSubscriber sends a notification to an address that has subscribed (XEP-0163 section 4.3.2); direct as in heard.
-func (m *Module) tellSubscriber(w *core.Work, a *core.Account, n *node, j jid.JID, st *stanza.Stanza, direct map[jid.JID]struct{}) {
-	h, from, name := m.host.Router.Host(j.Domain()), a.JID, n.name
+func (m *Module) tellSubscriber(w *core.Work, a home, n *node, j jid.JID, st *stanza.Stanza, direct map[jid.JID]struct{}) {
+	h, from, name := m.host.Router.Host(j.Domain()), a.jid, n.name
 	switch {
-	case a.Blocks(j) || h == nil: // other servers are not reached yet
-	case j == a.JID:
+	case a.blocks(j) || h == nil: // other servers are not reached yet
+	case j == a.jid:
 		// The owner's devices have been told.
+	case m.host.Router.Far(j):
+		m.host.Router.Route(w, st.WithTo(j))
 	case j.IsBare() && !j.IsDomain() && st.Type == stanza.Headline:
-		a.Visit(w, j, func(w *core.Work, b *core.Account) {
-			m.receive(w, b, from, name, st, heard{explicit: true, direct: direct})
-		})
+		why := heard{explicit: true, everywhere: a.room != nil, direct: direct}
+		a.visit(w, j, func(w *core.Work, b *core.Account) { m.receive(w, b, from, name, st, why) })
 	case j.IsFull() && !j.IsDomain():
-		there := a.Visit(w, j.Bare(), func(w *core.Work, b *core.Account) {
+		there := a.visit(w, j.Bare(), func(w *core.Work, b *core.Account) {
 			for _, s := range b.Sessions() {
 				if s.JID == j {
 					if !b.Blocks(from) {
@@ -121,7 +124,7 @@ func (m *Module) tellSubscriber(w *core.Work, a *core.Account, n *node, j jid.JI
 					return
 				}
 			}
-			b.Visit(w, from, func(_ *core.Work, a *core.Account) { m.lapse(a, name, j) })
+			m.absent(a, name, j)
 		})
 		if !there {
 			m.lapse(a, name, j)
@@ -131,11 +134,18 @@ func (m *Module) tellSubscriber(w *core.Work, a *core.Account, n *node, j jid.JI
 	}
 }
 
+// absent has the subscription of a device that is not there end, in a turn of the owner.
+func (m *Module) absent(a home, name string, j jid.JID) {
+	if err := m.later(a, func(_ *core.Work, a home) { m.lapse(a, name, j) }); err != nil {
+		m.obs.Log.Warn("subscription of a device not ended", obs.JID, j.String(), obs.Err, err)
+	}
+}
+
 // heard says why an account hears of a node: explicit, since it has subscribed as a whole. direct are devices, of anybody, that have subscribed for themselves
-// and are told in their own right, once (XEP-0163 section 4.3.2).
+// and are told in their own right, once (XEP-0163 section 4.3.2). everywhere: what clients want by caps is about nodes of accounts, and does not count.
 type heard struct {
-	explicit bool
-	direct   map[jid.JID]struct{}
+	explicit, everywhere bool
+	direct               map[jid.JID]struct{}
 }
 
 // devices are the full addresses that have subscribed; nil when there are none, as almost always.
@@ -159,7 +169,7 @@ func (m *Module) receive(w *core.Work, b *core.Account, from jid.JID, name strin
 		return
 	}
 	for _, s := range b.Sessions() {
-		if _, direct := why.direct[s.JID]; s.Available() && m.wants(s, name) && !direct {
+		if _, direct := why.direct[s.JID]; !why.everywhere && s.Available() && m.wants(s, name) && !direct {
 			s.SendShared(w, st, s.JID)
 			why.explicit = false
 		}
@@ -175,7 +185,7 @@ func (m *Module) receive(w *core.Work, b *core.Account, from jid.JID, name strin
 }
 
 // lapse ends the subscription of a device that is no longer there (XEP-0060 section 12.7).
-func (m *Module) lapse(a *core.Account, name string, j jid.JID) {
+func (m *Module) lapse(a home, name string, j jid.JID) {
 	b, err := m.of(a)
 	if err != nil || b.nodes[name] == nil {
 		return
@@ -185,11 +195,11 @@ func (m *Module) lapse(a *core.Account, name string, j jid.JID) {
 		return
 	}
 	delete(n.subscriptions, j)
-	m.changed(a, b, m.nodes.ChangeNode(a.ID, store.NodeChange{Node: name, Subscriptions: []store.NodeSubscription{{JID: j}}}))
+	m.changed(a, b, m.nodes.ChangeNode(a.id(), store.NodeChange{Node: name, Subscriptions: []store.NodeSubscription{{JID: j}}}))
 }
 
 // prune ends the subscriptions of people who may not read the node any more, and tells them (XEP-0163 section 7.1, XEP-0060 section 12.18).
-func (m *Module) prune(w *core.Work, a *core.Account, n *node) {
+func (m *Module) prune(w *core.Work, a home, n *node) {
 	var gone []store.NodeSubscription
 	for j, state := range n.subscriptions {
 		if state != stateSubscribed || mayRead(&n.options, m.person(a, n, j.Bare())) == nil {
@@ -200,14 +210,14 @@ func (m *Module) prune(w *core.Work, a *core.Account, n *node) {
 		m.tellState(w, a, n, j, stateNone)
 	}
 	if len(gone) > 0 {
-		b := m.books.Of(a)
-		m.changed(a, b, m.nodes.ChangeNode(a.ID, store.NodeChange{Node: n.name, Subscriptions: gone}))
+		b := m.books.Of(a.holder())
+		m.changed(a, b, m.nodes.ChangeNode(a.id(), store.NodeChange{Node: n.name, Subscriptions: gone}))
 	}
 }
 
 // tellState tells a subscriber what has become of its subscription (XEP-0060 section 8.6).
-func (m *Module) tellState(w *core.Work, a *core.Account, n *node, j jid.JID, state string) {
-	if a.Blocks(j) || m.host.Router.Host(j.Domain()) == nil {
+func (m *Module) tellState(w *core.Work, a home, n *node, j jid.JID, state string) {
+	if a.blocks(j) || m.host.Router.Host(j.Domain()) == nil {
 		return
 	}
 	if st := m.event(a, stanza.Headline, subscriptionXML(n.name, j, state), ""); st != nil {

@@ -63,7 +63,7 @@ type options struct {
 	Full        string   `json:"full"`
 }
 
-// defaults are those of a node of that name. XEP-0163 section 5 says most. A node that its standard makes private, or open, is that also when a
+// defaults are those of an account's node of that name. XEP-0163 section 5 says most. A node that its standard makes private, or open, is that also when a
 // client forgets to say so: bookmarks (XEP-0223, XEP-0402) and displayed markers (XEP-0490) would tell contacts in which rooms somebody is.
 func defaults(node string) options {
 	o := options{
@@ -204,7 +204,7 @@ const (
 	longest   = 100 * 366 * 24 * 60 * 60 // seconds: what lives longer does not expire
 )
 
-// fieldsOf are all options, in the order of forms. Those without get are understood and not shown.
+// fieldsOf are all options of nodes of accounts, in the order of forms. Those without get are understood and not shown.
 func fieldsOf(c config.Pubsub) []field {
 	return []field{
 		text("pubsub#title", "A friendly name for the node", func(o *options) *string { return &o.Title }),
@@ -263,9 +263,9 @@ func fieldsOf(c config.Pubsub) []field {
 }
 
 // form is the node configuration form (XEP-0060 section 8.2), or what disco shows of it.
-func (m *Module) form(t form.Type, formType string, o *options) *form.Form {
+func (m *Module) form(a home, t form.Type, formType string, o *options) *form.Form {
 	var fields []form.Field
-	for _, f := range m.fields {
+	for _, f := range m.fields(a) {
 		if f.get == nil {
 			continue
 		}
@@ -281,11 +281,12 @@ func (m *Module) form(t form.Type, formType string, o *options) *form.Form {
 }
 
 // configured applies a submitted form to o. What nobody knows is no option of ours (XEP-0004 section 3.2) and passed over.
-func (m *Module) configured(o options, f *form.Form) (options, *stanza.Error) {
+func (m *Module) configured(a home, o options, f *form.Form) (options, *stanza.Error) {
+	was := o
 	if kind := f.FormType(); kind != "" && kind != ns.PubSubNodeConfig {
 		return o, stanza.NewError(stanza.BadRequest, "not a form of node configuration")
 	}
-	for _, x := range m.fields {
+	for _, x := range m.fields(a) {
 		given := f.Field(x.name)
 		if given == nil {
 			continue
@@ -299,24 +300,28 @@ func (m *Module) configured(o options, f *form.Form) (options, *stanza.Error) {
 			return o, stanza.NewError(stanza.NotAcceptable, "no such value of "+x.name)
 		}
 	}
+	if a.account == nil {
+		return asSpace(was, o, f)
+	}
 	return o, nil
 }
 
 // preconditions checks publish-options against the options of a node that is there, or applies them to those of one to be made (XEP-0060
 // section 7.1.5).
-func (m *Module) preconditions(o options, f *form.Form, exists bool) (options, *stanza.Error) {
+func (m *Module) preconditions(a home, o options, f *form.Form, exists bool) (options, *stanza.Error) {
 	if f.FormType() != ns.PubSubPublishOptions {
 		return o, stanza.NewError(stanza.BadRequest, "not a form of publish-options")
 	}
+	fields := m.fields(a)
 	for _, given := range f.Fields {
 		if given.Var == form.FormTypeVar {
 			continue
 		}
-		i := slices.IndexFunc(m.fields, func(x field) bool { return x.name == given.Var })
+		i := slices.IndexFunc(fields, func(x field) bool { return x.name == given.Var })
 		if i < 0 {
 			return o, fault(stanza.Conflict, "precondition-not-met")
 		}
-		x, want := m.fields[i], o
+		x, want := fields[i], o
 		if !x.set(&want, given.Values) {
 			return o, fault(stanza.Conflict, "precondition-not-met")
 		}

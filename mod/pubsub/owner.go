@@ -25,15 +25,15 @@ func (m *Module) ownerGet(_ context.Context, e *core.Event) (answer, error) {
 	switch r.verb.Local {
 	case "configure":
 		if fail = x.owned(); fail == nil {
-			out = element("configure", x.node, string(m.form(form.Prompt, ns.PubSubNodeConfig, &x.is.options).AppendXML(nil)))
+			out = element("configure", x.node, string(m.form(x.at, form.Prompt, ns.PubSubNodeConfig, &x.is.options).AppendXML(nil)))
 		}
 	case "default":
-		if !m.makes(x.Account, x.from) {
+		if !m.makes(x.at, x.from) {
 			fail = forbidden() // only the account itself makes nodes here
 			break
 		}
-		o := defaults("")
-		out = "<default>" + string(m.form(form.Prompt, ns.PubSubNodeConfig, &o).AppendXML(nil)) + "</default>"
+		o := x.at.defaults("")
+		out = "<default>" + string(m.form(x.at, form.Prompt, ns.PubSubNodeConfig, &o).AppendXML(nil)) + "</default>"
 	case "affiliations":
 		out, fail = m.listAffiliations(x)
 	case "subscriptions":
@@ -73,21 +73,17 @@ func (m *Module) ownerSet(_ context.Context, e *core.Event) (answer, error) {
 
 // create is XEP-0060 section 8.1.
 func (m *Module) create(x *act) (string, *stanza.Error) {
-	if !m.makes(x.Account, x.from) {
+	if !m.makes(x.at, x.from) {
 		return "", forbidden()
 	}
 	if x.is != nil {
 		return "", stanza.NewError(stanza.Conflict, "")
 	}
-	if len(x.book.nodes) >= m.config.Nodes {
-		m.host.Metrics().Refused("pubsub_nodes")
-		return "", stanza.NewError(stanza.ResourceConstraint, "the account has no room for another node")
-	}
-	name, instant := x.node, x.node == ""
-	if instant {
+	name := x.node
+	if name == "" {
 		name = newID() // XEP-0060 section 8.1.1: an instant node
 	}
-	o := defaults(name)
+	o := x.at.defaults(name)
 	if x.with != nil && x.with.Local == "configure" {
 		if _, named := x.with.Lookup("", "node"); named {
 			return "", stanza.NewError(stanza.BadRequest, "the node is named once") // XEP-0060 section 8.1.3
@@ -95,18 +91,33 @@ func (m *Module) create(x *act) (string, *stanza.Error) {
 		if len(x.with.Children) > 0 {
 			f, fail := x.form(x.with)
 			if fail == nil && f != nil {
-				o, fail = m.configured(o, f)
+				o, fail = m.configured(x.at, o, f)
 			}
 			if fail != nil {
 				return "", fail
 			}
 		}
 	}
-	x.book.nodes[name] = newNode(name, m.host.Now(), x.Account.JID, o)
-	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: name, Make: &store.NewNode{Creator: x.Account.JID, Config: o.kept()}})
-	m.changed(x.Account, x.book, t)
-	x.Wait(t)
+	if fail := m.establish(x, name, o); fail != nil {
+		return "", fail
+	}
 	return element("create", name, ""), nil
+}
+
+// establish makes a node.
+func (m *Module) establish(x *act, name string, o options) *stanza.Error {
+	if x.at.room != nil {
+		return m.makePart(x, name, o)
+	}
+	if len(x.book.nodes) >= m.config.Nodes {
+		m.host.Metrics().Refused("pubsub_nodes")
+		return stanza.NewError(stanza.ResourceConstraint, "the account has no room for another node")
+	}
+	x.book.nodes[name] = newNode(name, m.host.Now(), x.at.jid, o)
+	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: name, Make: &store.NewNode{Creator: x.at.jid, Config: o.kept()}})
+	m.changed(x.at, x.book, t)
+	x.Wait(t)
+	return nil
 }
 
 // configure is XEP-0060 sections 8.2.4 and 8.2.5.
@@ -119,11 +130,11 @@ func (m *Module) configure(x *act) *stanza.Error {
 		return fail // XEP-0060 section 8.2.4: cancelled, nothing changes
 	}
 	n := x.is
-	o, fail := m.configured(n.options, f)
+	o, fail := m.configured(x.at, n.options, f)
 	if fail != nil {
 		return fail
 	}
-	if fail := m.pay(x.Account, x.book, n, 0, o.OnConfig && o.Deliver); fail != nil {
+	if fail := m.pay(x.at, x.book, n, 0, o.OnConfig && o.Deliver); fail != nil {
 		return fail
 	}
 	n.options = o
@@ -132,11 +143,14 @@ func (m *Module) configure(x *act) *stanza.Error {
 	if o.Persist && n.items > m.keep(&o) {
 		c.Keep = m.keep(&o)
 	}
-	t := m.nodes.ChangeNode(x.Account.ID, c)
-	m.changed(x.Account, x.book, t)
+	t := m.nodes.ChangeNode(x.at.id(), c)
+	if x.at.room != nil {
+		t = both(t, m.list(x.at, &o))
+	}
+	m.changed(x.at, x.book, t)
 	x.Wait(t)
 	x.After(func(e *core.Event) {
-		b := m.books.Of(e.Account)
+		b := m.books.Of(m.at(e).holder())
 		if b.nodes[n.name] != n {
 			return
 		}
@@ -146,15 +160,15 @@ func (m *Module) configure(x *act) *stanza.Error {
 		} else if c.Keep > 0 {
 			b.stale = true // how much is left is counted when it is next asked for
 		}
-		m.prune(e.Work, e.Account, n)
+		m.prune(e.Work, m.at(e), n)
 		if o.OnConfig {
 			inner := "" // XEP-0060 section 8.2.5.3
 			if o.Payloads {
-				inner = string(m.form(form.Result, ns.PubSubNodeConfig, &o).AppendXML(nil))
+				inner = string(m.form(m.at(e), form.Result, ns.PubSubNodeConfig, &o).AppendXML(nil))
 			}
-			m.tell(e.Work, e.Account, n, m.event(e.Account, o.messages(), element("configuration", n.name, inner), ""))
+			m.tell(e.Work, m.at(e), n, m.event(m.at(e), o.messages(), element("configuration", n.name, inner), ""))
 		}
-		m.happened(e.Work, e.Account, &core.Publication{Node: n.name, By: by, Configured: true})
+		m.happened(e.Work, m.at(e), &core.Publication{Node: n.name, By: by, Configured: true})
 	})
 	return nil
 }
@@ -165,21 +179,25 @@ func (m *Module) delete(x *act) *stanza.Error {
 		return fail
 	}
 	n, inner, by := x.is, "", x.from.Clone()
-	if fail := m.pay(x.Account, x.book, n, 0, n.options.OnDelete && n.options.Deliver); fail != nil {
+	if fail := m.pay(x.at, x.book, n, 0, n.options.OnDelete && n.options.Deliver); fail != nil {
 		return fail
 	}
 	if r := x.verb.Child(ns.PubSubOwner, "redirect"); r != nil && len(r.Attr("uri")) <= maxText {
 		inner = string(append(xmltok.AppendAttr([]byte("<redirect"), "uri", r.Attr("uri")), "/>"...))
 	}
+	if x.at.room != nil {
+		x.Wait(m.vanish(x.Work, x.at, n, inner))
+		return nil
+	}
 	x.book.remove(n)
-	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: n.name, Delete: true})
-	m.changed(x.Account, x.book, t)
+	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Delete: true})
+	m.changed(x.at, x.book, t)
 	x.Wait(t)
 	x.After(func(e *core.Event) {
 		if n.options.OnDelete {
-			m.tell(e.Work, e.Account, n, m.event(e.Account, n.options.messages(), element("delete", n.name, inner), ""))
+			m.tell(e.Work, m.at(e), n, m.event(m.at(e), n.options.messages(), element("delete", n.name, inner), ""))
 		}
-		m.happened(e.Work, e.Account, &core.Publication{Node: n.name, By: by, Deleted: true})
+		m.happened(e.Work, m.at(e), &core.Publication{Node: n.name, By: by, Deleted: true})
 	})
 	return nil
 }
@@ -193,22 +211,22 @@ func (m *Module) purge(x *act) *stanza.Error {
 	if !n.options.Persist {
 		return unsupported("persistent-items")
 	}
-	if fail := m.pay(x.Account, x.book, n, 0, n.options.OnRetract && n.options.Deliver); fail != nil {
+	if fail := m.pay(x.at, x.book, n, 0, n.options.OnRetract && n.options.Deliver); fail != nil {
 		return fail
 	}
-	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: n.name, Purge: true})
+	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Purge: true})
 	x.Wait(t)
 	x.After(func(e *core.Event) {
-		b := m.books.Of(e.Account)
+		b := m.books.Of(m.at(e).holder())
 		if b.nodes[n.name] != n {
 			return
 		}
 		b.set(n, 0, 0)
 		b.keepReady(n, nil)
 		if n.options.OnRetract {
-			m.tell(e.Work, e.Account, n, m.event(e.Account, n.options.messages(), element("purge", n.name, ""), ""))
+			m.tell(e.Work, m.at(e), n, m.event(m.at(e), n.options.messages(), element("purge", n.name, ""), ""))
 		}
-		m.happened(e.Work, e.Account, &core.Publication{Node: n.name, By: by, Purged: true})
+		m.happened(e.Work, m.at(e), &core.Publication{Node: n.name, By: by, Purged: true})
 	})
 	return nil
 }

@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,13 +43,15 @@ func (m *Module) listAffiliations(x *act) (string, *stanza.Error) {
 	if fail := x.owned(); fail != nil {
 		return "", fail
 	}
-	b := affiliationXML(nil, x.Account.JID, isOwner)
+	var b []byte
+	if x.at.account != nil {
+		b = affiliationXML(b, x.at.jid, isOwner)
+	}
 	all := make([]jid.JID, 0, len(x.is.affiliations))
 	for j := range x.is.affiliations {
 		all = append(all, j)
 	}
-	slices.SortFunc(all, func(p, q jid.JID) int { return strings.Compare(p.String(), q.String()) })
-	for _, j := range all {
+	for _, j := range ordered(all) {
 		b = affiliationXML(b, j, x.is.affiliations[j])
 	}
 	return element("affiliations", x.node, string(b)), nil
@@ -67,7 +70,7 @@ func unchanged(entries string) *stanza.Error {
 	return e
 }
 
-// affiliate is XEP-0060 section 8.9.2. What the account itself is to its nodes does not change.
+// affiliate is XEP-0060 section 8.9.2. What the account itself is to its nodes does not change; a node of the service keeps an owner.
 func (m *Module) affiliate(x *act) *stanza.Error {
 	if fail := x.owned(); fail != nil {
 		return fail
@@ -84,13 +87,13 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	bad, now := false, []byte(nil)
 	for _, p := range all {
 		is := affiliation(p.is)
-		was := m.person(x.Account, n, p.jid).affiliation
+		was := m.person(x.at, n, p.jid).affiliation
 		now = affiliationXML(now, p.jid, was)
 		switch {
 		case p.is == "":
-		case !is.known() || !p.jid.IsBare() || p.jid == x.Account.JID && is != isOwner:
+		case !is.known() || !p.jid.IsBare() || p.jid == x.at.jid && is != isOwner:
 			bad = true // XEP-0060 section 4.1: affiliations are of bare addresses
-		case p.jid == x.Account.JID:
+		case p.jid == x.at.jid:
 		case is == isNone:
 			delete(next, p.jid)
 			c.Affiliations = append(c.Affiliations, store.NodeAffiliation{JID: p.jid})
@@ -98,6 +101,9 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 			next[p.jid] = is
 			c.Affiliations = append(c.Affiliations, store.NodeAffiliation{JID: p.jid, Is: string(is)})
 		}
+	}
+	if x.at.account == nil && !slices.Contains(slices.Collect(maps.Values(next)), isOwner) {
+		bad = true
 	}
 	switch {
 	case bad:
@@ -109,10 +115,10 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 		return nil
 	}
 	n.affiliations = next
-	t := m.nodes.ChangeNode(x.Account.ID, c)
-	m.changed(x.Account, x.book, t)
+	t := m.nodes.ChangeNode(x.at.id(), c)
+	m.changed(x.at, x.book, t)
 	x.Wait(t)
-	x.After(func(e *core.Event) { m.prune(e.Work, e.Account, n) })
+	x.After(func(e *core.Event) { m.prune(e.Work, m.at(e), n) })
 	return nil
 }
 
@@ -152,7 +158,7 @@ func (m *Module) manage(x *act) *stanza.Error {
 		case p.is == "" || p.is == was:
 		case p.is == stateNone:
 			states = append(states, store.NodeSubscription{JID: p.jid})
-		case p.is == stateSubscribed && (there || m.person(x.Account, n, p.jid.Bare()).contact) && m.subscribable(x, p.jid):
+		case p.is == stateSubscribed && (there || m.person(x.at, n, p.jid.Bare()).contact) && m.subscribable(x, p.jid):
 			// Only contacts and who has asked: nobody is sent things because a stranger wants it.
 			states = append(states, store.NodeSubscription{JID: p.jid, State: stateSubscribed})
 			if !there {
@@ -175,7 +181,7 @@ func (m *Module) manage(x *act) *stanza.Error {
 
 // subscribable tells whether somebody may hear of the node once the owner wants it.
 func (m *Module) subscribable(x *act, j jid.JID) bool {
-	p := m.person(x.Account, x.is, j.Bare())
+	p := m.person(x.at, x.is, j.Bare())
 	return mayRead(&x.is.options, p) == nil || x.is.options.Access == accessAuthorize && p.affiliation != isOutcast && p.affiliation != isPublishOnly
 }
 
@@ -191,17 +197,17 @@ func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) {
 			n.subscriptions[s.JID] = s.State
 		}
 	}
-	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: n.name, Subscriptions: states})
-	m.changed(x.Account, x.book, t)
+	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Subscriptions: states})
+	m.changed(x.at, x.book, t)
 	x.Wait(t)
 	x.After(func(e *core.Event) {
 		for _, s := range states {
 			if s.State == "" {
-				m.tellState(e.Work, e.Account, n, s.JID, stateNone)
+				m.tellState(e.Work, m.at(e), n, s.JID, stateNone)
 				continue
 			}
-			m.tellState(e.Work, e.Account, n, s.JID, s.State)
-			m.welcome(e.Work, e.Account, n, s.JID)
+			m.tellState(e.Work, m.at(e), n, s.JID, s.State)
+			m.welcome(e.Work, m.at(e), n, s.JID)
 		}
 	})
 }

@@ -69,20 +69,20 @@ func (m *Module) publish(x *act) (string, *stanza.Error) {
 	if fail != nil {
 		return "", fail
 	}
-	o, own := defaults(x.node), false
+	o, own := x.at.defaults(x.node), false
 	switch {
 	case x.is != nil:
 		if own, fail = mayPublish(&x.is.options, x.who); fail != nil {
 			return "", fail
 		}
 		o = x.is.options
-	case !m.makes(x.Account, x.from):
+	case x.at.room != nil || !m.makes(x.at, x.from):
 		return "", noNode() // XEP-0060 section 7.1.3.3; the owner's is made: section 7.1.4
 	}
 	if x.with != nil && x.with.Local == "publish-options" {
 		f, fail := x.form(x.with)
 		if fail == nil && f != nil {
-			o, fail = m.preconditions(o, f, x.is != nil)
+			o, fail = m.preconditions(x.at, o, f, x.is != nil)
 		}
 		if fail != nil {
 			return "", fail
@@ -94,12 +94,8 @@ func (m *Module) publish(x *act) (string, *stanza.Error) {
 	if i.given && i.id == "" {
 		i.id = newID()
 	}
-	about := core.Publication{Node: x.node, By: x.from, Item: i.id, Payload: i.payload, Access: o.Access}
-	for _, h := range m.host.Hooks.Publishing {
-		h.Do(x.Event, &about)
-	}
-	i.payload = about.Payload
-	t, fail := m.put(x.Work, x.Account, x.book, publication{node: x.node, item: i, options: o, own: own, by: x.from.Clone()})
+	m.publishing(x, &i, o.Access)
+	t, fail := m.put(x.Work, x.at, x.book, publication{node: x.node, item: i, options: o, own: own, by: x.from.Clone()})
 	if fail != nil {
 		return "", fail
 	}
@@ -108,6 +104,18 @@ func (m *Module) publish(x *act) (string, *stanza.Error) {
 		return element("publish", x.node, ""), nil
 	}
 	return element("publish", x.node, string(append(xmltok.AppendAttr([]byte("<item"), "id", i.id), "/>"...))), nil
+}
+
+// publishing lets other features put something else into the place of an item for a node of an account.
+func (m *Module) publishing(x *act, i *item, access string) {
+	if x.at.account == nil {
+		return
+	}
+	about := core.Publication{Node: x.node, By: x.from, Item: i.id, Payload: i.payload, Access: access}
+	for _, h := range m.host.Hooks.Publishing {
+		h.Do(x.Event, &about)
+	}
+	i.payload = about.Payload
 }
 
 // publication is an item that may be published. options are those of the node, or of one to be made.
@@ -120,7 +128,7 @@ type publication struct {
 }
 
 // put publishes. The ticket is done when the item is durable and everybody was told. Only in a turn of a.
-func (m *Module) put(w *core.Work, a *core.Account, b *book, p publication) (store.Ticket, *stanza.Error) {
+func (m *Module) put(w *core.Work, a home, b *book, p publication) (store.Ticket, *stanza.Error) {
 	n := b.nodes[p.node]
 	var made *store.NewNode
 	if n == nil {
@@ -128,8 +136,8 @@ func (m *Module) put(w *core.Work, a *core.Account, b *book, p publication) (sto
 			m.host.Metrics().Refused("pubsub_nodes")
 			return store.Ticket{}, stanza.NewError(stanza.ResourceConstraint, "the account has no room for another node")
 		}
-		n = newNode(p.node, m.host.Now(), a.JID, p.options)
-		made = &store.NewNode{Creator: a.JID, Config: p.options.kept()}
+		n = newNode(p.node, m.host.Now(), a.jid, p.options)
+		made = &store.NewNode{Creator: a.jid, Config: p.options.kept()}
 	}
 	size := len(p.item.id) + len(p.item.payload)
 	if p.options.Persist && b.bytes+b.reserved+size > m.config.Bytes {
@@ -148,16 +156,16 @@ func (m *Module) put(w *core.Work, a *core.Account, b *book, p publication) (sto
 	b.reserved += size
 	publisher := p.by.Bare()
 	if publisher.IsZero() {
-		publisher = a.JID
+		publisher = a.jid
 	}
-	out, t := m.nodes.Publish(a.ID, store.NewNodeItem{
+	out, t := m.nodes.Publish(a.id(), store.NewNodeItem{
 		Node: p.node, ID: p.item.id, Publisher: publisher, Payload: []byte(p.item.payload), Make: made, Keep: m.keep(&p.options),
 		Reject: p.options.Full == fullReject, Since: m.expired(&p.options), Own: p.own,
 	})
 	if made != nil {
 		m.changed(a, b, t)
 	}
-	return m.then(a, translated(t), func(w *core.Work, a *core.Account, b *book, err error) []store.Ticket {
+	return m.then(a, translated(t), func(w *core.Work, a home, b *book, err error) []store.Ticket {
 		b.reserved -= size
 		if n := b.nodes[p.node]; err == nil && n != nil {
 			return m.published(w, a, b, n, &p, out)
@@ -168,12 +176,12 @@ func (m *Module) put(w *core.Work, a *core.Account, b *book, p publication) (sto
 
 // then has f called in a turn of the account when t is done, and is done itself behind that and behind the tickets that f returns. When the account's
 // nodes cannot be had then, f is not called.
-func (m *Module) then(a *core.Account, t store.Ticket, f func(w *core.Work, a *core.Account, b *book, err error) []store.Ticket) store.Ticket {
-	p := new(store.Promise)
+func (m *Module) then(a home, t store.Ticket, f func(w *core.Work, a home, b *book, err error) []store.Ticket) store.Ticket {
+	p, id := new(store.Promise), a.id()
 	t.Done(func(err error) {
-		failed := m.host.Do(a.JID, func(w *core.Work, a *core.Account) {
+		failed := m.later(a, func(w *core.Work, a home) {
 			var more []store.Ticket
-			if b, bad := m.of(a); bad == nil {
+			if b, bad := m.of(a); bad == nil && a.id() == id {
 				more = f(w, a, b, err)
 			}
 			if err != nil {
@@ -205,17 +213,17 @@ func settleBehind(p *store.Promise, all []store.Ticket) {
 }
 
 // pass publishes to a node that keeps nothing.
-func (m *Module) pass(w *core.Work, a *core.Account, b *book, n *node, p *publication, made *store.NewNode) store.Ticket {
+func (m *Module) pass(w *core.Work, a home, b *book, n *node, p *publication, made *store.NewNode) store.Ticket {
 	open := b.open
 	if made != nil {
-		open = m.nodes.ChangeNode(a.ID, store.NodeChange{Node: n.name, Make: made})
+		open = m.nodes.ChangeNode(a.id(), store.NodeChange{Node: n.name, Make: made})
 		m.changed(a, b, open)
 	} else if done, _ := open.Outcome(); done {
 		last := new(store.Promise)
 		settleBehind(last, m.told(w, a, n, p, nil))
 		return last.Ticket()
 	}
-	return m.then(a, open, func(w *core.Work, a *core.Account, b *book, err error) []store.Ticket {
+	return m.then(a, open, func(w *core.Work, a home, b *book, err error) []store.Ticket {
 		if n := b.nodes[p.node]; err == nil && n != nil {
 			return m.told(w, a, n, p, nil)
 		}
@@ -224,7 +232,7 @@ func (m *Module) pass(w *core.Work, a *core.Account, b *book, n *node, p *public
 }
 
 // published: an item is durable.
-func (m *Module) published(w *core.Work, a *core.Account, b *book, n *node, p *publication, out *store.Published) []store.Ticket {
+func (m *Module) published(w *core.Work, a home, b *book, n *node, p *publication, out *store.Published) []store.Ticket {
 	b.set(n, out.Items, out.Bytes)
 	if n.options.Deliver && n.options.Send == sendOnPresence {
 		b.keepReady(n, m.last(a, n, &store.NodeItem{ID: p.item.id, Key: out.Key, Publisher: p.by.Bare(), Payload: []byte(p.item.payload)}))
@@ -235,7 +243,7 @@ func (m *Module) published(w *core.Work, a *core.Account, b *book, n *node, p *p
 }
 
 // told tells everybody of an item, and of those that had to make room for it. The answer to the publisher waits for the tickets.
-func (m *Module) told(w *core.Work, a *core.Account, n *node, p *publication, removed []string) []store.Ticket {
+func (m *Module) told(w *core.Work, a home, n *node, p *publication, removed []string) []store.Ticket {
 	inner := ""
 	if p.item.given {
 		payload := ""
@@ -255,9 +263,12 @@ func (m *Module) told(w *core.Work, a *core.Account, n *node, p *publication, re
 }
 
 // happened runs the hook, and returns what it wants to be waited for.
-func (m *Module) happened(w *core.Work, a *core.Account, p *core.Publication) []store.Ticket {
+func (m *Module) happened(w *core.Work, a home, p *core.Publication) []store.Ticket {
+	if a.account == nil {
+		return nil // what other features keep on nodes is an account's
+	}
 	for _, h := range m.host.Hooks.Published {
-		h.Do(&core.Event{Host: m.host, Work: w, Account: a}, p)
+		h.Do(&core.Event{Host: m.host, Work: w, Account: a.account}, p)
 	}
 	return p.Waits()
 }
@@ -287,22 +298,22 @@ func (m *Module) retract(x *act) (string, *stanza.Error) {
 	if said, ok := x.verb.Lookup("", "notify"); ok {
 		notify = said == "true" || said == "1" // XEP-0060 section 7.2.2.1
 	}
-	if fail = m.pay(x.Account, x.book, x.is, 0, notify && x.is.options.Deliver); fail != nil {
+	if fail = m.pay(x.at, x.book, x.is, 0, notify && x.is.options.Deliver); fail != nil {
 		return "", fail
 	}
-	x.Wait(m.take(x.Account, x.node, ids[0], own, notify, x.from.Clone()))
+	x.Wait(m.take(x.at, x.node, ids[0], own, notify, x.from.Clone()))
 	return "", nil
 }
 
 // take retracts an item.
-func (m *Module) take(a *core.Account, name, id string, own, notify bool, by jid.JID) store.Ticket {
+func (m *Module) take(a home, name, id string, own, notify bool, by jid.JID) store.Ticket {
 	var whose *jid.JID
 	if own {
 		bare := by.Bare()
 		whose = &bare
 	}
-	out, t := m.nodes.Retract(a.ID, name, id, whose)
-	return m.then(a, translated(t), func(w *core.Work, a *core.Account, b *book, err error) []store.Ticket {
+	out, t := m.nodes.Retract(a.id(), name, id, whose)
+	return m.then(a, translated(t), func(w *core.Work, a home, b *book, err error) []store.Ticket {
 		n := b.nodes[name]
 		if err != nil || n == nil {
 			return nil

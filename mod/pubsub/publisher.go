@@ -11,11 +11,11 @@ import (
 
 // Publish is core.Publisher.
 func (m *Module) Publish(w *core.Work, a *core.Account, name, id, payload string, given map[string]string) store.Ticket {
-	b, err := m.of(a)
+	b, err := m.of(ofAccount(a))
 	if err != nil {
 		return store.Settled(err)
 	}
-	n, o := b.nodes[name], defaults(name)
+	n, o := b.nodes[name], ofAccount(a).defaults(name)
 	if n != nil {
 		o = n.options
 	} else if len(given) > 0 {
@@ -23,7 +23,7 @@ func (m *Module) Publish(w *core.Work, a *core.Account, name, id, payload string
 		for k, v := range given {
 			f.Fields = append(f.Fields, form.Field{Var: k, Values: []string{v}})
 		}
-		next, fail := m.preconditions(o, f, false)
+		next, fail := m.preconditions(ofAccount(a), o, f, false)
 		if fail != nil {
 			return store.Settled(fail)
 		}
@@ -36,7 +36,7 @@ func (m *Module) Publish(w *core.Work, a *core.Account, name, id, payload string
 	if fail := i.fitting(&o, m.config.ItemBytes); fail != nil {
 		return store.Settled(fail)
 	}
-	t, fail := m.put(w, a, b, publication{node: name, item: i, options: o})
+	t, fail := m.put(w, ofAccount(a), b, publication{node: name, item: i, options: o})
 	if fail != nil {
 		return store.Settled(fail)
 	}
@@ -45,7 +45,7 @@ func (m *Module) Publish(w *core.Work, a *core.Account, name, id, payload string
 
 // Retract is core.Publisher.
 func (m *Module) Retract(_ *core.Work, a *core.Account, name, id string) store.Ticket {
-	b, err := m.of(a)
+	b, err := m.of(ofAccount(a))
 	if err != nil {
 		return store.Settled(err)
 	}
@@ -53,7 +53,7 @@ func (m *Module) Retract(_ *core.Work, a *core.Account, name, id string) store.T
 	if n == nil {
 		return store.Settled(noNode())
 	}
-	return m.take(a, name, id, false, n.options.OnRetract, a.JID)
+	return m.take(ofAccount(a), name, id, false, n.options.OnRetract, a.JID)
 }
 
 // Items is core.Publisher.
@@ -64,7 +64,7 @@ func (m *Module) Items(ctx context.Context, a *core.Account, name string) ([]sto
 
 // Access is core.Publisher.
 func (m *Module) Access(a *core.Account, name string) string {
-	b, err := m.of(a)
+	b, err := m.of(ofAccount(a))
 	if err != nil || b.nodes[name] == nil {
 		return ""
 	}

@@ -1,15 +1,15 @@
 // Package pubsub keeps what clients put onto the server as named items. Every account is a pubsub service (XEP-0163 version 1.2.2) by the rules of
-// XEP-0060 version 1.30, with the storage of public and private data on it (XEP-0222, XEP-0223); beside it stands private XML storage (XEP-0049
+// XEP-0060 version 1.30, and so is a domain of its own, by the same rules; on accounts stands the storage of public and private data (XEP-0222, XEP-0223); beside it stands private XML storage (XEP-0049
 // version 1.2), where older clients have their bookmarks (XEP-0048).
 //
-// options.go is how a node can be configured, access.go who may what, as pure functions of what somebody is to a node, home.go what depends on the
-// owner being an account. book.go is what one account has in memory. requests.go reads requests; publish.go, items.go, subscribe.go, owner.go, peers.go and
+// options.go is how a node can be configured, access.go who may what, as pure functions of what somebody is to a node, home.go what depends on whether
+// the owner is an account or a part of the service. service.go is the service's own: its parts, its lists and rows. book.go is what one owner has in memory. requests.go reads requests; publish.go, items.go, subscribe.go, owner.go, peers.go and
 // approve.go answer them. notify.go tells what has happened, last.go what the last items are, caps.go who wants to hear of it (XEP-0115). disco.go shows
 // nodes, publisher.go publishes for other modules.
 // docs/decisions/0023-pubsub.md says why it is so.
 //
-// Hooks: Loading, Sending, Announcing, Available, Unavailable, Bound, Probed, AccountDeleted; it runs Published and Stored. Port: Publisher. Left out: collections
-// (XEP-0248), options of subscriptions, several subscriptions of one address, and a service with a domain of its own.
+// Hooks: Loading, Sending, Announcing, Available, Unavailable, Bound, Probed, AccountDeleted; it runs Published and Stored. Port: Publisher. It serves parts (core.Rooms.Find). Left out:
+// collections (XEP-0248), options of subscriptions, several subscriptions of one address; at the service instant nodes and nodes made by publishing.
 package pubsub
 
 import (
@@ -19,6 +19,7 @@ import (
 	"stonechat/core"
 	"stonechat/obs"
 	"stonechat/store"
+	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
 )
@@ -27,6 +28,7 @@ import (
 type Stores struct {
 	Personal store.Personal
 	Nodes    store.Nodes
+	Rooms    store.Rooms
 }
 
 // Module is the family, on one host.
@@ -36,10 +38,13 @@ type Module struct {
 	nodes    store.Nodes
 	config   config.Pubsub
 	obs      obs.Obs
-	fields   []field
+	rooms    store.Rooms // the parts of the service
+
+	accountFields, serviceFields []field
 
 	host      *core.Host
-	books     core.Slot[book]     // of accounts that have, or had, nodes
+	domain    jid.JID             // of the service
+	books     core.Slot[book]     // of accounts that have, or had, nodes, and of parts of the service
 	listeners core.Slot[listener] // of sessions whose clients say what they can do
 	caps      *core.Cache[capsKey, wishes]
 }
@@ -47,7 +52,8 @@ type Module struct {
 // New takes what keeps the data, and how much of it.
 func New(s Stores, private config.Personal, nodes config.Pubsub, o obs.Obs) *Module {
 	return &Module{
-		store: s.Personal, personal: private, nodes: s.Nodes, config: nodes, obs: o, fields: fieldsOf(nodes),
+		store: s.Personal, personal: private, nodes: s.Nodes, config: nodes, rooms: s.Rooms, obs: o,
+		accountFields: fieldsOf(nodes), serviceFields: serviceFieldsOf(nodes),
 		caps: core.NewCache[capsKey, wishes](cachedCaps),
 	}
 }
@@ -81,4 +87,5 @@ func (m *Module) Install(h *core.Host) {
 		h.IQ.Handle(row)
 	}
 	m.announce(h)
+	m.serve(h)
 }

@@ -92,6 +92,7 @@ func (r *request) itemIDs() ([]string, *stanza.Error) {
 type act struct {
 	*core.Event
 	request
+	at   home
 	book *book
 	is   *node  // nil: there is no such node
 	who  person // what the sender is to it
@@ -102,14 +103,15 @@ type answer = core.Answer
 
 // begin prepares a request. Only in a turn of the owner.
 func (m *Module) begin(e *core.Event, r request) (*act, error) {
-	b, err := m.of(e.Account)
+	at := m.at(e)
+	b, err := m.of(at)
 	if err != nil {
 		return nil, err
 	}
-	x := &act{Event: e, request: r, book: b, is: b.nodes[r.node]}
+	x := &act{Event: e, request: r, at: at, book: b, is: b.nodes[r.node]}
 	b.settled(e)
 	if x.is != nil {
-		x.who = m.person(e.Account, x.is, r.from.Bare())
+		x.who = m.person(at, x.is, r.from.Bare())
 	}
 	return x, nil
 }
@@ -202,8 +204,8 @@ func (m *Module) get(ctx context.Context, e *core.Event) (answer, error) {
 func (m *Module) inTurn(ctx context.Context, e *core.Event, r request, f func(*act) (string, *stanza.Error)) (answer, error) {
 	var out string
 	var open store.Ticket
-	err := m.host.Ask(ctx, e.Account.JID, func(w *core.Work, a *core.Account) error {
-		x, err := m.begin(&core.Event{Host: m.host, Work: w, Account: a, Stanza: e.Stanza}, r)
+	err := m.within(ctx, m.at(e), func(w *core.Work, a home) error {
+		x, err := m.begin(&core.Event{Host: m.host, Work: w, Account: a.account, Room: a.room, Stanza: e.Stanza}, r)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"stonechat/config"
+	"stonechat/core"
 	"stonechat/xmpp/form"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
@@ -96,17 +97,24 @@ func TestDefaults(t *testing.T) {
 // Every option that a form shows can be submitted as it was shown, and changes nothing then.
 func TestFormsFit(t *testing.T) {
 	m := New(Stores{}, config.Default().Personal, config.Default().Pubsub, discard())
-	for _, node := range []string{"x", ns.Bookmarks, ns.OMEMOBundles} {
-		o := defaults(node)
-		o.Title, o.Expire, o.MaxPayload, o.Groups = "T", 60, 100, []string{"A", "B"}
-		f := m.form(form.Prompt, ns.PubSubNodeConfig, &o)
+	account := home{account: new(core.Account)}
+	for _, c := range []struct {
+		at   home
+		node string
+	}{{account, "x"}, {account, ns.Bookmarks}, {account, ns.OMEMOBundles}, {home{}, "x"}} {
+		node, o := c.node, c.at.defaults(c.node)
+		o.Title, o.Expire, o.MaxPayload = "T", 60, 100
+		if c.at.account != nil {
+			o.Groups = []string{"A", "B"}
+		}
+		f := m.form(c.at, form.Prompt, ns.PubSubNodeConfig, &o)
 		f.Type = form.Submit
-		next, fail := m.configured(defaults("y"), f)
+		next, fail := m.configured(c.at, c.at.defaults("y"), f)
 		if fail != nil || next.kept() != o.kept() {
 			t.Errorf("%s: submitted %s, got %s, %v", node, o.kept(), next.kept(), fail)
 		}
-		f = m.form(form.Submit, ns.PubSubPublishOptions, &o)
-		if _, fail := m.preconditions(o, f, true); fail != nil {
+		f = m.form(c.at, form.Submit, ns.PubSubPublishOptions, &o)
+		if _, fail := m.preconditions(c.at, o, f, true); fail != nil {
 			t.Errorf("%s: its own options are not met: %v", node, fail)
 		}
 	}
@@ -173,10 +181,10 @@ func FuzzRequest(f *testing.F) {
 			if fail != nil || g == nil {
 				continue
 			}
-			if o, fail := m.configured(defaults("x"), g); fail == nil {
+			if o, fail := m.configured(home{account: new(core.Account)}, defaults("x"), g); fail == nil {
 				fits(t, o)
 			}
-			if o, fail := m.preconditions(defaults("x"), g, false); fail == nil {
+			if o, fail := m.preconditions(home{account: new(core.Account)}, defaults("x"), g, false); fail == nil {
 				fits(t, o)
 			}
 		}

@@ -51,16 +51,16 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 		return "", fault(stanza.PolicyViolation, "too-many-subscriptions")
 	}
 	n.subscriptions[j] = state
-	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: n.name, Subscriptions: []store.NodeSubscription{{JID: j, State: state}}})
-	m.changed(x.Account, x.book, t)
+	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Subscriptions: []store.NodeSubscription{{JID: j, State: state}}})
+	m.changed(x.at, x.book, t)
 	x.Wait(t)
 	x.After(func(e *core.Event) {
 		if state == statePending {
-			m.askApproval(e.Work, e.Account, n, j, nil)
+			m.askApproval(e.Work, m.at(e), n, j, nil)
 			return
 		}
-		m.tellOwner(e.Work, e.Account, n, j, state)
-		m.welcome(e.Work, e.Account, n, j)
+		m.tellOwner(e.Work, m.at(e), n, j, state)
+		m.welcome(e.Work, m.at(e), n, j)
 	})
 	return m.granted(x, j, state), nil
 }
@@ -84,22 +84,22 @@ func (m *Module) granted(x *act, j jid.JID, state string) string {
 }
 
 // welcome sends the last item to a new subscriber (XEP-0060 section 6.1.7).
-func (m *Module) welcome(w *core.Work, a *core.Account, n *node, j jid.JID) {
+func (m *Module) welcome(w *core.Work, a home, n *node, j jid.JID) {
 	if n.options.Send == sendNever || !n.options.Persist || !n.options.Deliver {
 		return
 	}
-	for _, x := range m.ready(a, m.books.Of(a), []string{n.name}) {
+	for _, x := range m.ready(a, m.books.Of(a.holder()), []string{n.name}) {
 		m.tellSubscriber(w, a, n, j, x.st, nil)
 	}
 }
 
 // tellOwner says that a subscription came or went, where the node is so configured (XEP-0060 section 12.18).
-func (m *Module) tellOwner(w *core.Work, a *core.Account, n *node, j jid.JID, state string) {
+func (m *Module) tellOwner(w *core.Work, a home, n *node, j jid.JID, state string) {
 	if !n.options.OnSub {
 		return
 	}
 	if st := m.event(a, stanza.Headline, subscriptionXML(n.name, j, state), ""); st != nil {
-		m.tellOwners(w, a, st, nil)
+		m.tellOwners(w, a, n, st, nil)
 	}
 }
 
@@ -120,10 +120,10 @@ func (m *Module) unsubscribe(x *act) (string, *stanza.Error) {
 		return "", fault(stanza.UnexpectedRequest, "not-subscribed") // XEP-0060 section 6.2.3.2
 	}
 	delete(n.subscriptions, j)
-	t := m.nodes.ChangeNode(x.Account.ID, store.NodeChange{Node: n.name, Subscriptions: []store.NodeSubscription{{JID: j}}})
-	m.changed(x.Account, x.book, t)
+	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Subscriptions: []store.NodeSubscription{{JID: j}}})
+	m.changed(x.at, x.book, t)
 	x.Wait(t)
-	x.After(func(e *core.Event) { m.tellOwner(e.Work, e.Account, n, j, stateNone) })
+	x.After(func(e *core.Event) { m.tellOwner(e.Work, m.at(e), n, j, stateNone) })
 	return subscriptionXML(n.name, j, stateNone), nil
 }
 
@@ -157,7 +157,7 @@ func (m *Module) affiliationsOf(x *act) (string, *stanza.Error) {
 		if x.node != "" && name != x.node {
 			continue
 		}
-		if is := m.person(x.Account, x.book.nodes[name], x.from.Bare()).affiliation; is != isNone {
+		if is := m.person(x.at, x.book.nodes[name], x.from.Bare()).affiliation; is != isNone {
 			b = xmltok.AppendAttr(append(b, "<affiliation"...), "node", name)
 			b = append(xmltok.AppendAttr(b, "affiliation", string(is)), "/>"...)
 		}
@@ -192,6 +192,10 @@ func (n *node) subscribers() []jid.JID {
 	for j := range n.subscriptions {
 		out = append(out, j)
 	}
-	slices.SortFunc(out, func(x, y jid.JID) int { return strings.Compare(x.String(), y.String()) })
-	return out
+	return ordered(out)
+}
+
+func ordered(all []jid.JID) []jid.JID {
+	slices.SortFunc(all, func(x, y jid.JID) int { return strings.Compare(x.String(), y.String()) })
+	return all
 }

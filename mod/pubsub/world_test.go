@@ -64,7 +64,7 @@ func newWorld(t testing.TB, friends int, edit func(*config.Pubsub)) *world {
 		Now: v.now,
 	})
 	v.host.Ports.Authenticator, v.host.Ports.Contacts = v, v
-	v.module = New(Stores{Personal: db.Personal, Nodes: db.Nodes}, v.config.Personal, v.config.Pubsub, o)
+	v.module = New(Stores{Personal: db.Personal, Nodes: db.Nodes, Rooms: db.Rooms}, v.config.Personal, v.config.Pubsub, o)
 	v.module.Install(v.host)
 	v.host.Hooks.Published = append(v.host.Hooks.Published, core.PublishedHook{Module: "test", Do: func(_ *core.Event, p *core.Publication) {
 		v.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"stonechat/store"
@@ -33,9 +34,13 @@ const (
 	selectNodeItems         = "SELECT item, seq, publisher, payload FROM node_items WHERE owner = $1 AND node = $2 AND seq > $3 AND seq < $4 ORDER BY seq LIMIT $5 + 0 OFFSET $6 + 0"
 	selectNodeItemsBack     = "SELECT item, seq, publisher, payload FROM node_items WHERE owner = $1 AND node = $2 AND seq > $3 AND seq < $4 ORDER BY seq DESC LIMIT $5 + 0 OFFSET $6 + 0"
 	selectNodeItemNames     = "SELECT item, seq FROM node_items WHERE owner = $1 AND node = $2 AND seq > $3 AND seq < $4 ORDER BY seq LIMIT $5 + 0 OFFSET $6 + 0"
-	deleteAffiliationsOf    = "DELETE FROM node_affiliations WHERE jid = $1"
-	deleteSubscriptionsOf   = "DELETE FROM node_subscriptions WHERE bare = $1"
-	deleteNodeItem          = "DELETE FROM node_items WHERE owner = $1 AND node = $2 AND item = $3"
+	selectTiedAffiliations  = "SELECT n.owner, n.node, n.created, n.creator, n.config, a.jid, a.affiliation FROM node_affiliations AS a " +
+		"JOIN rooms AS r ON r.owner = a.owner JOIN nodes AS n ON n.owner = a.owner AND n.node = a.node WHERE a.jid = $1 AND r.domain = $2"
+	selectTiedSubscriptions = "SELECT n.owner, n.node, n.created, n.creator, n.config, s.jid, s.state FROM node_subscriptions AS s " +
+		"JOIN rooms AS r ON r.owner = s.owner JOIN nodes AS n ON n.owner = s.owner AND n.node = s.node WHERE s.bare = $1 AND r.domain = $2"
+	deleteAffiliationsOf  = "DELETE FROM node_affiliations WHERE jid = $1"
+	deleteSubscriptionsOf = "DELETE FROM node_subscriptions WHERE bare = $1"
+	deleteNodeItem        = "DELETE FROM node_items WHERE owner = $1 AND node = $2 AND item = $3"
 )
 
 // Nodes implements store.Nodes.
@@ -66,6 +71,55 @@ func (n nodes) Nodes(ctx context.Context, owner store.Owner) ([]store.Node, erro
 		return nil, err
 	}
 	return out, nil
+}
+
+// Ties implements store.Nodes.
+func (n nodes) Ties(ctx context.Context, domain string, bare jid.JID) ([]store.Node, error) {
+	var out []store.Node
+	type place struct {
+		owner int64
+		node  string
+	}
+	err := n.db.reads.snapshot(ctx, func(s *snapshot) error {
+		out = nil
+		at := make(map[place]int)
+		read := func(query string, add func(node *store.Node, j jid.JID, text string)) error {
+			return s.each(query, func(rows *sql.Rows) error {
+				var p place
+				var x store.Node
+				var created int64
+				var creator, address, text string
+				if err := rows.Scan(&p.owner, &p.node, &created, &creator, &x.Config, &address, &text); err != nil {
+					return err
+				}
+				i, ok := at[p]
+				if !ok {
+					x.Name, x.Created = p.node, time.UnixMicro(created).UTC()
+					x.Creator, _ = n.db.address(creator)
+					i, at[p] = len(out), len(out)
+					out = append(out, x)
+				}
+				if j, readable := n.db.address(address); readable {
+					add(&out[i], j, text)
+				}
+				return nil
+			}, bare.String(), domain)
+		}
+		err := read(selectTiedAffiliations, func(node *store.Node, j jid.JID, text string) {
+			node.Affiliations = append(node.Affiliations, store.NodeAffiliation{JID: j, Is: text})
+		})
+		if err != nil {
+			return err
+		}
+		return read(selectTiedSubscriptions, func(node *store.Node, j jid.JID, text string) {
+			node.Subscriptions = append(node.Subscriptions, store.NodeSubscription{JID: j, State: text})
+		})
+	})
+	slices.SortFunc(out, func(x, y store.Node) int { return strings.Compare(x.Name, y.Name) })
+	for _, x := range out {
+		slices.SortFunc(x.Subscriptions, func(p, q store.NodeSubscription) int { return strings.Compare(p.JID.String(), q.JID.String()) })
+	}
+	return out, err
 }
 
 // fill reads what belongs to the nodes.

@@ -103,7 +103,7 @@ func TestNoScans(t *testing.T) {
 	queries = append(queries, selectRoom, selectRooms, selectPublicRooms, countRooms, selectAffiliations, selectRoomsOf, selectOccupants, selectTemporary)
 	queries = append(queries, selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq,
 		selectNodeSeq, selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
-		selectNodeItemNames, deleteAffiliationsOf, deleteSubscriptionsOf, deleteNodeItem)
+		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, deleteAffiliationsOf, deleteSubscriptionsOf, deleteNodeItem)
 	queries = append(queries, disinheritance[:]...)
 	queries = append(queries, eraseSteps[:]...)
 	queries = append(queries, eraseRest[:]...)

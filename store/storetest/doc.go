@@ -93,6 +93,7 @@ func Run(t *testing.T, open Open) {
 		{"RoomsErased", testRoomsErased},
 		{"Disinherited", testDisinherited},
 		{"Nodes", testNodes},
+		{"NodeTies", testNodeTies},
 		{"NodeItems", testNodeItems},
 		{"NodeLimits", testNodeLimits},
 		{"LeaveOrder", testLeaveOrder},

@@ -89,6 +89,56 @@ func testNodes(t *testing.T, f *fixture) {
 	}
 }
 
+// testNodeTies: what an address is to the nodes of rooms of a domain, and to no others.
+func testNodeTies(t *testing.T, f *fixture) {
+	juliet, romeo := address(t, "juliet@example.org"), address(t, "romeo@example.net/orchard")
+	ties := func(domain string, who jid.JID) string {
+		all, err := f.Nodes.Ties(f.ctx, domain, who)
+		must(t, err)
+		var b strings.Builder
+		for _, n := range all {
+			if n.Creator != juliet || !n.Created.Equal(f.clock.Now()) || n.Config != "c "+n.Name {
+				t.Errorf("%+v", n)
+			}
+			fmt.Fprintf(&b, "%s %v %v; ", n.Name, n.Affiliations, n.Subscriptions)
+		}
+		return b.String()
+	}
+	parts := map[string]store.Owner{}
+	for _, name := range []string{"b", "a"} {
+		part := f.room(t, store.Room{Local: name, Creator: juliet.String(), Created: f.clock.Now().UTC()})
+		parts[name] = part.ID
+		f.wait(t, f.Nodes.ChangeNode(part.ID, store.NodeChange{
+			Node: name, Make: &store.NewNode{Creator: juliet, Config: "c " + name}, Affiliations: []store.NodeAffiliation{{JID: juliet, Is: "owner"}},
+			Subscriptions: []store.NodeSubscription{{JID: romeo, State: "subscribed"}, {JID: romeo.Bare(), State: "pending"}},
+		}))
+	}
+	f.wait(t, f.Nodes.ChangeNode(parts["a"], store.NodeChange{Node: "a", Affiliations: []store.NodeAffiliation{{JID: romeo.Bare(), Is: "member"}}}))
+	// An account's own node is none of them.
+	f.wait(t, f.Nodes.ChangeNode(3, store.NodeChange{Node: "n", Make: &store.NewNode{Creator: juliet, Config: "c n"}, Affiliations: []store.NodeAffiliation{{JID: romeo.Bare(), Is: "owner"}}}))
+	f.reopen(t)
+	both := "[{romeo@example.net pending} {romeo@example.net/orchard subscribed}]; "
+	for who, want := range map[jid.JID]string{
+		juliet:                          "a [{juliet@example.org owner}] []; b [{juliet@example.org owner}] []; ",
+		romeo.Bare():                    "a [{romeo@example.net member}] " + both + "b [] " + both,
+		address(t, "nurse@example.org"): "",
+	} {
+		if got := ties(roomsDomain, who); got != want {
+			t.Errorf("%s: %q, want %q", who, got, want)
+		}
+		if got := ties("rooms.example.net", who); got != "" {
+			t.Errorf("%s elsewhere: %q", who, got)
+		}
+	}
+	f.wait(t, f.Rooms.Delete(parts["a"]), f.Nodes.Forget(romeo.Bare()))
+	if got, want := ties(roomsDomain, juliet), "b [{juliet@example.org owner}] []; "; got != want {
+		t.Errorf("behind the end of one: %q", got)
+	}
+	if got := ties(roomsDomain, romeo.Bare()); got != "" {
+		t.Errorf("forgotten: %q", got)
+	}
+}
+
 func testNodeItems(t *testing.T, f *fixture) {
 	for _, id := range strings.Split("a b c d e", " ") {
 		_, err := f.publish(t, id, "<x>"+id+"</x>", func(i *store.NewNodeItem) { i.Make = &store.NewNode{Creator: i.Publisher, Config: "c"} })

@@ -60,6 +60,8 @@ type Config struct {
 	Slow int `json:"slow,omitempty"`
 	// Register: people may register themselves (section 7.10).
 	Register bool `json:"register,omitempty"`
+	// Node is the node of a pubsub service that the room belongs to, as an IRI (XEP-0503, "Advertising space membership"); empty: none.
+	Node string `json:"node,omitempty"`
 	// Picture is the hash of the room's picture (XEP-0486), in hexadecimal digits; empty: there is none. The form does not have it.
 	Picture string `json:"picture,omitempty"`
 }
@@ -69,6 +71,8 @@ const (
 	varArchive      = "muc#roomconfig_enablelogging"
 	varArchiveOther = "muc#roomconfig_enablearchiving"
 )
+
+const varNode = "muc#roomconfig_pubsub"
 
 // varRegister is not among the registered fields, but what another server calls it.
 const varRegister = "x-muc#roomconfig_registration"
@@ -168,6 +172,7 @@ func (c *Config) Form(title string, staff Staff) *form.Form {
 		c.slow(),
 		boolean(varArchive, "Messages are kept and can be read later", c.Archive),
 		boolean(varRegister, "People may register with the room", c.Register),
+		field(varNode, form.TextSingle, "Space that the room belongs to", c.Node),
 		jids("muc#roomconfig_roomadmins", "Admins, all of them", staff.Admins),
 		jids("muc#roomconfig_roomowners", "Owners, all of them", staff.Owners),
 	)
@@ -190,6 +195,7 @@ func (c Config) Submit(f *form.Form) (Config, Staff, error) {
 	r.bool(varArchiveOther, &c.Archive)
 	r.bool(varArchive, &c.Archive)
 	r.bool(varRegister, &c.Register)
+	r.text(varNode, &c.Node)
 	r.roles("muc#roomconfig_presencebroadcast", &c.Broadcast)
 	r.roles("muc#roomconfig_getmemberlist", &c.Lists)
 	r.password(&c.Password)

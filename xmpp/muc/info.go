@@ -73,11 +73,17 @@ func (c *Config) Info(name string, f Facts, features ...string) *disco.Info {
 	if len(f.Contacts) > 0 {
 		fields = append(fields, jids("muc#roominfo_contactjid", "Contact addresses", f.Contacts))
 	}
-	return &disco.Info{
+	i := &disco.Info{
 		Identities: []disco.Identity{{Category: "conference", Type: "text", Name: name}},
 		Features:   append(append([]string{ns.MUC}, c.Features()...), features...),
-		Forms:      []*form.Form{form.New(form.Result, ns.MUCRoomInfo, fields...)},
 	}
+	if c.Node != "" { // XEP-0503, "Advertising space membership"
+		fields = append(fields, field(varNode, form.TextSingle, "Associated pubsub node", c.Node))
+		i.Features = append(i.Features, ns.Spaces)
+		i.Forms = append(i.Forms, form.New(form.Result, ns.Spaces, field("parent", form.TextSingle, "Space parent", c.Node)))
+	}
+	i.Forms = append(i.Forms, form.New(form.Result, ns.MUCRoomInfo, fields...))
+	return i
 }
 
 // VoiceRequest is a form by which an occupant asks for voice, and a moderator grants it (sections 7.13 and 8.6).

@@ -306,6 +306,10 @@ const (
 	MUCOwner = "http://jabber.org/protocol/muc#owner"
 	// MUCRoomConfig: XEP-0045, FORM_TYPE of configuration.
 	MUCRoomConfig = "http://jabber.org/protocol/muc#roomconfig"
+	// PubSubFilter: XEP-0462, which nodes of a service are listed.
+	PubSubFilter = "urn:xmpp:pubsub-filter:0"
+	// Spaces: XEP-0503, the type of a node that is one, and FORM_TYPE of what is in one.
+	Spaces = "urn:xmpp:spaces:0"
 	// MUCRoomInfo: XEP-0045, FORM_TYPE of disco data.
 	MUCRoomInfo = "http://jabber.org/protocol/muc#roominfo"
 	// MUCRequest: XEP-0045, FORM_TYPE of voice requests.

@@ -34,7 +34,7 @@ type Pair struct{ Key, Value string }
 type URI struct {
 	// JID is whom it is about.
 	JID jid.JID
-	// Action is the query type, such as Roster; empty: there is no query.
+	// Action is the query type, such as Roster; empty: there is none, but perhaps pairs, such as the name of a node (RFC 5122 section 2.2).
 	Action string
 	// Pairs are the keys of the query, in order.
 	Pairs []Pair
@@ -87,9 +87,6 @@ func Parse(s string) (URI, error) {
 		}
 		u.Pairs = append(u.Pairs, Pair{key, value})
 	}
-	if u.Action == "" && len(u.Pairs) > 0 {
-		return URI{}, ErrForm
-	}
 	return u, nil
 }
 
@@ -114,7 +111,7 @@ func (u URI) String() string {
 			b = append(b, '@')
 		}
 	}
-	if u.Action == "" {
+	if u.Action == "" && len(u.Pairs) == 0 {
 		return string(b)
 	}
 	b = escape(append(b, '?'), u.Action, false)
