@@ -124,9 +124,8 @@ func profanityReturns(t *testing.T, s *peers.Server, alice, bob *terminal) {
 
 // poezioRooms is the life of a room as Poezio sees it.
 func poezioRooms(t *testing.T, s *peers.Server) {
-	bobsHome := t.TempDir()
 	alice := startPoezio(t, s, "alice", t.TempDir())
-	bob := startPoezio(t, s, "bob", bobsHome)
+	bob := startPoezio(t, s, "bob", t.TempDir())
 	council := "council@rooms." + s.Domain
 	alice.command("join %s/alice", council)
 	alice.sees("alice.*owner, moderator")
@@ -177,7 +176,7 @@ func poezioRooms(t *testing.T, s *peers.Server) {
 	bob.enters("/part")
 	alice.sees("bob.* left the room")
 	bob.enters("/quit")
-	again := startPoezio(t, s, "bob", bobsHome)
+	again := startPoezio(t, s, "bob", t.TempDir())
 	alice.sees("(?s)bob.* left the room.*bob.* joined the room")
 	again.command("next")
 	again.sees("we do")
