@@ -418,13 +418,14 @@ func (k *stalled) closed() bool {
 func TestPassedOnIsDurable(t *testing.T) {
 	for _, command := range []string{"/pass", "/pause"} {
 		t.Run(command, func(t *testing.T) {
-			first, second := new(store.Promise), new(store.Promise)
+			first, second, reached := new(store.Promise), new(store.Promise), make(chan struct{})
 			m := &den{wait: func() store.Ticket { return first.Ticket() }}
 			x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, db *sqlstore.DB) {
 				m.install(h, db)
 				h.Hooks.Receiving.Add("slow", func(e *core.Event) core.Verdict {
 					if e.Stanza.ID == "passed" {
 						e.Wait(second.Ticket())
+						close(reached)
 					}
 					return core.Next
 				})
@@ -433,6 +434,10 @@ func TestPassedOnIsDurable(t *testing.T) {
 			in(cave, map[*client]string{juliet: "J"})
 			juliet.say("<message to='" + cave + "' type='groupchat'><body>" + command + "</body></message>")
 			first.Settle(nil)
+			<-reached
+			if err := x.rooms[0].host.AskRoom(t.Context(), jid.MustParse(cave), func(*core.Work, *core.Room) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
 			juliet.fence()
 			romeo.fence()
 			if !juliet.busy(1) {
