@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -189,6 +190,7 @@ func TestGuessing(t *testing.T) {
 			return took
 		}
 		home("127.0.0.1")
+		pause(t, time.Second) // the place is noted in the background
 		g := &guessed{answers: make(map[string]int)}
 		began := time.Now()
 		over := make(chan error, 1)
@@ -225,6 +227,10 @@ func TestGuessing(t *testing.T) {
 		tried := g.answers["not-authorized"] + g.answers["temporary-auth-failure"]
 		if tried != scene.made || refused != scene.made || g.answers[""] > 0 {
 			t.Errorf("%s: %d answers, %d in the log, want %d: %v", scene.name, tried, refused, scene.made, g.answers)
+		}
+		// What others try elsewhere does not slow the user at home.
+		if own, _ := logged(t, s, user, "127.0.0.1"); len(own) < 2 || slices.Max(own) > 0 {
+			t.Errorf("%s: %d log-ins at home, delayed by %v", scene.name, len(own), slices.Max(append(own, 0)))
 		}
 		if scene.streams > 1 && (delayed < scene.made-4 || longest > 2*time.Second) {
 			t.Errorf("%s: %d of %d were delayed, by at most %v", scene.name, delayed, scene.made, longest)
