@@ -118,7 +118,6 @@ var faults = []fault{
 	{"the picture of an occupant is kept from the others", "mod/profile/vcard.go", "h == nil && router.Serves(asker.Domain())", "h == nil && router == nil", plays + "TestPlays/.*/.*/.*/xep0398/picture"},
 	{"a locked room is open", "mod/muc/enter.go", "	if x.locked && a < muc.Owner {\n", "	if x.locked && a < muc.Outcast {\n", plays + "TestPlays/.*/.*/.*/xep0045/locked"},
 	{"visitors of a large room are shown", "mod/muc/show.go", " && !(o.quiet && o.role == muc.Visitor)\n", "\n", "./mod/muc -run TestVisitorsOfALargeRoom"},
-	{"what rooms granted outlives the account", "store/sqlstore/accounts.go", "	if _, err := w.change(disown, int64(id)); err != nil {\n		return err\n	}\n", "", "./store/sqlstore -run TestContract/.*/RoomsOfWhoIsErased"},
 	{"who was only put on a list is told what is said", "mod/muc/members.go", "p.affiliation >= muc.Member && (p.been || p.nick.key != \"\")", "p.affiliation >= muc.Member", "./mod/muc -run TestSaidForWhoIsAway"},
 	{"a stranger makes clients come to a room", "mod/muc/members.go", "!by.IsZero() && !h.Ports.Contacts.Lists(a, by) || ", "", "./mod/muc -run TestMembersGetABookmark"},
 	{"hats are for everybody to give", "mod/muc/hats.go", "	case s.affiliation >= muc.Admin, c.open", "	case s.affiliation >= muc.Unaffiliated, c.open", "./mod/muc -run TestHats"},
