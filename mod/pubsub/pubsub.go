@@ -39,6 +39,7 @@ type Module struct {
 	config   config.Pubsub
 	obs      obs.Obs
 	rooms    store.Rooms // the parts of the service
+	making   core.Tally  // nodes of the service that accounts are about to make
 
 	accountFields, serviceFields []field
 

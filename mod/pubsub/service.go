@@ -189,18 +189,22 @@ func (m *Module) makePart(x *act, name string, o options) *stanza.Error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
+	// Those that are on their way to the disk count before they are looked for there, so that none is missed in between.
+	under := m.making.Begin(creator.String())
+	t := store.Settled(nil)
+	defer func() { t.Done(func(error) { m.making.End(creator.String()) }) }()
 	made, err := m.rooms.CountBy(ctx, m.domain.Domain(), creator.String())
 	switch {
 	case err != nil:
 		m.obs.Log.Error("nodes of an account not counted", obs.JID, creator.String(), obs.Err, err)
 		return stanza.NewError(stanza.InternalServerError, "")
-	case made >= m.config.PerAccount:
+	case made+under > m.config.PerAccount:
 		m.host.Metrics().Refused("pubsub_nodes")
 		return stanza.NewError(stanza.ResourceConstraint, "you have made as many nodes as one may")
 	}
 	var number store.Owner
 	part := store.Room{Domain: m.domain.Domain(), Local: at.room.JID.Local(), Creator: creator.String(), Created: m.host.Now()}
-	t := m.rooms.Create(part, nil, func(id store.Owner) { number = id })
+	t = m.rooms.Create(part, nil, func(id store.Owner) { number = id })
 	x.Wait(p.Ticket())
 	at.room.Pause(x.Work, t, func(_ *core.Work, err error) {
 		if err != nil {

@@ -90,6 +90,24 @@ func TestWhoMakesNodes(t *testing.T) {
 	v.bind(juliet, "a").must("forbidden", ns.PubSub, "<create node='x'/>")
 }
 
+// Nobody has more nodes than one may by making many at once.
+func TestManyNodesAtOnce(t *testing.T) {
+	v := newWorld(t, 0, func(c *config.Pubsub) { c.PerAccount = 3 })
+	me := v.bind(juliet, "a")
+	for i := range 20 {
+		me.say(fmt.Sprintf("<iq type='set' id='q%d' to='%s'>%s</iq>", i, serviceAddress, pubsub(ns.PubSub, fmt.Sprintf("<create node='n%d'/>", i))))
+	}
+	got := ""
+	for end := time.Now().Add(30 * time.Second); strings.Count(got, "<iq ") < 20 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		got += me.take()
+	}
+	refused := strings.Count(got, "type='error'")
+	n, err := v.db.Rooms.CountBy(t.Context(), serviceAddress, juliet.String())
+	if err != nil || n > 3 || refused < 17 {
+		t.Errorf("%d nodes, %d refused, %v", n, refused, err)
+	}
+}
+
 // What comes while a node is made or deleted waits: requests that nobody waited between have the answers of their order.
 func TestNodesComeAndGoInOrder(t *testing.T) {
 	v := newWorld(t, 0, nil)
