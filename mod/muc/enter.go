@@ -229,7 +229,7 @@ func (m *Module) join(e *core.Event, x *room, j muc.Join, n nick) core.Verdict {
 	}
 	if s := x.sessions[st.From]; s != nil {
 		// Section 13.2: who is in the room and joins wants all of it again.
-		if err := m.afford(st.From, len(x.faces)+len(x.history)); err != nil {
+		if err := m.afford(st.From, len(x.faces)+len(x.history)+x.listing(j)); err != nil {
 			return refuse(e, err)
 		}
 		if v := m.update(e, x, s, n); v != core.Next {
@@ -257,7 +257,7 @@ func (m *Module) join(e *core.Event, x *room, j muc.Join, n nick) core.Verdict {
 		return refuse(e, errSessions)
 	}
 	// Others see it come, and it sees others.
-	if err := m.afford(st.From, len(x.crowd)+len(x.faces)+len(x.history)); err != nil {
+	if err := m.afford(st.From, len(x.crowd)+len(x.faces)+len(x.history)+x.listing(j)); err != nil {
 		return refuse(e, err)
 	}
 	m.admit(r, e.Work, x, st, j, n)

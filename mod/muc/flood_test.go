@@ -47,6 +47,11 @@ func TestFlood(t *testing.T) {
 				fmt.Sprintf("<field var='muc#register_roomnick'><value>r%d</value></field></x>", i)
 			c.send("<iq xmlns='jabber:client' to='" + cave + "' type='set' id='f'><query xmlns='jabber:iq:register'>" + form + "</query></iq>")
 		},
+		"hats": func(c *client, i int) {
+			form := "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>urn:xmpp:hats:commands</value></field>" +
+				fmt.Sprintf("<field var='hats#title'><value>T%d</value></field><field var='hats#uri'><value>urn:hat</value></field></x>", i)
+			c.send("<iq xmlns='jabber:client' to='" + cave + "' type='set' id='f'><command xmlns='http://jabber.org/protocol/commands' node='urn:xmpp:hats:commands:create'>" + form + "</command></iq>")
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			v, juliet, romeo := inCave(t)

@@ -54,10 +54,10 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 	if !maySpeak(s.occupant.role) {
 		return refuse(e, forbidden("you have no voice in this room"))
 	}
-	if err := x.tooSoon(s.occupant.account, st, e.Host.Now()); err != nil {
+	if err := m.afford(s.occupant.account, len(x.crowd)*weight(st)); err != nil {
 		return refuse(e, err)
 	}
-	if err := m.afford(s.occupant.account, len(x.crowd)*weight(st)); err != nil {
+	if err := x.tooSoon(s.occupant.account, st, e.Host.Now()); err != nil {
 		return refuse(e, err)
 	}
 	out, err := x.spoken(s, st)

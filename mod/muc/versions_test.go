@@ -105,6 +105,10 @@ func TestListsOfMany(t *testing.T) {
 	if items != 2*listOfOne+1 {
 		t.Errorf("%d items", items)
 	}
+	cost := [...]int{x.listing(muc.Join{Versions: true}), x.listing(muc.Join{Versions: true, Since: x.versions.now()}), x.listing(muc.Join{})}
+	if cost != [...]int{items / 4, 0, 0} {
+		t.Errorf("costs %d", cost)
+	}
 	if out := x.lists(nil, "", "v"); len(out) != 1 { // section 4.2.1: also of a room without affiliations
 		t.Errorf("%d messages of none", len(out))
 	}
