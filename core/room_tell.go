@@ -17,16 +17,17 @@ func (r *Room) Tell(w *Work, st *stanza.Stanza, to ...jid.JID) {
 	}
 }
 
-// Route brings a sealed stanza of the room to the owner of its address, as any stanza. Whoever's stanza the room handles or shows at this moment waits
-// for it: it is settled when this one is durable where it goes to. Only in a turn of r.
-func (r *Room) Route(w *Work, st *stanza.Stanza) {
+// Route brings a sealed stanza of the room to the owner of its address, as any stanza; a message also to other sessions of the same account: it is one
+// message, kept once, whatever the number of devices. Whoever's stanza the room handles or shows at this moment waits for it: it is settled when this one
+// is durable where it goes to. Only in a turn of r.
+func (r *Room) Route(w *Work, st *stanza.Stanza, also ...jid.JID) {
 	from := origin{}
 	if r.current != nil {
 		from = r.current.from
 	}
 	from.trace = w.trace
 	from.more()
-	r.Host.Router.route(w, st, from, store.Ticket{})
+	r.Host.Router.pass(w, st, also, from)
 }
 
 // TellAll gives the stanzas of src to the session of one full address, in the place where Tell would give one: they are pulled while the client reads,
@@ -43,12 +44,6 @@ func (r *Room) TellAll(w *Work, to jid.JID, src Source) {
 	if st, ok := src(); ok {
 		r.Host.Router.tell(w, turn{op: (*Account).hear, st: st, to: to, src: src, from: origin{trace: w.trace}})
 	}
-}
-
-// Pass brings a message in the ordinary way, with hooks and a place in the archive, to the session that it is addressed to and to other sessions of the
-// same account: it is one message, kept once, whatever the number of devices. Only in a turn of r.
-func (r *Room) Pass(w *Work, st *stanza.Stanza, also ...jid.JID) {
-	r.Host.Router.pass(w, st, also, origin{trace: w.trace})
 }
 
 // pass is route for a message to several sessions of one account.

@@ -258,7 +258,7 @@ func (m *Module) pass(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, fr
 			}
 		}
 		if len(all) > 0 {
-			r.Pass(w, st.WithTo(all[0]).Stamped(from), all[1:]...)
+			r.Route(w, st.WithTo(all[0]).Stamped(from), all[1:]...)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 
 // A message to somebody with several sessions in a room reaches each of them at its own address and goes through the hooks once, also over a
 // node border.
-func TestPassToSeveral(t *testing.T) {
+func TestRouteToSeveral(t *testing.T) {
 	everyHouse(t, func(t *testing.T, build builder) {
 		var runs atomic.Int64
 		x := build(t, []string{"juliet", "romeo"}, func(h *core.Host, db *sqlstore.DB) {
