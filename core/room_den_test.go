@@ -280,7 +280,7 @@ func (m *den) message(e *core.Event, nick string) {
 		})
 		return
 	case "/pass":
-		r.Stand(e.Work, func(w *core.Work, _ error) { r.Route(w, passed(e.Stanza.From)) }, m.wait())
+		r.Stand(e.Work, func(w *core.Work, _ error) { r.Route(w, passed(e.Stanza.From), jid.MustParse("romeo@example.org/r")) }, m.wait())
 		return
 	case "/pause":
 		r.Pause(e.Work, m.wait(), func(w *core.Work, _ error) {
