@@ -120,7 +120,7 @@ var faults = []fault{
 	{"visitors of a large room are shown", "mod/muc/show.go", " && !(o.quiet && o.role == muc.Visitor)\n", "\n", "./mod/muc -run TestVisitorsOfALargeRoom"},
 	{"who was only put on a list is told what is said", "mod/muc/members.go", "p.affiliation >= muc.Member && (p.been || p.nick.key != \"\")", "p.affiliation >= muc.Member", "./mod/muc -run TestSaidForWhoIsAway"},
 	{"a stranger makes clients come to a room", "mod/muc/members.go", "!by.IsZero() && !h.Ports.Contacts.Lists(a, by) || ", "", "./mod/muc -run TestMembersGetABookmark"},
-	{"hats are for everybody to give", "mod/muc/hats.go", "	case s.affiliation >= muc.Admin, c.open", "	case s.affiliation >= muc.Unaffiliated, c.open", "./mod/muc -run TestHats"},
+	{"hats are for everybody to give", "mod/muc/hat_commands.go", "	case s.affiliation >= muc.Admin, c.open", "	case s.affiliation >= muc.Unaffiliated, c.open", "./mod/muc -run TestHats"},
 	{"what a room could not keep is seen", "mod/muc/admin.go", "		defer out.guard()\n		if err == nil {\n", "		defer out.guard()\n		if err == nil || err != nil {\n", "./mod/muc -run TestNothingIsSeen"},
 	{"whoever answers with an error is out of the room", "mod/muc/relay.go", "	if st.Type == stanza.TypeError {\n		// Whatever", "	if st.Type == stanza.TypeError {\n		if s := x.sessions[st.From]; s != nil {\n			m.bury(e, x, s)\n		}\n		// Whatever", "./mod/muc -run TestNobodyIsAskedOutOfTheRoom"},
 	{"rooms send without end", "mod/muc/purse.go", "	if m.purses.Take(", "	if deliveries > 0 || m.purses.Take(", "./mod/muc -run TestFlood"},
