@@ -311,13 +311,13 @@ func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from j
 			one.since, one.until = "", "" // each version is told once, and with the address that it is about
 		}
 		role := roleAfter(&x.config, b.standing, now)
-		told = told || !c.who.IsDomain() && (b.shown || role != muc.Absent && x.shows(o))
 		if role != muc.Absent {
 			m.giveRole(r, w, x, o, role, one, status, hold)
 		} else if len(o.sessions) > 0 {
 			last[o] = x.gone(o, o.face, status)
 			one.on(last[o])
 		}
+		told = told || !c.who.IsDomain() && (b.shown || role != muc.Absent && x.shows(o))
 	}
 	if len(last) > 0 {
 		m.removeAll(r, w, x, last, hold)
