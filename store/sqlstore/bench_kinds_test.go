@@ -9,7 +9,6 @@ import (
 
 	"stonechat/store"
 	"stonechat/store/sqlstore"
-	"stonechat/store/storetest/pgtest"
 )
 
 var kindAccounts = flag.Int("kind-accounts", 20_000, "accounts of BenchmarkKinds; try 200000")
@@ -20,16 +19,7 @@ func BenchmarkKinds(b *testing.B) {
 }
 
 func BenchmarkKindsOnPostgres(b *testing.B) {
-	server, err := pgtest.Start("fsync = on")
-	if err != nil {
-		b.Skipf("THIS MACHINE LACKS: postgresql: %v", err)
-	}
-	defer func() {
-		if err := server.Close(); err != nil {
-			b.Error(err)
-		}
-	}()
-	url, err := server.Database()
+	url, err := syncing(b).Database()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -22,15 +22,7 @@ func BenchmarkStore(b *testing.B) {
 
 // BenchmarkStoreOnPostgres does the same on a server that syncs. The processor time is that of this process alone.
 func BenchmarkStoreOnPostgres(b *testing.B) {
-	server, err := pgtest.Start("fsync = on")
-	if err != nil {
-		b.Skipf("THIS MACHINE LACKS: postgresql: %v", err)
-	}
-	defer func() {
-		if err := server.Close(); err != nil {
-			b.Error(err)
-		}
-	}()
+	server := syncing(b)
 	storetest.Bench(b, func(t testing.TB, folder string, now func() time.Time) storetest.Store {
 		url, err := server.Database()
 		if err != nil {
@@ -38,6 +30,21 @@ func BenchmarkStoreOnPostgres(b *testing.B) {
 		}
 		return benched(sqlstore.Options{Postgres: url})(t, folder, now)
 	}, *pageRows)
+}
+
+// syncing starts a server of PostgreSQL that syncs, for as long as the benchmark runs.
+func syncing(b *testing.B) *pgtest.Server {
+	b.Helper()
+	server, err := pgtest.Start("fsync = on")
+	if err != nil {
+		b.Skipf("THIS MACHINE LACKS: postgresql: %v", err)
+	}
+	b.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return server
 }
 
 // benched opens stores that say what they did when they are closed.

@@ -209,15 +209,7 @@ func TestKindsCostNoAccounts(t *testing.T) {
 	t.Run("Postgres", func(t *testing.T) {
 		db := openPostgresTest(t, Options{})
 		importKinds(t, db, 20_000)
-		conn, err := pgx.Connect(t.Context(), db.options.Postgres)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			if err := conn.Close(context.Background()); err != nil {
-				t.Error(err)
-			}
-		}()
+		conn := beside(t, db)
 		for _, known := range []string{"", "ANALYZE; "} { // also before the planner knows what is there
 			for _, mode := range []string{anyArguments, theseArguments} {
 				fewRows(t, conn, known+"SET plan_cache_mode = "+mode, selectKinds, "'example.org'")

@@ -341,20 +341,27 @@ func TestAnyBytes(t *testing.T) {
 	}
 }
 
+// beside is a connection to the database of a store, past the store.
+func beside(t *testing.T, db *DB) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), db.options.Postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return conn
+}
+
 // TestNoKeyBeforeItsElder: whoever looks into the database while messages arrive sees, of each owner, the beginning of what was appended.
 func TestNoKeyBeforeItsElder(t *testing.T) {
 	db := openPostgresTest(t, Options{})
 	const owners, rows = 7, 3000
 	appended := make([][]store.Key, owners)
-	conn, err := pgx.Connect(t.Context(), db.options.Postgres)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := conn.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	}()
+	conn := beside(t, db)
 	var last []store.Ticket
 	var looks [][]store.Key
 	var of []int

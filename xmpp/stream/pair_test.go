@@ -237,3 +237,14 @@ func connect(t testing.TB, r *receiver, l Login) (*Session, result, error) {
 	}
 	return s, <-done, err
 }
+
+// begun is a stream whose header has come from far.
+func begun(t testing.TB, near, far net.Conn) *Conn {
+	t.Helper()
+	c := NewConn(near, Options{})
+	go io.WriteString(far, open)
+	if _, err := c.ReadHeader(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

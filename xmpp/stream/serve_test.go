@@ -26,11 +26,7 @@ type served struct {
 // serveOne serves one end of nc; it ends after any error but one of its timeout.
 func serveOne(t testing.TB, p *Poller, nc, far net.Conn, timeout time.Duration) *served {
 	t.Helper()
-	v := &served{Conn: NewConn(nc, Options{}), far: far, events: make(chan string, 64), done: make(chan struct{})}
-	go io.WriteString(far, open)
-	if _, err := v.ReadHeader(); err != nil {
-		t.Fatal(err)
-	}
+	v := &served{Conn: begun(t, nc, far), far: far, events: make(chan string, 64), done: make(chan struct{})}
 	v.SetReadTimeout(timeout)
 	p.Serve(v.Conn, func(st *stanza.Stanza, err error) bool {
 		if st == nil && err == nil {
@@ -212,11 +208,7 @@ func TestServeTellsWhenNothingIsInHand(t *testing.T) {
 	for name, connect := range ends {
 		t.Run(name, func(t *testing.T) {
 			near, far := connect(t)
-			c := NewConn(near, Options{})
-			go io.WriteString(far, open)
-			if _, err := c.ReadHeader(); err != nil {
-				t.Fatal(err)
-			}
+			c := begun(t, near, far)
 			answers, held := make(chan string, 8), []string(nil)
 			done := make(chan struct{})
 			poller(t).Serve(c, func(st *stanza.Stanza, err error) bool {

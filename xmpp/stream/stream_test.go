@@ -309,11 +309,7 @@ func TestTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
-		c := NewConn(near, Options{})
-		go io.WriteString(far, open)
-		if _, err := c.ReadHeader(); err != nil {
-			t.Fatal(err)
-		}
+		c := begun(t, near, far)
 		c.SetReadTimeout(time.Minute)
 		begin := time.Now()
 		if _, err := c.Read(); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) != time.Minute {
@@ -352,11 +348,7 @@ func TestInterrupt(t *testing.T) {
 	for name, connect := range ends {
 		t.Run(name, func(t *testing.T) {
 			near, far := connect(t)
-			c := NewConn(near, Options{})
-			go io.WriteString(far, open)
-			if _, err := c.ReadHeader(); err != nil {
-				t.Fatal(err)
-			}
+			c := begun(t, near, far)
 			if err := c.Transport().Interrupt(); err != nil {
 				t.Fatal(err)
 			}
