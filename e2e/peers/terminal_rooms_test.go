@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"stonechat/e2e/peers"
 	"stonechat/xmpp/ns"
@@ -142,6 +143,8 @@ func poezioRooms(t *testing.T, s *peers.Server) {
 	bob.sees("alice> hear ye")
 	bob.enters("we do")
 	alice.sees("bob> we do")
+	// Poezio asks the archive for what is older than the subject, in whole seconds.
+	time.Sleep(time.Second)
 	alice.enters("/topic The harvest")
 	bob.sees("The harvest")
 	bob.enters("/nick robert")
