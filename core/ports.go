@@ -27,6 +27,8 @@ type Ports struct {
 	Devices  Devices
 	// Archiver may be nil: then nothing of what is said in rooms is kept.
 	Archiver Archiver
+	// Spaces may be nil: then no room follows a space.
+	Spaces Spaces
 }
 
 // Archiver keeps what is said in rooms, and gives it to whoever asks (rows for ToRoom, with the right ActReadRoom).

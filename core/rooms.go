@@ -40,6 +40,9 @@ type Rooms struct {
 	// domain is for, by an address that nobody else uses; false: it is for none. What it says depends on the stanza alone. Rows answer requests
 	// for a part as ToPart, all others as ToService; Receive gets the messages; there is no presence, and nobody is reached at an address of a part.
 	Find func(st *stanza.Stanza) (jid.JID, bool)
+	// Follow, which may be nil, has a room do what follows for it from news of the space that it names, if it names that one. The ticket is done when that
+	// is durable; it fails with a *stanza.Error if it is too much at once. In a turn of the room.
+	Follow func(w *Work, r *Room, news SpaceNews) store.Ticket
 	// Wake, which may be nil, names the rooms that must be in memory after the start without anybody asking. It may wait.
 	Wake func(ctx context.Context) ([]jid.JID, error)
 }

@@ -161,4 +161,6 @@ var faults = []fault{
 	{"what only one form of a vCard knows is lost", "mod/profile/fields.go", "Lead: was.Lead, Children: slices.Clone(was.Children)}", "Lead: was.Lead}", plays + "TestPlays/.*/.*/.*/xep0292"},
 	{"what a client keeps with a room is lost", "mod/bookmarks/forms.go", "old[b.room].foreign...", "\"\"...", "./mod/bookmarks -run TestForeign"},
 	{"a device that has subscribed hears everything twice", "mod/pubsub/notify.go", "m.wants(s, name) && !direct {", "m.wants(s, name) && (!direct || s.Available()) {", plays + "TestPlays/.*/.*/.*/xep0163"},
+	{"who leaves a space stays in its rooms", "mod/pubsub/subscribe.go", "	delete(n.subscriptions, j)\n	t := m.nodes", "	delete(n.subscriptions, j)\n	was = nil\n	t := m.nodes", plays + "TestPlays/.*/.*/.*/xep0503"},
+	{"a room follows a space that it does not name", "mod/muc/space.go", "!ok || named != news.Space", "!ok && named != news.Space", "./mod/muc -run TestSpaceIsFollowed"},
 }

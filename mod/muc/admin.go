@@ -81,6 +81,7 @@ type change struct {
 	occupant *occupant // of a role
 	who      jid.JID   // of an affiliation
 	person   person    // as it will be
+	knows    bool      // who it is about has caused it, and is not told by message
 }
 
 // change is sections 8.2 to 8.5, 9.1 to 9.7 and 10.3 to 10.8. All items are carried out, or none.
@@ -330,7 +331,9 @@ func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from j
 		}
 	}
 	if len(here) == 0 && now != was && !c.who.IsDomain() {
-		m.tellAbsent(r, w, x, c, was, from, hold)
+		if !c.knows {
+			m.tellAbsent(r, w, x, c, was, from, hold)
+		}
 		told = false
 	}
 	if !told {

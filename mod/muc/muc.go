@@ -8,7 +8,7 @@
 // commit. rules.go has who may do what, and is pure.
 //
 // Hooks: AccountDeleted, so that whoever comes after under the same name is nobody to the rooms; it runs Said, and serves rooms (core.Rooms). Ports:
-// Archiver, Publisher, Contacts. Left out: groupchat 1.0 (section 7.2.17 recommends so), presence subscriptions to rooms, lists of occupants for who
+// Archiver, Publisher, Contacts, Spaces. Left out: groupchat 1.0 (section 7.2.17 recommends so), presence subscriptions to rooms, lists of occupants for who
 // is not one of them, approval of registrations, ofrom addresses in the history, hats in other languages and with payloads of others.
 package muc
 
@@ -69,7 +69,7 @@ func (m *Module) Install(h *core.Host) {
 	m.rooms = core.NewSlot[room](h)
 	h.Serve(core.Rooms{
 		Module: m.Name(), Domain: domain, Load: m.load, Loaded: m.loaded, Receive: m.receive, Standing: m.standing, Whose: m.whose, Vacant: m.vacant,
-		Keep: m.keep, Wake: m.wake,
+		Keep: m.keep, Wake: m.wake, Follow: m.follow,
 	})
 	row := func(space string, typ stanza.Type, to core.Target, act core.Action, slow bool, do func(context.Context, *core.Event) (core.Answer, error)) {
 		h.IQ.Handle(core.IQ{Space: space, Local: "query", Type: typ, To: to, Action: act, Slow: slow, Do: do, Module: m.Name()})

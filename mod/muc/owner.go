@@ -100,7 +100,9 @@ func (m *Module) configure(e *core.Event, x *room, c muc.Config, staff muc.Staff
 		}
 		hold := out.told()
 		x.kept.Config, x.kept.Public, x.kept.Temporary = kept.Config, kept.Public, kept.Temporary
+		was := x.config
 		m.reconfigure(r, w, x, c, hold)
+		m.introduce(x, &was, from)
 		m.carryOut(r, w, x, plan, from, actor, hold)
 		m.lookAfter(r)
 	})

@@ -137,6 +137,7 @@ func (m *Module) configure(x *act) *stanza.Error {
 	if fail := m.pay(x.at, x.book, n, 0, o.OnConfig && o.Deliver); fail != nil {
 		return fail
 	}
+	was := m.roles(x.at, n, n.people()...)
 	n.options = o
 	by := x.from.Clone()
 	c := store.NodeChange{Node: n.name, Config: o.kept(), Purge: !o.Persist}
@@ -149,6 +150,7 @@ func (m *Module) configure(x *act) *stanza.Error {
 	}
 	m.changed(x.at, x.book, t)
 	x.Wait(t)
+	m.follow(x, n, was, t)
 	x.After(func(e *core.Event) {
 		b := m.books.Of(m.at(e).holder())
 		if b.nodes[n.name] != n {

@@ -114,10 +114,16 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	case len(c.Affiliations) == 0:
 		return nil
 	}
+	var whose []jid.JID
+	for _, p := range c.Affiliations {
+		whose = append(whose, p.JID)
+	}
+	roles := m.roles(x.at, n, whose...)
 	n.affiliations = next
 	t := m.nodes.ChangeNode(x.at.id(), c)
 	m.changed(x.at, x.book, t)
 	x.Wait(t)
+	m.follow(x, n, roles, t)
 	x.After(func(e *core.Event) { m.prune(e.Work, m.at(e), n) })
 	return nil
 }
@@ -190,6 +196,11 @@ func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) {
 	if len(states) == 0 {
 		return
 	}
+	var whose []jid.JID
+	for _, s := range states {
+		whose = append(whose, s.JID)
+	}
+	was := m.roles(x.at, n, whose...)
 	for _, s := range states {
 		if s.State == "" {
 			delete(n.subscriptions, s.JID)
@@ -200,6 +211,7 @@ func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) {
 	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Subscriptions: states})
 	m.changed(x.at, x.book, t)
 	x.Wait(t)
+	m.follow(x, n, was, t)
 	x.After(func(e *core.Event) {
 		for _, s := range states {
 			if s.State == "" {

@@ -239,7 +239,11 @@ func (m *Module) published(w *core.Work, a home, b *book, n *node, p *publicatio
 	} else {
 		b.drop(n)
 	}
-	return m.told(w, a, n, p, out.Removed)
+	waits := m.told(w, a, n, p, out.Removed)
+	if a.room != nil {
+		waits = append(waits, m.settleIn(a, n, p.by.Bare(), p.item.id)...)
+	}
+	return waits
 }
 
 // told tells everybody of an item, and of those that had to make room for it. The answer to the publisher waits for the tickets.

@@ -8,7 +8,7 @@
 // nodes, publisher.go publishes for other modules.
 // docs/decisions/0023-pubsub.md says why it is so.
 //
-// Hooks: Loading, Sending, Announcing, Available, Unavailable, Bound, Probed, AccountDeleted; it runs Published and Stored. Port: Publisher. It serves parts (core.Rooms.Find). Left out:
+// Hooks: Loading, Sending, Announcing, Available, Unavailable, Bound, Probed, AccountDeleted; it runs Published and Stored. Ports: Publisher, Spaces. It serves parts (core.Rooms.Find). Left out:
 // collections (XEP-0248), options of subscriptions, several subscriptions of one address; at the service instant nodes and nodes made by publishing.
 package pubsub
 
@@ -74,7 +74,7 @@ func (m *Module) Install(h *core.Host) {
 	h.Hooks.Bound.Add(m.Name(), m.bound)
 	h.Hooks.Probed.Add(m.Name(), m.probed)
 	h.Hooks.AccountDeleted.Add(m.Name(), m.deleted)
-	h.Ports.Publisher = m
+	h.Ports.Publisher, h.Ports.Spaces = m, m
 	for _, row := range []core.IQ{
 		{Space: ns.PubSub, Type: stanza.Get, Slow: true, Do: m.get},
 		{Space: ns.PubSub, Type: stanza.Set, Do: m.set},

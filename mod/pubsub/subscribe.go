@@ -40,6 +40,7 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 	}
 	if there && now == state {
 		// XEP-0060 section 6.1.6: where there is one for each address, it is told again.
+		m.follow(x, n, m.roles(x.at, n, j), store.Settled(nil))
 		return m.granted(x, j, state), nil
 	}
 	if !there && len(n.subscriptions) >= m.config.Peers {
@@ -50,10 +51,12 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 		m.host.Metrics().Refused("pubsub_peers")
 		return "", fault(stanza.PolicyViolation, "too-many-subscriptions")
 	}
+	was := m.roles(x.at, n, j)
 	n.subscriptions[j] = state
 	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Subscriptions: []store.NodeSubscription{{JID: j, State: state}}})
 	m.changed(x.at, x.book, t)
 	x.Wait(t)
+	m.follow(x, n, was, t)
 	x.After(func(e *core.Event) {
 		if state == statePending {
 			m.askApproval(e.Work, m.at(e), n, j, nil)
@@ -119,10 +122,12 @@ func (m *Module) unsubscribe(x *act) (string, *stanza.Error) {
 	if _, there := n.subscriptions[j]; !there {
 		return "", fault(stanza.UnexpectedRequest, "not-subscribed") // XEP-0060 section 6.2.3.2
 	}
+	was := m.roles(x.at, n, j)
 	delete(n.subscriptions, j)
 	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Subscriptions: []store.NodeSubscription{{JID: j}}})
 	m.changed(x.at, x.book, t)
 	x.Wait(t)
+	m.follow(x, n, was, t)
 	x.After(func(e *core.Event) { m.tellOwner(e.Work, m.at(e), n, j, stateNone) })
 	return subscriptionXML(n.name, j, stateNone), nil
 }
