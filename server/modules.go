@@ -30,7 +30,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 			account.Keys{Names: s.saltSecret, Tokens: s.tokenKey}),
 		places.New(s.db.Places, s.saltSecret, s.cfg.Guessing.Places),
 		// Before whatever keeps, copies or refuses messages: nobody else is to learn what it takes out of them.
-		displayed.New(s.obs),
+		displayed.New(s.db.Archive, s.obs),
 		strangers.New(strangers.Stores{Strangers: s.db.Strangers, Archive: s.db.Archive}, s.cfg.Strangers, s.obs),
 		// Before the roster: a subscription with a good token is no request.
 		join.New(join.Parts{

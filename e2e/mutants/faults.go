@@ -163,4 +163,5 @@ var faults = []fault{
 	{"a device that has subscribed hears everything twice", "mod/pubsub/notify.go", "m.wants(s, name) && !direct {", "m.wants(s, name) && (!direct || s.Available()) {", plays + "TestPlays/.*/.*/.*/xep0163"},
 	{"who leaves a space stays in its rooms", "mod/pubsub/subscribe.go", "	delete(n.subscriptions, j)\n	t := m.nodes", "	delete(n.subscriptions, j)\n	was = nil\n	t := m.nodes", plays + "TestPlays/.*/.*/.*/xep0503"},
 	{"a room follows a space that it does not name", "mod/muc/space.go", "!ok || named != news.Space", "!ok && named != news.Space", "./mod/muc -run TestSpaceIsFollowed"},
+	{"a marker that comes late takes back what was displayed", "mod/displayed/markers.go", "row.Key <= (*newest)[chat.String()]", "row.Key == 0", plays + "TestPlays/.*/.*/.*/xep0490"},
 }

@@ -1,7 +1,8 @@
 // Package displayed helps clients of an account to agree on what has been read (XEP-0490 version 1.0.1): a client says it in the message that tells the
-// contact (XEP-0333), and the server publishes it on the account's node. What clients publish themselves needs no help.
+// contact (XEP-0333), and the server publishes it on the account's node. What clients publish themselves needs no help. Of a client that knows markers
+// alone the server finds out which message is meant, see markers.go.
 //
-// Hooks: Sending, before the archive's. Left out: to conclude from a marker alone what has been read, since it names another id than the node does.
+// Hooks: Sending, before the archive's. Port: Publisher.
 package displayed
 
 import (
@@ -17,19 +18,21 @@ import (
 
 // Module is the feature.
 type Module struct {
-	obs  obs.Obs
-	host *core.Host
+	archive store.Archive
+	obs     obs.Obs
+	host    *core.Host
+	marked  core.Slot[latest]
 }
 
-// New takes where failures are told.
-func New(o obs.Obs) *Module { return &Module{obs: o} }
+// New takes where messages are found, and where failures are told.
+func New(a store.Archive, o obs.Obs) *Module { return &Module{archive: a, obs: o} }
 
 // Name of the module in lists and logs.
 func (m *Module) Name() string { return "displayed" }
 
 // Install registers everything on h.
 func (m *Module) Install(h *core.Host) {
-	m.host = h
+	m.host, m.marked = h, core.NewSlot[latest](h)
 	h.Hooks.Sending.Add(m.Name(), m.sending)
 	// XEP-0490 section 4.5.2: on the account.
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.DisplayedAssist)
@@ -46,6 +49,7 @@ func (m *Module) sending(e *core.Event) core.Verdict {
 	}
 	mark, ok := st.Child(ns.Displayed, "displayed")
 	if !ok {
+		m.conclude(e)
 		return core.Next
 	}
 	// XEP-0490 section 5.2: before it is archived or copied, or its id would be known to the other party.

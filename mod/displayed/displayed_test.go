@@ -55,7 +55,7 @@ func TestMarks(t *testing.T) {
 			h := core.NewHost(jid.MustParse("example.org"), core.Parts{Config: &cfg, Obs: obs.Discard(), Router: core.NewRouter(), Metrics: core.NewMetrics(obs.Discard())})
 			t.Cleanup(h.Close)
 			h.Ports.Publisher = p
-			m := New(obs.Discard())
+			m := New(nil, obs.Discard())
 			m.Install(h)
 			st, err := stanza.Parse("<message to='Romeo@example.org' type='chat'>" + x.inner + "</message>")
 			if err != nil {
