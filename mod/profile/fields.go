@@ -191,7 +191,7 @@ func address4(n *xmltok.Node) *xmltok.Node {
 func place(n *xmltok.Node) *xmltok.Node {
 	lat, lon, ok := strings.Cut(strings.TrimPrefix(value(n), "geo:"), ",")
 	lon, _, _ = strings.Cut(lon, ";")
-	if !ok {
+	if lat, lon = strings.TrimSpace(lat), strings.TrimSpace(lon); !ok || lat == "" || lon == "" {
 		return nil
 	}
 	return element(ns.VCardTemp, "GEO", leaf(ns.VCardTemp, "LAT", lat), leaf(ns.VCardTemp, "LON", lon))

@@ -133,6 +133,7 @@ func TestNodesFollow(t *testing.T) {
 func FuzzFields(f *testing.F) {
 	f.Add(four4("<fn><text>a</text></fn><tel><parameters><type><text>home</text></type></parameters><uri>tel:1</uri></tel><geo><uri>geo:1,2;u=3</uri></geo>"))
 	f.Add(four4("<n><surname>a</surname></n><adr><street>b</street></adr><org><text>c</text></org><impp><uri>xmpp:x</uri></impp><x xmlns='y'/>"))
+	f.Add(four4("<geo><uri>,0</uri></geo><geo><uri>geo: 1 , 2 </uri></geo>"))
 	f.Fuzz(func(t *testing.T, text string) {
 		n, err := xmltok.Tree(text, "")
 		if err != nil || !n.Is(ns.VCard4Element, "vcard") {
