@@ -15,12 +15,17 @@ import (
 // Traffic is a number of users that talk to each other across outages.
 type Traffic struct {
 	Ledger *Ledger
+	Said   *Said  // nil without Rooms
+	Facts  *Facts // likewise
 
-	server  *peers.Server
-	keys    *wire.Keys
-	rate    int // messages per second, of all users together
-	talkers []*talker
-	kept    map[int]Kept
+	server   *peers.Server
+	keys     *wire.Keys
+	rate     int // messages per second, of all users together
+	talkers  []*talker
+	kept     map[int]Kept
+	archives map[int]Archive // of the halls
+	passer   *wire.Session
+	passers  int
 
 	mu      sync.Mutex
 	down    bool // ends of connections are expected
@@ -39,7 +44,7 @@ const contactEvery = 40
 // NewTraffic returns the traffic of the first users of a server. The bodies
 // carry pad bytes of filler.
 func NewTraffic(s *peers.Server, users, rate, pad int) *Traffic {
-	t := &Traffic{Ledger: NewLedger(), server: s, keys: wire.NewKeys(), rate: rate, kept: make(map[int]Kept)}
+	t := &Traffic{Ledger: NewLedger(), server: s, keys: wire.NewKeys(), rate: rate, kept: make(map[int]Kept), archives: make(map[int]Archive)}
 	filler := ""
 	if pad > 0 {
 		filler = " " + string(make([]byte, 0, pad))
@@ -81,6 +86,9 @@ func (t *Traffic) Connect(ctx context.Context) error {
 	}
 	for _, talker := range t.talkers {
 		t.readers.Go(func() { t.ended(talker, talker.read()) })
+	}
+	if t.Said != nil {
+		return t.entered(ctx)
 	}
 	return nil
 }
@@ -153,6 +161,9 @@ func (t *Traffic) Drop() {
 			_ = talker.session.Drop() // it may be broken already
 		}
 	}
+	if t.passer != nil {
+		_ = t.passer.Drop() // likewise
+	}
 	t.Pause()
 	t.readers.Wait()
 }
@@ -206,29 +217,40 @@ func (t *Traffic) LongestAck() time.Duration {
 func (t *Traffic) Verify(ctx context.Context, anew bool) (*Findings, error) {
 	if anew {
 		clear(t.kept)
+		clear(t.archives)
 	}
 	type reading struct {
-		user int
-		kept Kept
-		err  error
+		user    int
+		kept    Kept
+		archive Archive
+		facts   []Reading
+		err     error
 	}
 	readings := make(chan reading)
 	for _, talker := range t.talkers {
-		before := t.kept[talker.user]
+		r := reading{user: talker.user, kept: t.kept[talker.user], archive: t.archives[talker.user]}
 		go func() {
-			kept, err := ReadKept(ctx, t.server, t.keys, talker.user, before)
-			readings <- reading{talker.user, kept, err}
+			r.kept, r.err = ReadKept(ctx, t.server, t.keys, r.user, r.kept)
+			if r.err == nil && t.Facts != nil {
+				r.facts, r.err = t.readFacts(ctx, r.user, anew)
+			}
+			if r.err == nil && t.Said != nil && r.user < halls {
+				r.archive, r.err = readHall(ctx, t.server, t.keys, r.user, r.archive)
+			}
+			readings <- r
 		}()
 	}
 	var failed error
-	archives := make(map[int][]Message)
+	var facts []Reading
+	archives, sayings := make(map[int][]Message), make(map[int][]Saying)
 	for range t.talkers {
 		r := <-readings
 		if r.err != nil {
-			failed = errors.Join(failed, fmt.Errorf("archive of %s: %w", User(r.user), r.err))
+			failed = errors.Join(failed, fmt.Errorf("what is kept of %s: %w", User(r.user), r.err))
 		}
-		t.kept[r.user] = r.kept
-		archives[r.user] = r.kept.Messages
+		t.kept[r.user], t.archives[r.user] = r.kept, r.archive
+		archives[r.user], sayings[r.user] = r.kept.Messages, r.archive.Sayings
+		facts = append(facts, r.facts...)
 	}
 	if failed != nil {
 		return nil, failed
@@ -236,6 +258,10 @@ func (t *Traffic) Verify(ctx context.Context, anew bool) (*Findings, error) {
 	findings := t.Ledger.Compare(archives)
 	for user, kept := range maps.All(t.kept) {
 		t.Ledger.CompareContacts(findings, user, kept.Contacts)
+	}
+	if t.Said != nil {
+		t.Said.Compare(findings, sayings)
+		t.Facts.Compare(findings, facts)
 	}
 	return findings, nil
 }
