@@ -91,8 +91,7 @@ func (t *talker) say(text *strings.Builder) {
 	t.sayings++
 	if t.sayings%sayEvery == 0 {
 		s := t.said.Next(t.sayings/sayEvery%halls, t.user)
-		text.WriteString(t.saying(s))
-		t.pending = append(t.pending, sent{said: s, at: time.Now()})
+		text.WriteString(t.push(sent{said: s, again: t.saying(s)}))
 	}
 	if t.sayings%changeEvery == 0 {
 		t.change(text)
@@ -115,15 +114,13 @@ func (t *talker) change(text *strings.Builder) {
 	d := t.doer.next()
 	number := t.facts.Asked(d.fact, d.value)
 	if d.ahead != "" {
-		text.WriteString(d.ahead)
-		t.pending = append(t.pending, sent{})
+		text.WriteString(t.push(sent{again: d.ahead}))
 	}
-	fmt.Fprintf(text, "<iq type='set' id='f.%d'", number)
+	to := ""
 	if d.to != "" {
-		text.WriteString(" to='" + d.to + "'")
+		to = " to='" + d.to + "'"
 	}
-	text.WriteString(">" + d.payload + "</iq>")
-	t.pending = append(t.pending, sent{})
+	text.WriteString(t.push(sent{again: fmt.Sprintf("<iq type='set' id='f.%d'%s>%s</iq>", number, to, d.payload)}))
 }
 
 // confirmed notes the answer to a change and tells whether it was one.

@@ -150,7 +150,11 @@ func judgeRooms(t *testing.T, traffic *Traffic, p plan) {
 	if p.orderly && said.Twice > 0 {
 		t.Errorf("%d messages were heard in rooms twice", said.Twice)
 	}
-	if _, confirmed := traffic.Facts.Count(); confirmed == 0 || said.Heard == 0 {
+	asked, confirmed := traffic.Facts.Count()
+	if p.orderly && confirmed < asked {
+		t.Errorf("%d changes were never answered", asked-confirmed)
+	}
+	if confirmed == 0 || said.Heard == 0 {
 		t.Error("nothing was heard in rooms, or nothing was confirmed: the run proves nothing of them")
 	}
 }

@@ -55,6 +55,7 @@ type talker struct {
 type sent struct {
 	message Message
 	said    Saying
+	again   string // what is sent again if the session is resumed and the server has not counted it
 	at      time.Time
 }
 
@@ -99,14 +100,21 @@ func (t *talker) connect(ctx context.Context, keys *wire.Keys) error {
 	text += entering
 	t.pending = append(t.pending, make([]sent, n)...)
 	for _, m := range again {
-		text += t.stanza(m)
-		t.pending = append(t.pending, sent{message: m, at: time.Now()})
+		text += t.push(sent{message: m, again: t.stanza(m)})
 	}
 	return session.Send([]byte(text + "<r xmlns='urn:xmpp:sm:3'/>"))
 }
 
-// goOn sends again what the server has not counted of a session that was resumed (XEP-0198 section 5). Requests are not asked again: nobody
-// waits for their answers.
+// push notes a stanza as on its way and returns its text. The caller holds t.mu.
+func (t *talker) push(p sent) string {
+	p.at = time.Now()
+	t.pending = append(t.pending, p)
+	return p.again
+}
+
+// goOn sends again what the server has not counted of a session that was
+// resumed (XEP-0198 section 5), but for requests about contacts: nobody waits
+// for their answers.
 func (t *talker) goOn(session *wire.Session) error {
 	if err := t.acknowledged(session.Acked()); err != nil {
 		return err
@@ -114,22 +122,15 @@ func (t *talker) goOn(session *wire.Session) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.session = session
+	open := t.pending
+	t.pending = nil
 	var text strings.Builder
-	var again []sent
-	for _, p := range t.pending {
-		switch {
-		case p.message.Seq > 0:
-			text.WriteString(t.stanza(p.message))
-		case p.said.Seq > 0:
-			text.WriteString(t.saying(p.said))
-		default:
-			continue
+	for _, p := range open {
+		if p.again != "" {
+			text.WriteString(t.push(p))
 		}
-		p.at = time.Now()
-		again = append(again, p)
 	}
-	t.pending = again
-	t.ledger.Resent(len(again))
+	t.ledger.Resent(len(t.pending))
 	return session.Send([]byte(text.String() + "<r xmlns='urn:xmpp:sm:3'/>"))
 }
 
@@ -147,8 +148,7 @@ func (t *talker) send(n int) error {
 	for range min(n, maxUnacked-len(t.pending)) { // a saying and a change now and then on top of it
 		m := t.ledger.Next(t.user, t.others[t.next%len(t.others)])
 		t.next++
-		text.WriteString(t.stanza(m))
-		t.pending = append(t.pending, sent{message: m, at: time.Now()})
+		text.WriteString(t.push(sent{message: m, again: t.stanza(m)}))
 		t.say(&text)
 	}
 	text.WriteString("<r xmlns='urn:xmpp:sm:3'/>")

@@ -219,26 +219,10 @@ func (t *Traffic) Verify(ctx context.Context, anew bool) (*Findings, error) {
 		clear(t.kept)
 		clear(t.archives)
 	}
-	type reading struct {
-		user    int
-		kept    Kept
-		archive Archive
-		facts   []Reading
-		err     error
-	}
 	readings := make(chan reading)
 	for _, talker := range t.talkers {
 		r := reading{user: talker.user, kept: t.kept[talker.user], archive: t.archives[talker.user]}
-		go func() {
-			r.kept, r.err = ReadKept(ctx, t.server, t.keys, r.user, r.kept)
-			if r.err == nil && t.Facts != nil {
-				r.facts, r.err = t.readFacts(ctx, r.user, anew)
-			}
-			if r.err == nil && t.Said != nil && r.user < halls {
-				r.archive, r.err = readHall(ctx, t.server, t.keys, r.user, r.archive)
-			}
-			readings <- r
-		}()
+		go func() { readings <- t.read(ctx, r, anew) }()
 	}
 	var failed error
 	var facts []Reading
@@ -264,4 +248,27 @@ func (t *Traffic) Verify(ctx context.Context, anew bool) (*Findings, error) {
 		t.Facts.Compare(findings, facts)
 	}
 	return findings, nil
+}
+
+// reading is what a server has kept of one user, and of the hall that the user
+// has made.
+type reading struct {
+	user    int
+	kept    Kept
+	archive Archive
+	facts   []Reading
+	err     error
+}
+
+// read adds to a reading what came since.
+func (t *Traffic) read(ctx context.Context, r reading, anew bool) reading {
+	r.kept, r.err = ReadKept(ctx, t.server, t.keys, r.user, r.kept)
+	if t.Said == nil || r.err != nil {
+		return r
+	}
+	if r.facts, r.err = t.readFacts(ctx, r.user, anew); r.err != nil || r.user >= halls {
+		return r
+	}
+	r.archive, r.err = readHall(ctx, t.server, t.keys, r.user, r.archive)
+	return r
 }
