@@ -45,22 +45,20 @@ func (t *Traffic) setUp(ctx context.Context, user int) error {
 			_, err = session.IQ(fmt.Sprintf("s%d", number), "set", to, payload)
 		}
 	}
-	make := func(room, fields string) {
+	found := func(room, fields string) {
 		if err == nil {
 			err = session.Send([]byte(enter(room, "setup")))
 		}
 		ask(room, configureRoom(field("muc#roomconfig_persistentroom", "1")+field("muc#roomconfig_enablelogging", "1")+fields))
 	}
 	if user < halls {
-		make(hall(t.server, user), "")
-		owners := ""
+		found(hall(t.server, user), "")
 		for i := range t.talkers {
-			owners += "<item jid='" + Address(t.server, i) + "' affiliation='owner'/>"
+			ask(hall(t.server, user), "<query xmlns='"+nsMUCAdmin+"'><item jid='"+Address(t.server, i)+"' affiliation='owner'/></query>")
 		}
-		ask(hall(t.server, user), "<query xmlns='"+nsMUCAdmin+"'>"+owners+"</query>")
 	}
 	if user == 0 {
-		make(desk(t.server), "")
+		found(desk(t.server), "")
 	}
 	ask("", createNode(freeNode, keepAll))
 	ask(service(t.server), createNode(feed(user), keepAll))

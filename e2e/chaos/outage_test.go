@@ -280,14 +280,20 @@ func (c *cutDisk) strike(t *testing.T, s *peers.Server, rng *rand.Rand) string {
 	}
 	after, loss := c.disk.AfterCut(rng)
 	c.disk = after
+	c.disk.SetSyncDelay(syncTime(rng))
 	c.attach(t)
 	return "cut: " + loss.String()
 }
+
+// syncTime is how long a sync takes between two cuts: the longer, the more is
+// on its way to the disk when the power goes.
+func syncTime(rng *rand.Rand) time.Duration { return time.Duration(rng.IntN(8)) * time.Millisecond }
 
 // TestPowerCut cuts the power at random moments.
 func TestPowerCut(t *testing.T) {
 	rng := random(t)
 	s, c := newCutServer(t, *talkers, "")
+	c.disk.SetSyncDelay(syncTime(rng))
 	report(t, survive(t, s, rng, flagPlan(), c.strike))
 }
 

@@ -242,6 +242,36 @@ func allKeys(t *testing.T, db *DB, owner store.Owner) []store.Key {
 	}
 }
 
+// TestReadsBehindARestart: the pool holds connections to a server that has died, and nobody who reads hears of it.
+func TestReadsBehindARestart(t *testing.T) {
+	server := PostgresForTests.Server(t)
+	db := openPostgresTest(t, Options{})
+	if err := db.Personal.SetVCard(1, []byte("card")).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	together := func() {
+		var wg sync.WaitGroup
+		for range 4 * postgresReads {
+			wg.Go(func() {
+				if card, err := db.Personal.VCard(t.Context(), 1); err != nil || string(card) != "card" {
+					t.Errorf("read %q, %v", card, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	for range 3 {
+		together()
+		if err := server.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Restart(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	together()
+}
+
 // TestServerStaysAway: what cannot be kept in time is refused by a name that callers know, and all is well when it comes back.
 func TestServerStaysAway(t *testing.T) {
 	server := PostgresForTests.Server(t)
