@@ -24,10 +24,6 @@ func kill(t *testing.T, s *peers.Server, _ *rand.Rand) string {
 	return "killed"
 }
 
-// settleTime bounds how long acknowledgements may be missing when nothing is
-// wrong any more.
-const settleTime = 30 * time.Second
-
 // plan is how much a run of outages has to show.
 type plan struct {
 	cycles    int

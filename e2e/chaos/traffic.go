@@ -38,6 +38,10 @@ type Traffic struct {
 // tick is how often a user sends what is due.
 const tick = 20 * time.Millisecond
 
+// settleTime bounds how long an answer may be missing when nothing is wrong any
+// more.
+const settleTime = 30 * time.Second
+
 // contactEvery is how many messages a user sends per change of a contact.
 const contactEvery = 40
 
