@@ -105,9 +105,10 @@ func crowd(session *wire.Session, room, nick string) ([]string, error) {
 		}
 		item := wire.Between(element, "<item ", ">")
 		account, _, _ := strings.Cut(string(wire.Attr([]byte("<item "+string(item)+">"), "jid")), "/")
-		if kind != "unavailable" {
-			shown = append(shown, name+" "+account)
+		if kind == "unavailable" { // somebody leaves meanwhile
+			continue
 		}
+		shown = append(shown, name+" "+account)
 		if bytes.Contains(element, []byte("code='110'")) || bytes.Contains(element, []byte(`code="110"`)) {
 			slices.Sort(shown)
 			return shown, nil
