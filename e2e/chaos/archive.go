@@ -40,34 +40,43 @@ func ReadKept(ctx context.Context, s *peers.Server, keys *wire.Keys, user int, k
 	for slot, version := range contactVersions(roster) {
 		kept.Contacts[slot] = version
 	}
+	kept.last, err = readArchive(session, "", kept.last, func(body string) {
+		if m, ok := ParseMessage(body); ok {
+			kept.Messages = append(kept.Messages, m)
+		}
+	})
+	return kept, err
+}
+
+// readArchive reads the bodies in an archive behind an id, or all of them; to
+// is empty for that of the account. It returns the last id.
+func readArchive(session *wire.Session, to, after string, each func(body string)) (last string, err error) {
+	last = after
 	for page := 0; ; page++ {
 		rsm := "<set xmlns='" + nsRSM + "'><max>" + strconv.Itoa(archivePage) + "</max>"
-		if kept.last != "" {
-			rsm += "<after>" + kept.last + "</after>"
+		if last != "" {
+			rsm += "<after>" + last + "</after>"
 		}
 		results := 0
-		fin, err := session.Query("page"+strconv.Itoa(page), "set", "", "<query xmlns='"+nsMAM+"'>"+rsm+"</set></query>", func(element []byte) {
-			if !bytes.Contains(element, []byte(nsMAM)) {
-				return
-			}
-			results++
-			if m, ok := ParseMessage(string(wire.Between(element, "<body>", "</body>"))); ok {
-				kept.Messages = append(kept.Messages, m)
+		fin, err := session.Query("page"+strconv.Itoa(page), "set", to, "<query xmlns='"+nsMAM+"'>"+rsm+"</set></query>", func(element []byte) {
+			if bytes.Contains(element, []byte(nsMAM)) {
+				results++
+				each(string(wire.Between(element, "<body>", "</body>")))
 			}
 		})
 		if err != nil {
-			return kept, err
+			return last, err
 		}
-		last := string(wire.Between(fin, "<last>", "</last>"))
-		if last != "" {
-			kept.last = last
+		if bytes.Contains(fin, []byte("complete='true'")) || bytes.Contains(fin, []byte(`complete="true"`)) {
+			if id := string(wire.Between(fin, "<last>", "</last>")); id != "" {
+				last = id
+			}
+			return last, nil
 		}
-		complete := bytes.Contains(fin, []byte("complete='true'")) || bytes.Contains(fin, []byte(`complete="true"`))
-		if complete {
-			return kept, nil
+		id := string(wire.Between(fin, "<last>", "</last>"))
+		if results == 0 || id == "" {
+			return last, errors.New("the archive neither goes on nor says that it is complete")
 		}
-		if results == 0 || last == "" {
-			return kept, errors.New("the archive neither goes on nor says that it is complete")
-		}
+		last = id
 	}
 }

@@ -17,6 +17,22 @@
 // same origin-id (XEP-0359), so a server that stores them twice is found as
 // well.
 //
+// Rooms and nodes go along. All users are in the halls, speak there, and note
+// in [Said] what each heard and in which order: what anybody heard, or what was
+// acknowledged, is in the archive of the hall, once, in the order in which
+// everybody heard it. What nobody was told of may be there or not; it is not
+// said again, except in a session that was resumed. Users also change what a
+// server confirms by the result of an IQ: configuration, affiliations and nicks
+// of rooms, items, titles and the being of nodes, bookmarks, the profile, each
+// through several values and, where that is possible, an end. [Facts] holds
+// that each has the confirmed value or a later one, in every form in which it is
+// shown, and that rooms and nodes whose end was confirmed do not come back.
+//
+// After each start somebody enters the halls who is not there any more after the
+// next one: shown must be who came back or has entered again, once, and nobody
+// else. When the process ends in order, whoever is resumed misses nothing that
+// is said in the halls, and does not enter them again.
+//
 // # The power cut
 //
 // The server runs on the simulated disk of package disk: a file system in the
@@ -39,7 +55,10 @@
 // stalled disk too. What it cannot show: a disk that lies about its cache, and
 // the delays of a real one, unless set by hand. SQLite maps its -shm file into
 // memory; such pages reach the layer late or never, which is right, because
-// that file is rebuilt after a crash.
+// that file is rebuilt after a crash. Its syncs take some milliseconds, another
+// time between each two cuts. So it shows what a kill of the process alone
+// hardly does, since the system keeps what was written: that somebody was told
+// of something before the disk had it.
 //
 // That the harness can fail is part of the tests: package disk shows programs
 // that forget a sync being caught, and the judge itself must find losses with

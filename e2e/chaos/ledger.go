@@ -18,19 +18,29 @@ func (m Message) String() string { return fmt.Sprintf("m.%d.%d.%d", m.From, m.To
 // ParseMessage reads the text form; anything behind a space is filler.
 func ParseMessage(text string) (Message, bool) {
 	text, _, _ = strings.Cut(text, " ")
-	parts := strings.Split(text, ".")
-	if len(parts) != 4 || parts[0] != "m" {
+	var m Message
+	rest, ok := strings.CutPrefix(text, "m.")
+	if !ok || !parseNumbers(rest, &m.From, &m.To, &m.Seq) {
 		return Message{}, false
 	}
-	var m Message
-	for i, field := range []*int{&m.From, &m.To, &m.Seq} {
-		n, err := strconv.Atoi(parts[i+1])
-		if err != nil || n < 0 {
-			return Message{}, false
-		}
-		*field = n
-	}
 	return m, m.Seq > 0
+}
+
+// parseNumbers reads numbers with points between them, just as many as there
+// are fields.
+func parseNumbers(text string, fields ...*int) bool {
+	parts := strings.Split(text, ".")
+	if len(parts) != len(fields) {
+		return false
+	}
+	for i, part := range parts {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 0 {
+			return false
+		}
+		*fields[i] = n
+	}
+	return true
 }
 
 // talk is one direction between two users.
@@ -225,10 +235,12 @@ type Findings struct {
 	LostSender   int // acknowledged, not in the sender's archive
 	LostReceiver int // acknowledged, not in the receiver's archive
 	LostSeen     int // seen live, not in the receiver's archive
+	LostSaid     int // heard in a room or acknowledged, not in the room's archive
 	Double       int // stored more than once in one archive
 	Disordered   int // stored after a later message of the same sender
 	Unknown      int // stored, but never sent
 	Contacts     int // acknowledged changes of contact lists that are gone
+	Facts        int // other confirmed changes that are gone
 	Unusable     int // outages after which the server did not start or could not read its store
 	Examples     []string
 }
@@ -240,7 +252,7 @@ func (f *Findings) Bad() bool {
 
 // Lost is the number of losses; a store that cannot be read counts as one.
 func (f *Findings) Lost() int {
-	return f.LostSender + f.LostReceiver + f.LostSeen + f.Contacts + f.Unusable
+	return f.LostSender + f.LostReceiver + f.LostSeen + f.LostSaid + f.Contacts + f.Facts + f.Unusable
 }
 
 func (f *Findings) note(n *int, format string, args ...any) {

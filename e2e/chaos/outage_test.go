@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -23,10 +24,6 @@ func kill(t *testing.T, s *peers.Server, _ *rand.Rand) string {
 	return "killed"
 }
 
-// settleTime bounds how long acknowledgements may be missing when nothing is
-// wrong any more.
-const settleTime = 30 * time.Second
-
 // plan is how much a run of outages has to show.
 type plan struct {
 	cycles    int
@@ -34,6 +31,7 @@ type plan struct {
 	untilLoss bool // end with the first loss
 	resume    bool // sessions are resumed behind the outage, if the server lets them
 	orderly   bool // the server lets them, nearly always, and nobody sees anything twice
+	refusals  bool // changes may be refused, which is said: the database goes while the server stays, and a turn waits a moment at most
 }
 
 func flagPlan() plan { return plan{cycles: *cycles, acked: *acked} }
@@ -48,13 +46,20 @@ func survive(t *testing.T, s *peers.Server, rng *rand.Rand, p plan, strike outag
 	if p.resume {
 		traffic.Resume()
 	}
-	rows := newTable("cycle", "traffic", "sent", "acked", "rate/s", "resent", "seen live", "contacts", "end", "start", "lost", "double", "disorder")
+	if err := traffic.Rooms(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows := newTable("cycle", "traffic", "sent", "acked", "rate/s", "resent", "seen live", "contacts", "heard", "changes", "end", "start", "lost", "double", "disorder")
 	defer func() { rows.print(t, "outages under traffic") }()
 	all := &Findings{}
 	for cycle := 1; cycle <= p.cycles; cycle++ {
-		before := traffic.Ledger.Totals()
+		before, heard := traffic.Ledger.Totals(), traffic.Said.Totals().Heard
+		_, changes := traffic.Facts.Count()
 		if err := traffic.Connect(t.Context()); err != nil {
 			t.Fatalf("cycle %d: %v", cycle, err)
+		}
+		if err := traffic.PassBy(t.Context()); err != nil {
+			t.Errorf("cycle %d: %v", cycle, err)
 		}
 		began := time.Now()
 		traffic.Send(t.Context())
@@ -68,13 +73,14 @@ func survive(t *testing.T, s *peers.Server, rng *rand.Rand, p plan, strike outag
 		traffic.Drop()
 		took, found, err := recovered(t, s, traffic)
 		if err != nil {
-			rows.row(cycle, lasted, "", "", "", "", "", "", how, took, "unusable")
+			rows.row(cycle, lasted, "", "", "", "", "", "", "", "", how, took, "unusable")
 			return &Findings{Unusable: 1, Examples: []string{err.Error()}}
 		}
 		now := traffic.Ledger.Totals()
+		_, confirmed := traffic.Facts.Count()
 		rows.row(cycle, lasted, now.Sent-before.Sent, now.Acked-before.Acked,
 			int(float64(now.Sent-before.Sent)/lasted.Seconds()), now.Resent-before.Resent, now.Seen-before.Seen,
-			now.Contacts-before.Contacts, how, took, found.Lost(), found.Double, found.Disordered)
+			now.Contacts-before.Contacts, traffic.Said.Totals().Heard-heard, confirmed-changes, how, took, found.Lost(), found.Double, found.Disordered)
 		all = worse(all, found)
 		if p.untilLoss && found.Lost() > 0 {
 			return all
@@ -90,13 +96,20 @@ func lastReading(t *testing.T, traffic *Traffic, p plan, rows *table) *Findings 
 		t.Fatal(err)
 	}
 	settle(t, traffic)
+	if sum := traffic.Ledger.Totals(); p.orderly && sum.Resumed == sum.Returns {
+		for _, missed := range first(traffic.Missed(t.Context()), 12) {
+			t.Error(missed)
+		}
+	}
 	traffic.Drop()
 	found, err := traffic.Verify(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
+	judgeRooms(t, traffic, p)
 	sum := traffic.Ledger.Totals()
-	rows.row("all", "", sum.Sent, sum.Acked, "", sum.Resent, sum.Seen, sum.Contacts, "read anew", "", found.Lost(), found.Double, found.Disordered)
+	_, changes := traffic.Facts.Count()
+	rows.row("all", "", sum.Sent, sum.Acked, "", sum.Resent, sum.Seen, sum.Contacts, traffic.Said.Totals().Heard, changes, "read anew", "", found.Lost(), found.Double, found.Disordered)
 	t.Logf("live: %d messages seen again after an outage, %d in the wrong order", sum.Twice, sum.Inverted)
 	if sum.Inverted > 0 {
 		t.Errorf("%d messages were seen live in the wrong order", sum.Inverted)
@@ -117,6 +130,40 @@ func lastReading(t *testing.T, traffic *Traffic, p plan, rows *table) *Findings 
 		t.Errorf("only %d messages were acknowledged: the run proves less than the %d asked for", sum.Acked, p.acked)
 	}
 	return found
+}
+
+// judgeRooms says what is wrong in the rooms and the changes of a run beside
+// what was lost.
+func judgeRooms(t *testing.T, traffic *Traffic, p plan) {
+	t.Helper()
+	said := traffic.Said.Totals()
+	t.Logf("rooms: of %d messages %d were acknowledged and %d heard, %d of them twice; %v", said.Sent, said.Acked, said.Heard, said.Twice, traffic.Facts)
+	if said.Refused > 0 {
+		t.Errorf("%d messages to rooms came back as errors: %v", said.Refused, traffic.Said.Conditions())
+	}
+	if conditions := traffic.Facts.Conditions(); len(conditions) > 0 && !p.refusals {
+		t.Errorf("changes were refused: %v", conditions)
+	} else if len(conditions) > 0 {
+		t.Logf("refused while the database was away: %v", conditions)
+	}
+	if p.orderly && said.Twice > 0 {
+		t.Errorf("%d messages were heard in rooms twice", said.Twice)
+	}
+	asked, confirmed := traffic.Facts.Count()
+	if p.orderly && confirmed < asked {
+		t.Errorf("%d changes were never answered", asked-confirmed)
+	}
+	if confirmed == 0 || said.Heard == 0 {
+		t.Error("nothing was heard in rooms, or nothing was confirmed: the run proves nothing of them")
+	}
+}
+
+// first are the first lines of a list, and how many there are.
+func first(list []string, n int) []string {
+	if len(list) <= n {
+		return list
+	}
+	return append(list[:n:n], fmt.Sprintf("and %d more", len(list)-n))
 }
 
 // recovered starts the server after an outage and compares what it has kept.
@@ -161,8 +208,8 @@ func report(t *testing.T, f *Findings) {
 	if !f.Bad() {
 		return
 	}
-	t.Errorf("acknowledged and not in the archive: %d of senders, %d of receivers; seen and not in the archive: %d; contacts gone: %d; double: %d; out of order: %d; never sent: %d; unusable: %d",
-		f.LostSender, f.LostReceiver, f.LostSeen, f.Contacts, f.Double, f.Disordered, f.Unknown, f.Unusable)
+	t.Errorf("acknowledged and not in the archive: %d of senders, %d of receivers; seen and not in the archive: %d; of rooms: %d; contacts gone: %d; other changes gone: %d; double: %d; out of order: %d; never sent: %d; unusable: %d",
+		f.LostSender, f.LostReceiver, f.LostSeen, f.LostSaid, f.Contacts, f.Facts, f.Double, f.Disordered, f.Unknown, f.Unusable)
 	for _, e := range f.Examples {
 		t.Log("  ", e)
 	}
@@ -232,14 +279,20 @@ func (c *cutDisk) strike(t *testing.T, s *peers.Server, rng *rand.Rand) string {
 	}
 	after, loss := c.disk.AfterCut(rng)
 	c.disk = after
+	c.disk.SetSyncDelay(syncTime(rng))
 	c.attach(t)
 	return "cut: " + loss.String()
 }
+
+// syncTime is how long a sync takes between two cuts: the longer, the more is
+// on its way to the disk when the power goes.
+func syncTime(rng *rand.Rand) time.Duration { return time.Duration(rng.IntN(8)) * time.Millisecond }
 
 // TestPowerCut cuts the power at random moments.
 func TestPowerCut(t *testing.T) {
 	rng := random(t)
 	s, c := newCutServer(t, *talkers, "")
+	c.disk.SetSyncDelay(syncTime(rng))
 	report(t, survive(t, s, rng, flagPlan(), c.strike))
 }
 

@@ -50,7 +50,9 @@ func TestKillPostgres(t *testing.T) {
 		}
 		return how
 	}
-	report(t, survive(t, s, rng, flagPlan(), strike))
+	p := flagPlan()
+	p.refusals = true
+	report(t, survive(t, s, rng, p, strike))
 }
 
 // TestPostgresComesAndGoes kills the database server under one traffic that

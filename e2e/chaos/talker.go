@@ -33,7 +33,10 @@ type talker struct {
 	others []int  // whom the user talks to
 	pad    string // filler behind the body
 	ledger *Ledger
-	resume bool // sessions are resumed where the server lets them
+	resume bool   // sessions are resumed where the server lets them
+	said   *Said  // of rooms; nil: it is in none
+	facts  *Facts // of changes; likewise
+	doer   *doer
 
 	mu      sync.Mutex
 	session *wire.Session
@@ -43,18 +46,26 @@ type talker struct {
 	next    int           // index into others of the next message
 	changes int           // changes of contacts asked for so far
 	ackTime time.Duration // longest time from sending to acknowledgement
+	sayings int           // messages to others, for the share of those to rooms
+	inside  int           // halls entered in this session
 }
 
-// sent is one stanza on its way; other stanzas than messages have a zero
-// Message.
+// sent is one stanza on its way: a message, a saying, or something else, with
+// neither.
 type sent struct {
 	message Message
+	said    Saying
+	again   string // what is sent again if the session is resumed and the server has not counted it
 	at      time.Time
 }
 
+// awaited tells whether somebody waits for the acknowledgement.
+func (s *sent) awaited() bool { return s.message.Seq > 0 || s.said.Seq > 0 }
+
 // connect logs in, makes the user available, and sends again what the last
 // session left unacknowledged, in order (XEP-0198 section 5: a client whose
-// resumption failed decides itself what to send again).
+// resumption failed decides itself what to send again). What was said in rooms
+// is not: nobody can know whether the others have heard it.
 func (t *talker) connect(ctx context.Context, keys *wire.Keys) error {
 	var session *wire.Session
 	var err error
@@ -85,15 +96,25 @@ func (t *talker) connect(ctx context.Context, keys *wire.Keys) error {
 	t.ledger.Resent(len(again))
 	text := "<iq type='get' id='roster'><query xmlns='" + nsRoster + "'/></iq><presence/>"
 	t.pending = append(t.pending, sent{}, sent{})
+	entering, n := t.enterHalls()
+	text += entering
+	t.pending = append(t.pending, make([]sent, n)...)
 	for _, m := range again {
-		text += t.stanza(m)
-		t.pending = append(t.pending, sent{m, time.Now()})
+		text += t.push(sent{message: m, again: t.stanza(m)})
 	}
 	return session.Send([]byte(text + "<r xmlns='urn:xmpp:sm:3'/>"))
 }
 
-// goOn sends again what the server has not counted of a session that was resumed (XEP-0198 section 5). Requests are not asked again: nobody
-// waits for their answers.
+// push notes a stanza as on its way and returns its text. The caller holds t.mu.
+func (t *talker) push(p sent) string {
+	p.at = time.Now()
+	t.pending = append(t.pending, p)
+	return p.again
+}
+
+// goOn sends again what the server has not counted of a session that was
+// resumed (XEP-0198 section 5), but for requests about contacts: nobody waits
+// for their answers.
 func (t *talker) goOn(session *wire.Session) error {
 	if err := t.acknowledged(session.Acked()); err != nil {
 		return err
@@ -101,16 +122,15 @@ func (t *talker) goOn(session *wire.Session) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.session = session
+	open := t.pending
+	t.pending = nil
 	var text strings.Builder
-	var again []sent
-	for _, p := range t.pending {
-		if p.message.Seq > 0 {
-			text.WriteString(t.stanza(p.message))
-			again = append(again, sent{p.message, time.Now()})
+	for _, p := range open {
+		if p.again != "" {
+			text.WriteString(t.push(p))
 		}
 	}
-	t.pending = again
-	t.ledger.Resent(len(again))
+	t.ledger.Resent(len(t.pending))
 	return session.Send([]byte(text.String() + "<r xmlns='urn:xmpp:sm:3'/>"))
 }
 
@@ -125,11 +145,11 @@ func (t *talker) send(n int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var text strings.Builder
-	for range min(n, maxUnacked-len(t.pending)) {
+	for range min(n, maxUnacked-len(t.pending)) { // a saying and a change now and then on top of it
 		m := t.ledger.Next(t.user, t.others[t.next%len(t.others)])
 		t.next++
-		text.WriteString(t.stanza(m))
-		t.pending = append(t.pending, sent{m, time.Now()})
+		text.WriteString(t.push(sent{message: m, again: t.stanza(m)}))
+		t.say(&text)
 	}
 	text.WriteString("<r xmlns='urn:xmpp:sm:3'/>")
 	return t.session.Send([]byte(text.String()))
@@ -159,6 +179,8 @@ func (t *talker) read() error {
 			err = t.acknowledged(t.session.Acked())
 		case wire.Named(element, "message"):
 			t.message(element)
+		case wire.Named(element, "presence"):
+			err = t.presence(element)
 		case wire.Named(element, "iq"):
 			err = t.iq(element)
 		}
@@ -178,10 +200,15 @@ func (t *talker) acknowledged(h uint32) error {
 	}
 	now := time.Now()
 	for _, p := range t.pending[:n] {
-		if p.message.Seq > 0 {
+		switch {
+		case p.message.Seq > 0:
 			t.ledger.Acked(p.message)
-			t.ackTime = max(t.ackTime, now.Sub(p.at))
+		case p.said.Seq > 0:
+			t.said.Acked(p.said)
+		default:
+			continue
 		}
+		t.ackTime = max(t.ackTime, now.Sub(p.at))
 	}
 	t.pending = t.pending[n:]
 	t.counted = h
@@ -189,6 +216,9 @@ func (t *talker) acknowledged(h uint32) error {
 }
 
 func (t *talker) message(element []byte) {
+	if t.heard(element) {
+		return
+	}
 	if string(wire.Attr(element, "type")) == "error" {
 		if m, ok := ParseMessage(string(wire.Attr(element, "id"))); ok {
 			t.ledger.Refused(m, condition(element))
@@ -214,9 +244,12 @@ func condition(element []byte) string {
 
 // iq answers requests of the server and notes results and pushes.
 func (t *talker) iq(element []byte) error {
-	id := string(wire.Attr(element, "id"))
-	switch string(wire.Attr(element, "type")) {
-	case "result":
+	id, kind := string(wire.Attr(element, "id")), string(wire.Attr(element, "type"))
+	switch kind {
+	case "result", "error":
+		if t.confirmed(id, kind, element) || kind == "error" {
+			return nil
+		}
 		var slot, version int
 		if n, _ := fmt.Sscanf(id, "c.%d.%d", &slot, &version); n == 2 && slot < contactSlots {
 			t.ledger.ContactKept(t.user, slot, version)
@@ -253,13 +286,13 @@ func contactVersions(element []byte) map[int]int {
 	return versions
 }
 
-// unsettled is the number of messages without an acknowledgement.
+// unsettled is the number of messages and sayings without an acknowledgement.
 func (t *talker) unsettled() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := len(t.resend)
 	for _, p := range t.pending {
-		n += count(p.message.Seq > 0)
+		n += count(p.awaited())
 	}
 	return n
 }

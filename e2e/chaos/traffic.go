@@ -15,12 +15,17 @@ import (
 // Traffic is a number of users that talk to each other across outages.
 type Traffic struct {
 	Ledger *Ledger
+	Said   *Said  // nil without Rooms
+	Facts  *Facts // likewise
 
-	server  *peers.Server
-	keys    *wire.Keys
-	rate    int // messages per second, of all users together
-	talkers []*talker
-	kept    map[int]Kept
+	server   *peers.Server
+	keys     *wire.Keys
+	rate     int // messages per second, of all users together
+	talkers  []*talker
+	kept     map[int]Kept
+	archives map[int]Archive // of the halls
+	passer   *wire.Session
+	passers  int
 
 	mu      sync.Mutex
 	down    bool // ends of connections are expected
@@ -33,13 +38,17 @@ type Traffic struct {
 // tick is how often a user sends what is due.
 const tick = 20 * time.Millisecond
 
+// settleTime bounds how long an answer may be missing when nothing is wrong any
+// more.
+const settleTime = 30 * time.Second
+
 // contactEvery is how many messages a user sends per change of a contact.
 const contactEvery = 40
 
 // NewTraffic returns the traffic of the first users of a server. The bodies
 // carry pad bytes of filler.
 func NewTraffic(s *peers.Server, users, rate, pad int) *Traffic {
-	t := &Traffic{Ledger: NewLedger(), server: s, keys: wire.NewKeys(), rate: rate, kept: make(map[int]Kept)}
+	t := &Traffic{Ledger: NewLedger(), server: s, keys: wire.NewKeys(), rate: rate, kept: make(map[int]Kept), archives: make(map[int]Archive)}
 	filler := ""
 	if pad > 0 {
 		filler = " " + string(make([]byte, 0, pad))
@@ -81,6 +90,9 @@ func (t *Traffic) Connect(ctx context.Context) error {
 	}
 	for _, talker := range t.talkers {
 		t.readers.Go(func() { t.ended(talker, talker.read()) })
+	}
+	if t.Said != nil {
+		return t.entered(ctx)
 	}
 	return nil
 }
@@ -153,6 +165,9 @@ func (t *Traffic) Drop() {
 			_ = talker.session.Drop() // it may be broken already
 		}
 	}
+	if t.passer != nil {
+		_ = t.passer.Drop() // likewise
+	}
 	t.Pause()
 	t.readers.Wait()
 }
@@ -206,29 +221,24 @@ func (t *Traffic) LongestAck() time.Duration {
 func (t *Traffic) Verify(ctx context.Context, anew bool) (*Findings, error) {
 	if anew {
 		clear(t.kept)
-	}
-	type reading struct {
-		user int
-		kept Kept
-		err  error
+		clear(t.archives)
 	}
 	readings := make(chan reading)
 	for _, talker := range t.talkers {
-		before := t.kept[talker.user]
-		go func() {
-			kept, err := ReadKept(ctx, t.server, t.keys, talker.user, before)
-			readings <- reading{talker.user, kept, err}
-		}()
+		r := reading{user: talker.user, kept: t.kept[talker.user], archive: t.archives[talker.user]}
+		go func() { readings <- t.read(ctx, r, anew) }()
 	}
 	var failed error
-	archives := make(map[int][]Message)
+	var facts []Reading
+	archives, sayings := make(map[int][]Message), make(map[int][]Saying)
 	for range t.talkers {
 		r := <-readings
 		if r.err != nil {
-			failed = errors.Join(failed, fmt.Errorf("archive of %s: %w", User(r.user), r.err))
+			failed = errors.Join(failed, fmt.Errorf("what is kept of %s: %w", User(r.user), r.err))
 		}
-		t.kept[r.user] = r.kept
-		archives[r.user] = r.kept.Messages
+		t.kept[r.user], t.archives[r.user] = r.kept, r.archive
+		archives[r.user], sayings[r.user] = r.kept.Messages, r.archive.Sayings
+		facts = append(facts, r.facts...)
 	}
 	if failed != nil {
 		return nil, failed
@@ -237,5 +247,32 @@ func (t *Traffic) Verify(ctx context.Context, anew bool) (*Findings, error) {
 	for user, kept := range maps.All(t.kept) {
 		t.Ledger.CompareContacts(findings, user, kept.Contacts)
 	}
+	if t.Said != nil {
+		t.Said.Compare(findings, sayings)
+		t.Facts.Compare(findings, facts)
+	}
 	return findings, nil
+}
+
+// reading is what a server has kept of one user, and of the hall that the user
+// has made.
+type reading struct {
+	user    int
+	kept    Kept
+	archive Archive
+	facts   []Reading
+	err     error
+}
+
+// read adds to a reading what came since.
+func (t *Traffic) read(ctx context.Context, r reading, anew bool) reading {
+	r.kept, r.err = ReadKept(ctx, t.server, t.keys, r.user, r.kept)
+	if t.Said == nil || r.err != nil {
+		return r
+	}
+	if r.facts, r.err = t.readFacts(ctx, r.user, anew); r.err != nil || r.user >= halls {
+		return r
+	}
+	r.archive, r.err = readHall(ctx, t.server, t.keys, r.user, r.archive)
+	return r
 }

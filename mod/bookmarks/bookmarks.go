@@ -42,6 +42,7 @@ type state struct {
 	due     *store.Promise    // of documents that are about to be written again
 	under   [2]store.Ticket   // documents that are on their way to the disk: in private storage, and on the older node
 	pending map[string]change // items whose change is on its way to the disk, by id
+	unread  time.Time         // since when what the documents are made of cannot be read; zero: it can
 }
 
 // change is what becomes of an item: another bookmark, or none.

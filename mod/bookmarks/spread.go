@@ -2,6 +2,7 @@ package bookmarks
 
 import (
 	"context"
+	"time"
 
 	"stonechat/core"
 	"stonechat/obs"
@@ -54,11 +55,32 @@ func (m *Module) spread(w *core.Work, a *core.Account, s *state, p *store.Promis
 		}
 	}
 	err := m.write(w, a, s)
+	if err != nil && m.patient(s) {
+		account := a.JID
+		time.AfterFunc(tryAgain, func() { m.spreadBehind(account, store.Ticket{}, p) })
+		return nil
+	}
+	s.unread = time.Time{}
 	first, second := s.under[0], s.under[1]
 	m.heed(a, first)
 	m.heed(a, second)
 	first.Done(func(error) { second.Done(func(error) { p.Settle(nil) }) })
 	return err
+}
+
+const (
+	tryAgain = 500 * time.Millisecond // between two looks at what cannot be read
+	patience = 20 * time.Second       // for it
+)
+
+// patient tells whether to look once more at what could not be read: a database that is away comes back, and nobody is told meanwhile that a change is
+// done.
+func (m *Module) patient(s *state) bool {
+	now := m.host.Now()
+	if s.unread.IsZero() {
+		s.unread = now
+	}
+	return now.Sub(s.unread) <= patience
 }
 
 // write writes the documents; what is under way then is in s.

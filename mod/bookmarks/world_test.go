@@ -2,6 +2,7 @@ package bookmarks
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ type shelf struct {
 	module *Module
 	items  map[string][]store.NodeItem
 	full   error // of the next publication
+	away   int   // how often items cannot be read
 }
 
 func (p *shelf) Publish(w *core.Work, a *core.Account, node, item, payload string, _ map[string]string) store.Ticket {
@@ -64,6 +66,10 @@ func (p *shelf) Retract(w *core.Work, a *core.Account, node, item string) store.
 func (p *shelf) Items(_ context.Context, _ *core.Account, node string) ([]store.NodeItem, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.away > 0 {
+		p.away--
+		return nil, errors.New("the database is away")
+	}
 	return append([]store.NodeItem(nil), p.items[node]...), nil
 }
 
@@ -165,5 +171,30 @@ func TestNoRoom(t *testing.T) {
 	kept, err := db.Personal.Private(t.Context(), owner, document)
 	if err != nil || string(kept) != before {
 		t.Errorf("private storage has %q, %v", kept, err)
+	}
+}
+
+// A bookmark that was kept, behind which the database is away for a moment, is confirmed when all forms have it.
+func TestFormsWaitForTheDatabase(t *testing.T) {
+	p := &shelf{items: map[string][]store.NodeItem{}}
+	h, db, owner := arrive(t, storage(""), p)
+	p.items[ns.Bookmarks] = []store.NodeItem{{ID: "a@rooms.example", Payload: []byte("<conference xmlns='urn:xmpp:bookmarks:1' name='A'/>")}}
+	p.away = 2
+	var done store.Ticket
+	err := h.Ask(t.Context(), juliet, func(_ *core.Work, a *core.Account) error {
+		done = p.module.spreadSoon(a)
+		return nil
+	})
+	if err == nil {
+		err = done.Wait(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := db.Personal.Private(t.Context(), owner, document); err != nil || !strings.Contains(string(kept), "name='A'") {
+		t.Errorf("private storage has %q, %v", kept, err)
+	}
+	if got := p.items[ns.BookmarksLegacy]; len(got) == 0 || !strings.Contains(string(got[len(got)-1].Payload), "name='A'") {
+		t.Errorf("the older node: %+v", got)
 	}
 }

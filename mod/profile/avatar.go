@@ -25,6 +25,9 @@ const readTime = 250 * time.Millisecond
 type face struct {
 	hash  string       // SHA-1 of the picture; empty: there is none
 	under store.Ticket // of the newest change of the vCard
+	sets  int          // how often a client has set the whole of it
+
+	unread time.Time // since when what the forms say cannot be read; zero: it can
 
 	visible  visibility
 	chosen   store.Ticket     // of the newest choice of that

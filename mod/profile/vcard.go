@@ -94,7 +94,8 @@ func (m *Module) setVCard(_ context.Context, e *core.Event) (core.Answer, error)
 		raw = ""
 	}
 	t := m.store.SetVCard(e.Account.ID, []byte(raw))
-	m.faces.Of(e.Account).under = t
+	f := m.faces.Of(e.Account)
+	f.under, f.sets = t, f.sets+1
 	e.Wait(t)
 	photo := photoOf(tree)
 	m.spread(e, photo)

@@ -3,6 +3,7 @@ package profile
 import (
 	"context"
 	"strings"
+	"time"
 
 	"stonechat/core"
 	"stonechat/obs"
@@ -19,6 +20,7 @@ type view struct {
 	under   store.Ticket // of the newest publication of ours
 	// whole is what a client has published last, before what nobody else sees was taken out of it; bare what was left.
 	whole, bare string
+	sets        int // of the face, when that was published: what is older than a whole vCard changes nothing in it
 }
 
 // installViews registers the other forms of the profile.
@@ -50,7 +52,7 @@ func (m *Module) publishing(e *core.Event, p *core.Publication) {
 	}
 	f := m.faces.Of(e.Account)
 	x := f.view(p.Node)
-	x.whole = p.Payload
+	x.whole, x.sets = p.Payload, f.sets
 	switch {
 	case p.Node == ns.Nick && !f.visible.onNode("NICKNAME", p.Access):
 		p.Payload = nickXML("")
@@ -99,7 +101,7 @@ func (m *Module) viewed(e *core.Event, p *core.Publication) {
 		return
 	}
 	p.Wait(done.Ticket())
-	m.edit(e.Work, e.Account, become, done)
+	m.edit(e.Work, e.Account, x.sets, become, done)
 }
 
 // withNick is a vCard with another nickname, or none (XEP-0172 section 3).
@@ -117,16 +119,21 @@ func nickXML(nick string) string {
 	return string(append(b, "</nick>"...))
 }
 
-// edit changes the vCard, and then the other forms; done is settled behind that. Only in a turn of a.
-func (m *Module) edit(w *core.Work, a *core.Account, become func(*xmltok.Node) *xmltok.Node, done *store.Promise) {
+// edit changes the vCard, unless the whole of it was set since, and then the other forms; done is settled behind that. Only in a turn of a.
+func (m *Module) edit(w *core.Work, a *core.Account, sets int, become func(*xmltok.Node) *xmltok.Node, done *store.Promise) {
 	f := m.faces.Of(a)
+	if f.sets != sets {
+		m.follow(w, a, done)
+		return
+	}
+	once := func(w *core.Work, a *core.Account) { m.edit(w, a, sets, become, done) }
 	if over, _ := f.under.Outcome(); !over {
-		m.behind(a.JID, f.under, done, func(w *core.Work, a *core.Account) { m.edit(w, a, become, done) })
+		m.behind(a.JID, f.under, done, once)
 		return
 	}
 	kept, card, err := m.card(a)
 	if err != nil {
-		m.lag(a.JID, err, done)
+		m.later(a, err, done, once)
 		return
 	}
 	next := ""
@@ -170,6 +177,30 @@ func (m *Module) behind(account jid.JID, t store.Ticket, done *store.Promise, f 
 	})
 }
 
+const (
+	tryAgain = 500 * time.Millisecond // between two looks at what cannot be read
+	patience = 20 * time.Second       // for it
+)
+
+// later has f look once more, after a while, at what could not be read now: a database that is away comes back. Nobody is told meanwhile that a change is
+// done, since the forms do not say the same.
+func (m *Module) later(a *core.Account, err error, done *store.Promise, f func(*core.Work, *core.Account)) {
+	x, now, account := m.faces.Of(a), m.host.Now(), a.JID
+	if x.unread.IsZero() {
+		x.unread = now
+	}
+	if now.Sub(x.unread) > patience {
+		x.unread = time.Time{}
+		m.lag(account, err, done)
+		return
+	}
+	time.AfterFunc(tryAgain, func() {
+		if err := m.host.Do(account, f); err != nil {
+			m.lag(account, err, done)
+		}
+	})
+}
+
 // lag: the forms of the profile do not say the same until it is changed the next time.
 func (m *Module) lag(account jid.JID, err error, done *store.Promise) {
 	m.obs.Log.Warn("profile not renewed in all its forms", obs.JID, account.String(), obs.Err, err)
@@ -179,8 +210,9 @@ func (m *Module) lag(account jid.JID, err error, done *store.Promise) {
 // follow renews the nodes that say something else than the vCard, and settles done behind that. Only in a turn of a.
 func (m *Module) follow(w *core.Work, a *core.Account, done *store.Promise) {
 	f := m.faces.Of(a)
+	once := func(w *core.Work, a *core.Account) { m.follow(w, a, done) }
 	if over, _ := f.under.Outcome(); !over {
-		m.behind(a.JID, f.under, done, func(w *core.Work, a *core.Account) { m.follow(w, a, done) })
+		m.behind(a.JID, f.under, done, once)
 		return
 	}
 	_, card, err := m.card(a)
@@ -188,9 +220,10 @@ func (m *Module) follow(w *core.Work, a *core.Account, done *store.Promise) {
 		err = m.renew(w, a, f, card)
 	}
 	if err != nil {
-		m.lag(a.JID, err, done)
+		m.later(a, err, done, once)
 		return
 	}
+	f.unread = time.Time{}
 	m.settle(a.JID, f.view(ns.VCard4).under, f.view(ns.Nick).under, done)
 }
 

@@ -150,15 +150,14 @@ func (a archive) seen(ctx context.Context, c *choice) ([]store.Seen, error) {
 
 // each runs a prepared query and calls f with every row.
 func (r *reads) each(ctx context.Context, query string, f func(*sql.Rows) error, args ...any) error {
-	s, err := r.stmt(ctx, query)
-	if err != nil {
+	var rows *sql.Rows
+	err := r.reach(ctx, func() error {
+		s, err := r.stmt(ctx, query)
+		if err == nil {
+			rows, err = s.QueryContext(ctx, args...)
+		}
 		return err
-	}
-	return eachOf(ctx, s, f, args...)
-}
-
-func eachOf(ctx context.Context, s *sql.Stmt, f func(*sql.Rows) error, args ...any) error {
-	rows, err := s.QueryContext(ctx, args...)
+	})
 	if err != nil {
 		return err
 	}

@@ -227,6 +227,7 @@ func (db *DB) openReads(ctx context.Context) error {
 	switch base := db.base.(type) {
 	case *postgres:
 		db.reads.check = base.owner.check
+		base.owner.onRetaken(db.reads.forget)
 	case sqliteFile:
 		db.checkpoint, err = newCheckpointer(base.checkpointDSN(), func(pages int) {
 			db.counters.update(func(s *Stats) { s.WALPages = pages })
@@ -334,6 +335,7 @@ type reads struct {
 	db        *sql.DB
 	isolation sql.IsolationLevel
 	check     func(context.Context) error // refuses reads while the database may be another's; nil: never
+	conns     int
 
 	count atomic.Int64 // statements run
 
@@ -345,7 +347,13 @@ func newReads(db *sql.DB, conns int, isolation sql.IsolationLevel) *reads {
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &reads{db: db, isolation: isolation, stmts: map[string]*sql.Stmt{}}
+	return &reads{db: db, isolation: isolation, conns: conns, stmts: map[string]*sql.Stmt{}}
+}
+
+// forget closes the connections that nobody uses: there may be nobody at the other end.
+func (r *reads) forget() {
+	r.db.SetMaxIdleConns(0)
+	r.db.SetMaxIdleConns(r.conns)
 }
 
 // allowed tells whether reads may go on.

@@ -26,12 +26,15 @@ func (p personal) Private(ctx context.Context, owner store.Owner, name store.Pri
 
 // blob reads one value, nil when there is none.
 func (db *DB) blob(ctx context.Context, query string, args ...any) ([]byte, error) {
-	s, err := db.reads.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
 	var value []byte
-	if err = s.QueryRowContext(ctx, args...).Scan(&value); errors.Is(err, sql.ErrNoRows) {
+	err := db.reads.reach(ctx, func() error {
+		s, err := db.reads.stmt(ctx, query)
+		if err == nil {
+			err = s.QueryRowContext(ctx, args...).Scan(&value)
+		}
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	return value, err

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"net"
 	"net/url"
@@ -240,6 +241,83 @@ func allKeys(t *testing.T, db *DB, owner store.Owner) []store.Key {
 			return out
 		}
 	}
+}
+
+// TestReadsBehindARestart: the pool holds connections to a server that has died, and nobody who reads hears of it.
+func TestReadsBehindARestart(t *testing.T) {
+	server := PostgresForTests.Server(t)
+	db := openPostgresTest(t, Options{})
+	if err := db.Personal.SetVCard(1, []byte("card")).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	together := func() {
+		var wg sync.WaitGroup
+		for range 4 * postgresReads {
+			wg.Go(func() {
+				if card, err := db.Personal.VCard(t.Context(), 1); err != nil || string(card) != "card" {
+					t.Errorf("read %q, %v", card, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	for range 3 {
+		together()
+		if err := server.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Restart(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	together()
+}
+
+// TestReadsWhileTheServerDies: who reads just when the server goes waits until it is back.
+func TestReadsWhileTheServerDies(t *testing.T) {
+	server := PostgresForTests.Server(t)
+	db := openPostgresTest(t, Options{})
+	if err := db.Personal.SetVCard(1, []byte("card")).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range postgresReads {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if card, err := db.Personal.VCard(t.Context(), 1); err != nil || string(card) != "card" {
+					t.Errorf("read %q, %v", card, err)
+					return
+				}
+				if err := db.reads.each(t.Context(), selectOccupied, func(*sql.Rows) error { return nil }, "rooms.example.org"); err != nil {
+					t.Error(err)
+					return
+				}
+				// What breaks within a snapshot is told; what breaks before is not.
+				if err := db.reads.snapshot(t.Context(), func(*snapshot) error { return nil }); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 3 {
+		time.Sleep(100 * time.Millisecond)
+		if err := server.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Restart(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(100 * time.Millisecond)
+	close(stop)
+	wg.Wait()
 }
 
 // TestServerStaysAway: what cannot be kept in time is refused by a name that callers know, and all is well when it comes back.

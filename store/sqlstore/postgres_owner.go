@@ -42,6 +42,7 @@ type ownership struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when held changes
+	retaken func()        // called when the lock is ours again, before anybody is told
 	lost    chan struct{} // closed when the database is lost for good
 	why     error
 	stop    context.CancelFunc
@@ -150,6 +151,7 @@ func (o *ownership) watch() {
 			if err := o.retake(ctx); err != nil {
 				return
 			}
+			o.renewed()
 			o.set(true)
 			o.log.Info("the database is locked again")
 		}
@@ -227,6 +229,22 @@ func (o *ownership) terminate(ctx context.Context, conn *pgx.Conn, pid uint32) e
 	_, err := conn.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND application_name = $2",
 		int64(pid), o.config.RuntimeParams["application_name"])
 	return err
+}
+
+// onRetaken has f called whenever the connection that holds the lock was replaced: other connections broke with it, most likely.
+func (o *ownership) onRetaken(f func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retaken = f
+}
+
+func (o *ownership) renewed() {
+	o.mu.Lock()
+	f := o.retaken
+	o.mu.Unlock()
+	if f != nil {
+		f()
+	}
 }
 
 func (o *ownership) set(held bool) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"slices"
 	"time"
 
@@ -40,18 +39,20 @@ type snapshot struct {
 // snapshot calls f within one transaction. Preparing needs a connection of its own, and whoever holds one of the few must not wait for
 // another; so what is not prepared yet runs as it is and is prepared afterwards.
 func (r *reads) snapshot(ctx context.Context, f func(*snapshot) error) error {
-	if err := r.allowed(ctx); err != nil {
+	var tx *sql.Tx
+	err := r.reach(ctx, func() error {
+		err := r.allowed(ctx)
+		if err == nil {
+			tx, err = r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: r.isolation})
+		}
 		return err
-	}
-	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: r.isolation})
+	})
 	if err != nil {
 		return err
 	}
 	s := snapshot{ctx: ctx, r: r, tx: tx}
 	err = f(&s)
-	if rollback := tx.Rollback(); err == nil && !errors.Is(rollback, sql.ErrTxDone) {
-		err = rollback
-	}
+	_ = tx.Rollback() // what was read is whole, also when the connection breaks now
 	for _, query := range s.fresh {
 		if _, perr := r.prepare(ctx, query); err == nil {
 			err = perr
