@@ -119,6 +119,5 @@ func (m *Module) decide(e *core.Event, f *form.Form) *stanza.Error {
 	if allow {
 		state.State = stateSubscribed
 	}
-	m.settle(x, n, []store.NodeSubscription{state})
-	return nil
+	return m.settle(x, n, []store.NodeSubscription{state})
 }

@@ -166,6 +166,14 @@ func (m *Module) audience(a home, n *node) int {
 	return count
 }
 
+// keepers is how many tellOwners reaches.
+func (a home) keepers(n *node) int {
+	if a.account == nil {
+		return len(n.owners())
+	}
+	return 1
+}
+
 // tellOwners sends something to the owners of a node: the devices of the account that are there, or one of them; or to the addresses of owners.
 func (m *Module) tellOwners(w *core.Work, a home, n *node, st *stanza.Stanza, only *core.Session) {
 	if a.account == nil {

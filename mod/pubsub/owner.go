@@ -134,7 +134,7 @@ func (m *Module) configure(x *act) *stanza.Error {
 	if fail != nil {
 		return fail
 	}
-	if fail := m.pay(x.at, x.book, n, 0, o.OnConfig && o.Deliver); fail != nil {
+	if fail := m.pay(x.from, x.at, n, 0, o.OnConfig && o.Deliver || o.Access != n.options.Access); fail != nil {
 		return fail
 	}
 	n.options = o
@@ -179,7 +179,7 @@ func (m *Module) delete(x *act) *stanza.Error {
 		return fail
 	}
 	n, inner, by := x.is, "", x.from.Clone()
-	if fail := m.pay(x.at, x.book, n, 0, n.options.OnDelete && n.options.Deliver); fail != nil {
+	if fail := m.pay(x.from, x.at, n, 0, n.options.OnDelete && n.options.Deliver); fail != nil {
 		return fail
 	}
 	if r := x.verb.Child(ns.PubSubOwner, "redirect"); r != nil && len(r.Attr("uri")) <= maxText {
@@ -211,7 +211,7 @@ func (m *Module) purge(x *act) *stanza.Error {
 	if !n.options.Persist {
 		return unsupported("persistent-items")
 	}
-	if fail := m.pay(x.at, x.book, n, 0, n.options.OnRetract && n.options.Deliver); fail != nil {
+	if fail := m.pay(x.from, x.at, n, 0, n.options.OnRetract && n.options.Deliver); fail != nil {
 		return fail
 	}
 	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Purge: true})

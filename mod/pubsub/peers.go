@@ -114,6 +114,9 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	case len(c.Affiliations) == 0:
 		return nil
 	}
+	if fail := m.afford(x.from, len(c.Affiliations)); fail != nil { // some of them may have to be told that their subscription ends
+		return fail
+	}
 	n.affiliations = next
 	t := m.nodes.ChangeNode(x.at.id(), c)
 	m.changed(x.at, x.book, t)
@@ -175,8 +178,7 @@ func (m *Module) manage(x *act) *stanza.Error {
 		m.host.Metrics().Refused("pubsub_peers")
 		return stanza.NewError(stanza.ResourceConstraint, "the node has no room for more subscribers")
 	}
-	m.settle(x, n, states)
-	return nil
+	return m.settle(x, n, states)
 }
 
 // subscribable tells whether somebody may hear of the node once the owner wants it.
@@ -186,9 +188,12 @@ func (m *Module) subscribable(x *act, j jid.JID) bool {
 }
 
 // settle changes subscriptions, and tells the subscribers when that is durable.
-func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) {
+func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) *stanza.Error {
 	if len(states) == 0 {
-		return
+		return nil
+	}
+	if fail := m.afford(x.Stanza.From, len(states)*(1+m.greeting(n))); fail != nil {
+		return fail
 	}
 	for _, s := range states {
 		if s.State == "" {
@@ -210,4 +215,5 @@ func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) {
 			m.welcome(e.Work, m.at(e), n, s.JID)
 		}
 	})
+	return nil
 }

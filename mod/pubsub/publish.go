@@ -144,7 +144,16 @@ func (m *Module) put(w *core.Work, a home, b *book, p publication) (store.Ticket
 		m.host.Metrics().Refused("pubsub_bytes")
 		return store.Ticket{}, stanza.NewError(stanza.ResourceConstraint, "the account has no room for more items")
 	}
-	if fail := m.pay(a, b, n, len(p.item.payload), p.options.Deliver); fail != nil {
+	publisher := p.by.Bare()
+	if publisher.IsZero() {
+		publisher = a.jid
+	}
+	if p.options.Persist {
+		if fail := m.roomFor(a, n, size); fail != nil {
+			return store.Ticket{}, fail
+		}
+	}
+	if fail := m.pay(publisher, a, n, len(p.item.payload), p.options.Deliver); fail != nil {
 		return store.Ticket{}, fail
 	}
 	if made != nil {
@@ -154,10 +163,6 @@ func (m *Module) put(w *core.Work, a home, b *book, p publication) (store.Ticket
 		return m.pass(w, a, b, n, &p, made), nil
 	}
 	b.reserved += size
-	publisher := p.by.Bare()
-	if publisher.IsZero() {
-		publisher = a.jid
-	}
 	out, t := m.nodes.Publish(a.id(), store.NewNodeItem{
 		Node: p.node, ID: p.item.id, Publisher: publisher, Payload: []byte(p.item.payload), Make: made, Keep: m.keep(&p.options),
 		Reject: p.options.Full == fullReject, Since: m.expired(&p.options), Own: p.own,
@@ -298,7 +303,7 @@ func (m *Module) retract(x *act) (string, *stanza.Error) {
 	if said, ok := x.verb.Lookup("", "notify"); ok {
 		notify = said == "true" || said == "1" // XEP-0060 section 7.2.2.1
 	}
-	if fail = m.pay(x.at, x.book, x.is, 0, notify && x.is.options.Deliver); fail != nil {
+	if fail = m.pay(x.from, x.at, x.is, 0, notify && x.is.options.Deliver); fail != nil {
 		return "", fail
 	}
 	x.Wait(m.take(x.at, x.node, ids[0], own, notify, x.from.Clone()))

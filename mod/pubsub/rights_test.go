@@ -45,7 +45,7 @@ var acts = []struct{ name, typ, space, inner string }{
 // Who may do what with a node, asked for in requests: every affiliation (XEP-0060 section 4.1) and everybody without one, by access model (section 4.5) and
 // publish model, of accounts and of the service.
 func TestRights(t *testing.T) {
-	v := newWorld(t, 2, func(c *config.Pubsub) { c.Notifications = 1_000_000 })
+	v := newWorld(t, 2, func(c *config.Pubsub) { c.Deliveries = 0 })
 	v.groups[v.friends[0]] = []string{"Friends"}
 	owner, nurse := v.bind(juliet, "a"), v.bind(jid.MustParse("nurse@example.org"), "a")
 	friend, contact := v.bind(v.friends[0], "a"), v.bind(v.friends[1], "a")

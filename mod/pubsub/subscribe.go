@@ -50,6 +50,13 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 		m.host.Metrics().Refused("pubsub_peers")
 		return "", fault(stanza.PolicyViolation, "too-many-subscriptions")
 	}
+	cost := m.greeting(n)
+	if state == statePending || n.options.OnSub {
+		cost += x.at.keepers(n)
+	}
+	if fail := m.afford(x.from, cost); fail != nil {
+		return "", fail
+	}
 	n.subscriptions[j] = state
 	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Subscriptions: []store.NodeSubscription{{JID: j, State: state}}})
 	m.changed(x.at, x.book, t)
@@ -118,6 +125,11 @@ func (m *Module) unsubscribe(x *act) (string, *stanza.Error) {
 	n := x.is
 	if _, there := n.subscriptions[j]; !there {
 		return "", fault(stanza.UnexpectedRequest, "not-subscribed") // XEP-0060 section 6.2.3.2
+	}
+	if n.options.OnSub {
+		if fail := m.afford(x.from, x.at.keepers(n)); fail != nil {
+			return "", fail
+		}
 	}
 	delete(n.subscriptions, j)
 	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Subscriptions: []store.NodeSubscription{{JID: j}}})

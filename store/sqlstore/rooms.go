@@ -14,12 +14,14 @@ import (
 type rooms struct{ db *DB }
 
 const (
-	roomColumns        = "owner, domain, local, creator, created, listed, temporary, config, subject, secret"
-	selectRoom         = "SELECT " + roomColumns + " FROM rooms WHERE domain = $1 AND local = $2"
-	listedColumns      = "owner, domain, local, creator, created, listed, temporary, config, NULL, NULL"
-	selectRooms        = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND local > $2 ORDER BY local LIMIT $3 + 0"
-	selectPublicRooms  = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND listed = 1 AND local > $2 ORDER BY local LIMIT $3 + 0"
-	countRooms         = "SELECT COUNT(*) FROM rooms WHERE domain = $1 AND creator = $2"
+	roomColumns       = "owner, domain, local, creator, created, listed, temporary, config, subject, secret"
+	selectRoom        = "SELECT " + roomColumns + " FROM rooms WHERE domain = $1 AND local = $2"
+	listedColumns     = "owner, domain, local, creator, created, listed, temporary, config, NULL, NULL"
+	selectRooms       = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND local > $2 ORDER BY local LIMIT $3 + 0"
+	selectPublicRooms = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND listed = 1 AND local > $2 ORDER BY local LIMIT $3 + 0"
+	countRooms        = "SELECT COUNT(*) FROM rooms WHERE domain = $1 AND creator = $2"
+	// From the rooms on: the sum is of what the index of their items' order holds.
+	sumRoomItems       = "SELECT CAST(COALESCE(SUM(i.bytes), 0) AS BIGINT) FROM rooms AS r CROSS JOIN node_items AS i WHERE i.owner = r.owner AND r.domain = $1 AND r.creator = $2"
 	selectAffiliations = "SELECT jid, kind, nick, reason, hats, been FROM room_affiliations WHERE owner = $1 ORDER BY jid"
 	selectRoomsOf      = "SELECT r.owner, r.domain, r.local, r.creator, r.created, r.listed, r.temporary, r.config, NULL, NULL " +
 		"FROM room_affiliations AS a JOIN rooms AS r ON r.owner = a.owner WHERE a.jid = $1"
@@ -75,8 +77,17 @@ func (v rooms) List(ctx context.Context, domain, after string, limit int, public
 }
 
 // CountBy implements store.Rooms.
-func (v rooms) CountBy(ctx context.Context, domain, creator string) (n int, err error) {
-	s, err := v.db.reads.stmt(ctx, countRooms)
+func (v rooms) CountBy(ctx context.Context, domain, creator string) (int, error) {
+	return v.figure(ctx, countRooms, domain, creator)
+}
+
+// BytesBy implements store.Rooms.
+func (v rooms) BytesBy(ctx context.Context, domain, creator string) (int, error) {
+	return v.figure(ctx, sumRoomItems, domain, creator)
+}
+
+func (v rooms) figure(ctx context.Context, query, domain, creator string) (n int, err error) {
+	s, err := v.db.reads.stmt(ctx, query)
 	if err != nil {
 		return 0, err
 	}

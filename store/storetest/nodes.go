@@ -89,6 +89,32 @@ func testNodes(t *testing.T, f *fixture) {
 	}
 }
 
+// testBytesBy: of all nodes of rooms that somebody has made, and of no others.
+func testBytesBy(t *testing.T, f *fixture, parts ...store.Owner) {
+	t.Helper()
+	bytes := func(domain, creator string, want int) {
+		t.Helper()
+		if got, err := f.Rooms.BytesBy(f.ctx, domain, creator); got != want || err != nil {
+			t.Errorf("%s at %s: %d bytes, want %d; %v", creator, domain, got, want, err)
+		}
+	}
+	bytes(roomsDomain, "juliet@example.org", 0)
+	publish := func(owner store.Owner, node, id string) {
+		_, done := f.Nodes.Publish(owner, store.NewNodeItem{Node: node, ID: id, Publisher: address(t, "romeo@example.net"), Payload: []byte("<a/>"), Keep: 10})
+		f.wait(t, done)
+	}
+	publish(parts[0], "a", "1")
+	publish(parts[0], "a", "22")
+	publish(parts[1], "b", "333")
+	publish(3, "n", "4")
+	bytes(roomsDomain, "juliet@example.org", 18)
+	bytes(roomsDomain, "romeo@example.net", 0)
+	bytes("rooms.example.net", "juliet@example.org", 0)
+	_, done := f.Nodes.Retract(parts[0], "a", "22", nil)
+	f.wait(t, done)
+	bytes(roomsDomain, "juliet@example.org", 12)
+}
+
 // testNodeTies: what an address is to the nodes of rooms of a domain, and to no others.
 func testNodeTies(t *testing.T, f *fixture) {
 	juliet, romeo := address(t, "juliet@example.org"), address(t, "romeo@example.net/orchard")
@@ -117,6 +143,7 @@ func testNodeTies(t *testing.T, f *fixture) {
 	// An account's own node is none of them.
 	f.wait(t, f.Nodes.ChangeNode(3, store.NodeChange{Node: "n", Make: &store.NewNode{Creator: juliet, Config: "c n"}, Affiliations: []store.NodeAffiliation{{JID: romeo.Bare(), Is: "owner"}}}))
 	f.reopen(t)
+	testBytesBy(t, f, parts["a"], parts["b"])
 	both := "[{romeo@example.net pending} {romeo@example.net/orchard subscribed}]; "
 	for who, want := range map[jid.JID]string{
 		juliet:                          "a [{juliet@example.org owner}] []; b [{juliet@example.org owner}] []; ",
