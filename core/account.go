@@ -181,13 +181,16 @@ func (a *Account) finishSending(w *Work, e *Event, from origin) {
 		w.trace = from.trace
 		if err != nil {
 			a.refuse(w, st, s, a.Host.asStanzaError(st, err))
-		} else {
-			e := w.begin(a, st, s)
-			for _, f := range after {
-				f(e)
-			}
+			from.settle(w)
+			return
 		}
-		from.settle(w)
+		a.whenDone(w, a.follow(w, st, s, after), func(w *Work, err error) {
+			w.trace = from.trace
+			if err != nil {
+				a.refuse(w, st, s, a.Host.asStanzaError(st, err))
+			}
+			from.settle(w)
+		})
 	})
 }
 

@@ -50,7 +50,8 @@ type Event struct {
 // Wait makes what follows the hooks (delivery, the answer, After) wait for the disk's promise. The turn itself never waits.
 func (e *Event) Wait(t store.Ticket) { e.tickets = append(e.tickets, t) }
 
-// After has f called in a turn of the same owner when all tickets of this event are done, before the answer goes out; never when one failed.
+// After has f called in a turn of the same owner when all tickets of this event are done, before the answer goes out, which waits for what f gives to
+// Wait, too; never when one failed.
 func (e *Event) After(f func(*Event)) { e.after = append(e.after, f) }
 
 // Refuse drops the stanza and tells its sender why.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sort"
 
+	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
@@ -176,15 +177,28 @@ func (a *Account) finishIQ(w *Work, e *Event, ans Answer, err error, from origin
 			from.settle(w)
 			return
 		}
-		if len(after) > 0 {
-			e := w.begin(a, st, session)
-			for _, f := range after {
-				f(e)
+		a.whenDone(w, a.follow(w, st, session, after), func(w *Work, err error) {
+			w.trace = from.trace
+			if err != nil {
+				a.replyError(w, st, a.Host.asStanzaError(st, err))
+			} else {
+				a.reply(w, st, session, ans)
 			}
-		}
-		a.reply(w, st, session, ans)
-		from.settle(w)
+			from.settle(w)
+		})
 	})
+}
+
+// follow calls what was to come after an event's tickets, and returns those that what comes then waits for.
+func (a *Account) follow(w *Work, st *stanza.Stanza, s *Session, after []func(*Event)) []store.Ticket {
+	if len(after) == 0 {
+		return nil
+	}
+	e := w.begin(a, st, s)
+	for _, f := range after {
+		f(e)
+	}
+	return e.tickets
 }
 
 // reply sends the result to the asking session, or by the router to whoever asked from elsewhere.

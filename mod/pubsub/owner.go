@@ -166,7 +166,7 @@ func (m *Module) configure(x *act) *stanza.Error {
 			if o.Payloads {
 				inner = string(m.form(m.at(e), form.Result, ns.PubSubNodeConfig, &o).AppendXML(nil))
 			}
-			m.tell(e.Work, m.at(e), n, m.event(m.at(e), o.messages(), element("configuration", n.name, inner), ""))
+			e.Wait(m.tell(e.Work, m.at(e), n, m.event(m.at(e), o.messages(), element("configuration", n.name, inner), "")))
 		}
 		m.happened(e.Work, m.at(e), &core.Publication{Node: n.name, By: by, Configured: true})
 	})
@@ -195,7 +195,7 @@ func (m *Module) delete(x *act) *stanza.Error {
 	x.Wait(t)
 	x.After(func(e *core.Event) {
 		if n.options.OnDelete {
-			m.tell(e.Work, m.at(e), n, m.event(m.at(e), n.options.messages(), element("delete", n.name, inner), ""))
+			e.Wait(m.tell(e.Work, m.at(e), n, m.event(m.at(e), n.options.messages(), element("delete", n.name, inner), "")))
 		}
 		m.happened(e.Work, m.at(e), &core.Publication{Node: n.name, By: by, Deleted: true})
 	})
@@ -224,7 +224,7 @@ func (m *Module) purge(x *act) *stanza.Error {
 		b.set(n, 0, 0)
 		b.keepReady(n, nil)
 		if n.options.OnRetract {
-			m.tell(e.Work, m.at(e), n, m.event(m.at(e), n.options.messages(), element("purge", n.name, ""), ""))
+			e.Wait(m.tell(e.Work, m.at(e), n, m.event(m.at(e), n.options.messages(), element("purge", n.name, ""), "")))
 		}
 		m.happened(e.Work, m.at(e), &core.Publication{Node: n.name, By: by, Purged: true})
 	})

@@ -212,7 +212,7 @@ func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) *stanz
 				continue
 			}
 			m.tellState(e.Work, m.at(e), n, s.JID, s.State)
-			m.welcome(e.Work, m.at(e), n, s.JID)
+			e.Wait(m.welcome(e.Work, m.at(e), n, s.JID))
 		}
 	})
 	return nil

@@ -257,14 +257,15 @@ func (m *Module) told(w *core.Work, a home, n *node, p *publication, removed []s
 		}
 		inner = itemXML(a, p.item.id, payload, p.by.Bare())
 	}
+	var all []store.Ticket
 	if n.options.Deliver {
-		m.tell(w, a, n, m.event(a, n.options.messages(), element("items", n.name, inner), ""))
+		all = append(all, m.tell(w, a, n, m.event(a, n.options.messages(), element("items", n.name, inner), "")))
 		// XEP-0060 section 7.1.2.5: a full node retracts or discards. One of a single item replaces, of which nobody needs to be told.
 		if len(removed) > 0 && n.options.Full == fullRetract && n.options.OnRetract && m.keep(&n.options) > 1 {
-			m.tell(w, a, n, m.event(a, n.options.messages(), element("items", n.name, retracted(removed)), ""))
+			all = append(all, m.tell(w, a, n, m.event(a, n.options.messages(), element("items", n.name, retracted(removed)), "")))
 		}
 	}
-	return m.happened(w, a, &core.Publication{Node: n.name, By: p.by, Item: p.item.id, Payload: p.item.payload, Retracted: removed})
+	return append(all, m.happened(w, a, &core.Publication{Node: n.name, By: p.by, Item: p.item.id, Payload: p.item.payload, Retracted: removed})...)
 }
 
 // happened runs the hook, and returns what it wants to be waited for.
@@ -325,9 +326,10 @@ func (m *Module) take(a home, name, id string, own, notify bool, by jid.JID) sto
 		}
 		b.set(n, out.Items, out.Bytes)
 		b.drop(n)
+		var told store.Ticket
 		if notify {
-			m.tell(w, a, n, m.event(a, n.options.messages(), element("items", name, retracted([]string{id})), ""))
+			told = m.tell(w, a, n, m.event(a, n.options.messages(), element("items", name, retracted([]string{id})), ""))
 		}
-		return m.happened(w, a, &core.Publication{Node: name, By: by, Retracted: []string{id}})
+		return append(m.happened(w, a, &core.Publication{Node: name, By: by, Retracted: []string{id}}), told)
 	})
 }

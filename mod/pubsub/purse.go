@@ -25,12 +25,19 @@ func (m *Module) afford(who jid.JID, deliveries int) *stanza.Error {
 	return &stanza.Error{Type: stanza.Wait, Condition: stanza.PolicyViolation, Text: "too much at once for so many people"}
 }
 
+// keeping is as how many deliveries a message counts that may be kept for its addressee: it takes room on the disk.
+const keeping = 20
+
 // pay is afford for a notification of a node to everybody who hears of it.
 func (m *Module) pay(who jid.JID, a home, n *node, bytes int, notifies bool) *stanza.Error {
 	if !notifies {
 		return nil
 	}
-	return m.afford(who, m.audience(a, n)*weight(bytes))
+	people := m.audience(a, n)
+	if !n.options.Headline {
+		people += len(n.subscriptions) * (keeping - 1)
+	}
+	return m.afford(who, people*weight(bytes))
 }
 
 // greeting is what it costs at most to send a new subscriber the last item.
@@ -38,7 +45,11 @@ func (m *Module) greeting(n *node) int {
 	if n.options.Send == sendNever || !n.options.Persist || !n.options.Deliver {
 		return 0
 	}
-	return weight(min(n.bytes, m.config.ItemBytes))
+	cost := weight(min(n.bytes, m.config.ItemBytes))
+	if !n.options.Headline {
+		cost *= keeping
+	}
+	return cost
 }
 
 // ledger is how much there is on the nodes of the service that an account has created: as it was read, and what has come since.

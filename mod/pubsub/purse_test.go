@@ -113,7 +113,7 @@ func TestOnePurseForAllNodes(t *testing.T) {
 func TestSubscriptionsArePaidFor(t *testing.T) {
 	few := func(c *config.Pubsub) { c.Deliveries = 5 }
 	t.Run("many owners are asked", func(t *testing.T) {
-		v, owner, _ := hall(t, few)
+		v, owner, _ := hall(t, func(c *config.Pubsub) { c.Deliveries = 50 })
 		owner.must("", ns.PubSub, created("n", "access_model", "authorize"))
 		b := "<affiliations node='n'>"
 		for _, j := range v.friends {
@@ -126,8 +126,19 @@ func TestSubscriptionsArePaidFor(t *testing.T) {
 			nurse.service("set", pubsub(ns.PubSub, "<unsubscribe node='n' jid='nurse@example.org'/>"))
 			return nurse.service("set", pubsub(ns.PubSub, "<subscribe node='n' jid='nurse@example.org'/>"))
 		})
-		if done != 5 || refused != 15 { // eleven owners each time
+		if done != 3 || refused != 17 { // eleven owners each time, who may keep it
 			t.Errorf("%d were done, %d refused", done, refused)
+		}
+	})
+	t.Run("what is kept costs more", func(t *testing.T) {
+		_, owner, people := hall(t, few)
+		owner.must("", ns.PubSub, created("n", "notification_type", "normal"))
+		people[0].must("", ns.PubSub, "<subscribe node='n' jid='"+people[0].s.JID.Bare().String()+"'/>")
+		done, _ := tries(t, 10, func(i int) string {
+			return owner.service("set", pubsub(ns.PubSub, fmt.Sprintf("<publish node='n'><item id='i%d'><a xmlns='urn:a'/></item></publish>", i)))
+		})
+		if done != 3 { // twenty each
+			t.Errorf("%d were done", done)
 		}
 	})
 	t.Run("large items for new subscribers", func(t *testing.T) {

@@ -226,20 +226,23 @@ func (m *Module) list(a home, o *options) store.Ticket {
 	return m.rooms.Change(store.Room{ID: a.id(), Public: o.Access != accessWhitelist, Config: b})
 }
 
-// vanish deletes the node of a part, and the part with it; what comes meanwhile waits, and finds none.
+// vanish deletes the node of a part, and the part with it; what comes meanwhile waits, and finds none. The ticket is done when that was told.
 func (m *Module) vanish(w *core.Work, a home, n *node, inner string) store.Ticket {
-	t := m.rooms.Delete(a.id())
-	a.room.Pause(w, t, func(w *core.Work, err error) {
+	p := new(store.Promise)
+	a.room.Pause(w, m.rooms.Delete(a.id()), func(w *core.Work, err error) {
 		if err != nil {
 			m.obs.Log.Error("node of the service not deleted", obs.Err, err)
+			p.Settle(err)
 			return
 		}
+		var told store.Ticket
 		if n.options.OnDelete {
-			m.tell(w, a, n, m.event(a, n.options.messages(), element("delete", n.name, inner), ""))
+			told = m.tell(w, a, n, m.event(a, n.options.messages(), element("delete", n.name, inner), ""))
 		}
 		a.room.Vanish()
+		told.Done(p.Settle)
 	})
-	return t
+	return p.Ticket()
 }
 
 // bereave deletes nodes of the service whose only owner is gone: nobody could do it later, and their names would be taken for ever.

@@ -52,7 +52,7 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 	}
 	cost := m.greeting(n)
 	if state == statePending || n.options.OnSub {
-		cost += x.at.keepers(n)
+		cost += x.at.asking(n)
 	}
 	if fail := m.afford(x.from, cost); fail != nil {
 		return "", fail
@@ -63,11 +63,11 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 	x.Wait(t)
 	x.After(func(e *core.Event) {
 		if state == statePending {
-			m.askApproval(e.Work, m.at(e), n, j, nil)
+			e.Wait(m.askApproval(e.Work, m.at(e), n, j, nil))
 			return
 		}
 		m.tellOwner(e.Work, m.at(e), n, j, state)
-		m.welcome(e.Work, m.at(e), n, j)
+		e.Wait(m.welcome(e.Work, m.at(e), n, j))
 	})
 	return m.granted(x, j, state), nil
 }
@@ -90,14 +90,16 @@ func (m *Module) granted(x *act, j jid.JID, state string) string {
 	return subscriptionXML(x.node, j, state)
 }
 
-// welcome sends the last item to a new subscriber (XEP-0060 section 6.1.7).
-func (m *Module) welcome(w *core.Work, a home, n *node, j jid.JID) {
+// welcome sends the last item to a new subscriber (XEP-0060 section 6.1.7). The ticket is that of tell.
+func (m *Module) welcome(w *core.Work, a home, n *node, j jid.JID) store.Ticket {
 	if n.options.Send == sendNever || !n.options.Persist || !n.options.Deliver {
-		return
+		return store.Ticket{}
 	}
+	var mail []*stanza.Stanza
 	for _, x := range m.ready(a, m.books.Of(a.holder()), []string{n.name}) {
-		m.tellSubscriber(w, a, n, j, x.st, nil)
+		mail = append(mail, m.tellSubscriber(w, a, n, j, x.st, nil)...)
 	}
+	return m.host.Router.Deliver(w, mail...)
 }
 
 // tellOwner says that a subscription came or went, where the node is so configured (XEP-0060 section 12.18).
@@ -127,7 +129,7 @@ func (m *Module) unsubscribe(x *act) (string, *stanza.Error) {
 		return "", fault(stanza.UnexpectedRequest, "not-subscribed") // XEP-0060 section 6.2.3.2
 	}
 	if n.options.OnSub {
-		if fail := m.afford(x.from, x.at.keepers(n)); fail != nil {
+		if fail := m.afford(x.from, x.at.asking(n)); fail != nil {
 			return "", fail
 		}
 	}
