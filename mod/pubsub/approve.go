@@ -29,7 +29,11 @@ func (m *Module) askApproval(w *core.Work, a home, n *node, j jid.JID, only *cor
 		form.Field{Var: fieldAllow, Type: form.Boolean, Label: "Allow this address to subscribe to this node?", Values: []string{"0"}},
 	)
 	f.Title = "Somebody wants to subscribe"
-	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: stanza.Normal, ID: newID(), From: a.jid}, string(f.AppendXML(nil))+storeHint)
+	hint := "" // devices of the account are asked again when they come
+	if a.account == nil {
+		hint = storeHint
+	}
+	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: stanza.Normal, ID: newID(), From: a.jid}, string(f.AppendXML(nil))+hint)
 	if err != nil {
 		m.obs.Log.Error("request for approval not made", obs.JID, a.jid.String(), obs.Err, err)
 		return store.Ticket{}
