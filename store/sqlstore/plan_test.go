@@ -104,6 +104,7 @@ func TestNoScans(t *testing.T) {
 	queries = append(queries, selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq,
 		selectNodeSeq, selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
 		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, deleteAffiliationsOf, deleteSubscriptionsOf, deleteNodeItem)
+	queries = append(queries, selectBereavedRooms, selectBereavedNodes, selectHeir)
 	queries = append(queries, disinheritance[:]...)
 	queries = append(queries, eraseSteps[:]...)
 	queries = append(queries, eraseRest[:]...)

@@ -136,31 +136,27 @@ func (v rooms) Change(r store.Room) store.Ticket {
 // Delete implements store.Rooms. The room goes at once, and the note that the rest is to be erased comes with it: what an end of the process
 // interrupts goes on with the next start.
 func (v rooms) Delete(owner store.Owner) store.Ticket {
-	t := v.db.queueOf(owner).change(0, func(w *writer) error {
-		n, err := w.change("DELETE FROM rooms WHERE owner = $1", int64(owner))
-		if err == nil && n == 0 {
-			err = noRoom()
-		}
-		if err != nil {
+	return v.db.eraser.behind(v.db.queueOf(owner).change(0, func(w *writer) error { return deleteRoom(w, owner) }), &[]store.Owner{owner})
+}
+
+func deleteRoom(w *writer, owner store.Owner) error {
+	n, err := w.change("DELETE FROM rooms WHERE owner = $1", int64(owner))
+	if err == nil && n == 0 {
+		err = noRoom()
+	}
+	if err != nil {
+		return err
+	}
+	for _, query := range [...]string{
+		"DELETE FROM room_affiliations WHERE owner = $1",
+		"DELETE FROM room_occupants WHERE owner = $1",
+		"INSERT INTO erasures (owner) VALUES ($1)",
+	} {
+		if _, err := w.change(query, int64(owner)); err != nil {
 			return err
 		}
-		for _, query := range [...]string{
-			"DELETE FROM room_affiliations WHERE owner = $1",
-			"DELETE FROM room_occupants WHERE owner = $1",
-			"INSERT INTO erasures (owner) VALUES ($1)",
-		} {
-			if _, err := w.change(query, int64(owner)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	t.Done(func(err error) {
-		if err == nil {
-			v.db.eraser.begin(owner)
-		}
-	})
-	return t
+	}
+	return nil
 }
 
 // Of implements store.Affiliations.
