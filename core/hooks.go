@@ -169,7 +169,7 @@ type Hooks struct {
 	// Features: what is offered with the stream features at a stage, as XML. Runs at the door; the stranger is nil after log-in.
 	Features []Hook[func(Stage, *Stranger) string]
 	// AccountDeleted: the account is being deleted, its sessions have ended; whoever keeps something of it erases it. What Event.Wait is
-	// given, DeleteAccount waits for. Turn of the account.
+	// given, DeleteAccount waits for; what After is given comes behind the store, which may have failed. Turn of the account.
 	AccountDeleted Watching
 }
 

@@ -56,8 +56,6 @@ type Affiliations interface {
 	Of(ctx context.Context, room Owner) ([]Affiliation, error)
 	// Set replaces what is kept of each address; one of empty Kind and Nick is removed.
 	Set(room Owner, changes []Affiliation) Ticket
-	// Rooms are the numbers and names of all rooms to which a bare address stands somehow.
-	Rooms(ctx context.Context, jid string) ([]Room, error)
 }
 
 // Occupants keeps who was in rooms when the process ended in order.

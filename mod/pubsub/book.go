@@ -184,25 +184,50 @@ func (m *Module) keep(o *options) int {
 // deleted forgets what a deleted account was to nodes of others, so that nobody who gets its name later inherits it.
 func (m *Module) deleted(e *core.Event) {
 	gone := e.Account.JID
-	m.bereave(gone)
-	e.Wait(m.nodes.Forget(gone))
 	if b, ok := m.books.Has(e.Account); ok {
 		*b = book{}
 	}
-	forget := func(x core.Holder) {
-		b, ok := m.books.Has(x)
+	m.forget(gone)
+	e.After(func(*core.Event) { m.forget(gone) }) // once more, for what was read before the store has done it
+}
+
+// forget does in memory what the store does with the account (store.Accounts): it is nothing to nodes of others, but for bans, and nodes of the service that it
+// alone owned go: nobody could delete them later, and their names would be taken for ever.
+func (m *Module) forget(gone jid.JID) {
+	m.host.EachLoaded(func(_ *core.Work, a *core.Account) {
+		if b, ok := m.books.Has(a); ok {
+			b.forget(gone)
+		}
+	})
+	m.host.EachRoom(func(w *core.Work, r *core.Room) {
+		b, ok := m.books.Has(r)
 		if !ok {
 			return
 		}
-		for _, n := range b.nodes {
+		for _, n := range b.forget(gone) {
+			if len(n.owners()) == 0 {
+				m.vanish(w, m.ofPart(r), n, "")
+			}
+		}
+	})
+}
+
+// forget returns the nodes that have lost an owner.
+func (b *book) forget(gone jid.JID) (lost []*node) {
+	for _, n := range b.nodes {
+		switch n.affiliations[gone] {
+		case isOutcast:
+		case isOwner:
+			lost = append(lost, n)
+			fallthrough
+		default:
 			delete(n.affiliations, gone)
-			for j := range n.subscriptions {
-				if j.Bare() == gone {
-					delete(n.subscriptions, j)
-				}
+		}
+		for j := range n.subscriptions {
+			if j.Bare() == gone {
+				delete(n.subscriptions, j)
 			}
 		}
 	}
-	m.host.EachLoaded(func(_ *core.Work, a *core.Account) { forget(a) })
-	m.host.EachRoom(func(_ *core.Work, r *core.Room) { forget(r) })
+	return lost
 }

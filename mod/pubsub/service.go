@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base32"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"stonechat/config"
@@ -230,7 +231,7 @@ func (m *Module) list(a home, o *options) store.Ticket {
 func (m *Module) vanish(w *core.Work, a home, n *node, inner string) store.Ticket {
 	p := new(store.Promise)
 	a.room.Pause(w, m.rooms.Delete(a.id()), func(w *core.Work, err error) {
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrNotFound) { // it may have gone with its owner
 			m.obs.Log.Error("node of the service not deleted", obs.Err, err)
 			p.Settle(err)
 			return
@@ -243,40 +244,6 @@ func (m *Module) vanish(w *core.Work, a home, n *node, inner string) store.Ticke
 		told.Done(p.Settle)
 	})
 	return p.Ticket()
-}
-
-// bereave deletes nodes of the service whose only owner is gone: nobody could do it later, and their names would be taken for ever.
-func (m *Module) bereave(gone jid.JID) {
-	ctx, cancel := context.WithTimeout(context.Background(), readTime)
-	defer cancel()
-	ties, err := m.nodes.Ties(ctx, m.domain.Domain(), gone)
-	if err != nil {
-		m.obs.Log.Error("nodes that have lost their only owner stay", obs.JID, gone.String(), obs.Err, err)
-		return
-	}
-	for _, t := range ties {
-		if len(t.Affiliations) == 0 || affiliation(t.Affiliations[0].Is) != isOwner {
-			continue
-		}
-		part, err := jid.New(partOf(t.Name), m.domain.Domain(), "")
-		if err == nil {
-			err = m.host.DoRoom(part, func(w *core.Work, r *core.Room) {
-				a := m.ofPart(r)
-				b, bad := m.of(a)
-				if bad != nil || b.nodes[t.Name] == nil {
-					return
-				}
-				n := b.nodes[t.Name]
-				delete(n.affiliations, gone)
-				if len(n.owners()) == 0 {
-					m.vanish(w, a, n, "")
-				}
-			})
-		}
-		if err != nil {
-			m.obs.Log.Error("a node that has lost its only owner stays", obs.JID, gone.String(), obs.Err, err)
-		}
-	}
 }
 
 // both is done when x and y are.

@@ -23,9 +23,7 @@ const (
 	// From the rooms on: the sum is of what the index of their items' order holds.
 	sumRoomItems       = "SELECT CAST(COALESCE(SUM(i.bytes), 0) AS BIGINT) FROM rooms AS r CROSS JOIN node_items AS i WHERE i.owner = r.owner AND r.domain = $1 AND r.creator = $2"
 	selectAffiliations = "SELECT jid, kind, nick, reason, hats, been FROM room_affiliations WHERE owner = $1 ORDER BY jid"
-	selectRoomsOf      = "SELECT r.owner, r.domain, r.local, r.creator, r.created, r.listed, r.temporary, r.config, NULL, NULL " +
-		"FROM room_affiliations AS a JOIN rooms AS r ON r.owner = a.owner WHERE a.jid = $1"
-	selectOccupants = "SELECT occupants FROM room_occupants WHERE owner = $1"
+	selectOccupants    = "SELECT occupants FROM room_occupants WHERE owner = $1"
 	// The rooms with somebody in them are few beside all rooms.
 	selectOccupied  = "SELECT r.local FROM room_occupants AS o JOIN rooms AS r ON r.owner = o.owner WHERE r.domain = $1"
 	selectTemporary = "SELECT local FROM rooms WHERE domain = $1 AND temporary = 1"
@@ -207,11 +205,6 @@ func setAffiliations(w *writer, room store.Owner, changes []store.Affiliation) (
 		}
 	}
 	return nil
-}
-
-// Rooms implements store.Affiliations.
-func (v rooms) Rooms(ctx context.Context, jid string) ([]store.Room, error) {
-	return v.list(ctx, selectRoomsOf, jid)
 }
 
 // Occupants implements store.Occupants.

@@ -88,10 +88,6 @@ func testRooms(t *testing.T, f *fixture) {
 	if n, err := f.Rooms.CountBy(f.ctx, roomsDomain, "bob@example.org"); n != 2 || err != nil {
 		t.Errorf("bob has %d rooms, %v", n, err)
 	}
-	of, err := f.Affiliations.Rooms(f.ctx, "bob@example.org")
-	if err != nil || len(of) != 2 || of[0].ID+of[1].ID != a.ID+b.ID {
-		t.Errorf("bob stands to %+v, %v", of, err)
-	}
 	testWaking(t, f, a, b)
 }
 
