@@ -63,7 +63,9 @@ func TestRightsAtRooms(t *testing.T) {
 	golden.Compare(t, "rights-rooms.txt", b.String())
 }
 
-func actor(address string, role store.Role) core.Actor { return core.Actor{JID: jid.MustParse(address), Role: role} }
+func actor(address string, role store.Role) core.Actor {
+	return core.Actor{JID: jid.MustParse(address), Role: role}
+}
 
 // nothing is the cells of who may ask in no case.
 const nothing = "....   ....   ....   ....   ....     no    "
@@ -71,7 +73,9 @@ const nothing = "....   ....   ....   ....   ....     no    "
 // cells tells by affiliation which roles may ask.
 func cells(actor core.Actor, row core.IQ) string {
 	room := jid.MustParse("cave@rooms.example.org")
-	may := func(is core.Standing) bool { return core.Permit(actor, row.Action, core.Object{Account: room, Standing: is}) == nil }
+	may := func(is core.Standing) bool {
+		return core.Permit(actor, row.Action, core.Object{Account: room, Standing: is}) == nil
+	}
 	var out []string
 	for _, affiliation := range []core.Standing{core.RoomOwner, core.RoomAdmin, core.RoomMember, 0, core.RoomOutcast} {
 		cell := ""

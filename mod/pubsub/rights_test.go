@@ -50,10 +50,17 @@ func TestRights(t *testing.T) {
 	owner, nurse := v.bind(juliet, "a"), v.bind(jid.MustParse("nurse@example.org"), "a")
 	friend, contact := v.bind(v.friends[0], "a"), v.bind(v.friends[1], "a")
 	all := []visitor{
-		{"the account", owner, isNone, false, true}, {"owner", nurse, isOwner, false, false}, {"publisher", nurse, isPublisher, false, false},
-		{"publish-only", nurse, isPublishOnly, false, false}, {"member", nurse, isMember, false, false}, {"none", nurse, isNone, false, false},
-		{"none, subscribed", nurse, isNone, true, false}, {"none, contact", contact, isNone, false, true}, {"none, of a group", friend, isNone, false, true},
-		{"outcast", nurse, isOutcast, false, false}, {"outcast, contact", friend, isOutcast, false, true},
+		{"the account", owner, isNone, false, true},
+		{"owner", nurse, isOwner, false, false},
+		{"publisher", nurse, isPublisher, false, false},
+		{"publish-only", nurse, isPublishOnly, false, false},
+		{"member", nurse, isMember, false, false},
+		{"none", nurse, isNone, false, false},
+		{"none, subscribed", nurse, isNone, true, false},
+		{"none, contact", contact, isNone, false, true},
+		{"none, of a group", friend, isNone, false, true},
+		{"outcast", nurse, isOutcast, false, false},
+		{"outcast, contact", friend, isOutcast, false, true},
 	}
 	var b strings.Builder
 	b.WriteString("# y yes, w waits for an owner's word, f forbidden, p presence-subscription-required, g not-in-roster-group, s not-subscribed, c closed-node.\n" +
