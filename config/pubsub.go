@@ -26,9 +26,10 @@ type Pubsub struct {
 	ItemBytes int `toml:"item_bytes"`
 	// Bytes is how many bytes all items of an account may have together, or all of one node of the service.
 	Bytes int `toml:"bytes"`
-	// BytesPerAccount is how many bytes all items may have together on the nodes of the service that one account has created.
+	// BytesPerAccount is how many bytes all items, and the addresses of people with a right of their own, may have together on the nodes of the service that
+	// one account has created.
 	BytesPerAccount int `toml:"bytes_per_account"`
-	// Peers is how many subscribers, and how many others with a right of their own, a node may have.
+	// Peers is how many subscribers, and how many others with a right of their own, a node may have. All nodes of an account may have ten times as many of these.
 	Peers int `toml:"peers"`
 	// Deliveries is how many notifications a second all nodes together send because of one account, which may save them for ten seconds. What it publishes
 	// for a thousand people is a thousand of them, each 4 KiB of it counted. With more, it is refused for a moment. 0 is no bound.

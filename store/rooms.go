@@ -38,7 +38,7 @@ type Rooms interface {
 	List(ctx context.Context, domain, after string, limit int, public bool) ([]Room, error)
 	// CountBy is how many rooms of the domain a bare address has created.
 	CountBy(ctx context.Context, domain, creator string) (int, error)
-	// BytesBy is how many bytes the ids and payloads of all items have on the nodes of those.
+	// BytesBy is how many bytes the ids and payloads of all items have on the nodes of those, and the addresses of people with an affiliation.
 	BytesBy(ctx context.Context, domain, creator string) (int, error)
 	// Create keeps a new room with its first affiliations; made hears its number before the ticket is done, perhaps on another goroutine.
 	// ErrConflict: there is one of that name.

@@ -108,11 +108,14 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	switch {
 	case bad:
 		return unchanged(element("affiliations", n.name, string(now)))
-	case len(next) > m.config.Peers:
+	case len(next) > m.config.Peers || x.book.people()-len(n.affiliations)+len(next) > manyNodes*m.config.Peers:
 		m.host.Metrics().Refused("pubsub_peers")
 		return stanza.NewError(stanza.ResourceConstraint, "the node has no room for more people")
 	case len(c.Affiliations) == 0:
 		return nil
+	}
+	if fail := m.roomFor(x.at, n, addresses(next)-addresses(n.affiliations)); fail != nil {
+		return fail
 	}
 	if fail := m.afford(x.from, len(c.Affiliations)); fail != nil { // some of them may have to be told that their subscription ends
 		return fail
@@ -123,6 +126,25 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	x.Wait(t)
 	x.After(func(e *core.Event) { m.prune(e.Work, m.at(e), n) })
 	return nil
+}
+
+// manyNodes is as how many full nodes all of an account may be in the number of people with a right of their own.
+const manyNodes = 10
+
+// people is how many have a right of their own, on all nodes.
+func (b *book) people() (count int) {
+	for _, n := range b.nodes {
+		count += len(n.affiliations)
+	}
+	return count
+}
+
+// addresses is how many bytes the addresses of people have.
+func addresses(of map[jid.JID]affiliation) (size int) {
+	for j := range of {
+		size += len(j.String())
+	}
+	return size
 }
 
 // listSubscriptions is XEP-0060 section 8.8.1: those that count.

@@ -63,7 +63,7 @@ const ledgerTime = time.Second
 
 // roomFor tells whether there is room for so many bytes more on the nodes of the service that a node's creator has made. Only in a turn of a.
 func (m *Module) roomFor(a home, n *node, size int) *stanza.Error {
-	if a.room == nil {
+	if a.room == nil || size <= 0 {
 		return nil // what an account has is counted in its book
 	}
 	who, now := n.creator.String(), m.host.Now()

@@ -204,3 +204,42 @@ func TestBytesOfAllNodes(t *testing.T) {
 	nurse.must("", ns.PubSub, created("own"))
 	nurse.must("", ns.PubSub, "<publish node='own'><item id='x'><a xmlns='urn:a'>"+strings.Repeat("x", 980)+"</a></item></publish>")
 }
+
+// Rights are kept as well: who gives them to many, on many nodes, has a bound.
+func TestPeopleOfAllNodes(t *testing.T) {
+	many := func(node string, from, to int) string {
+		b := "<affiliations node='" + node + "'>"
+		for i := from; i < to; i++ {
+			b += fmt.Sprintf("<affiliation jid='%s%d@example.org' affiliation='member'/>", strings.Repeat("x", 990), i)
+		}
+		return b + "</affiliations>"
+	}
+	v := newWorld(t, 0, func(c *config.Pubsub) { c.Peers, c.BytesPerAccount, c.Deliveries = 5, 10_000, 0 })
+	owner := v.bind(juliet, "a")
+	given := 0
+	for i := range 30 {
+		node := fmt.Sprint("n", i)
+		owner.ask("set", ns.PubSub, created(node))
+		if got := owner.ask("set", ns.PubSubOwner, many(node, 0, 5)); strings.Contains(got, "type='result'") {
+			given += 5
+		} else if !strings.Contains(got, "<resource-constraint ") {
+			t.Fatal(got)
+		}
+	}
+	if given != 50 {
+		t.Errorf("%d on nodes of an account", given)
+	}
+	given = 0
+	for i := range 5 {
+		node := fmt.Sprint("n", i)
+		owner.must("", ns.PubSub, created(node))
+		if got := owner.service("set", pubsub(ns.PubSubOwner, many(node, 0, 4))); strings.Contains(got, "type='result'") {
+			given += 4
+		} else if !strings.Contains(got, "<resource-constraint ") {
+			t.Fatal(got)
+		}
+	}
+	if given != 8 { // four of them are four thousand bytes
+		t.Errorf("%d on nodes of the service", given)
+	}
+}

@@ -100,7 +100,7 @@ func TestNoScans(t *testing.T) {
 		selectWaiting, expireWaiting, selectPrivate, countPrivate, sumPrivate, selectVCard)
 	queries = append(queries, selectKept, selectOneKept, deleteKept, selectLastSeen)
 	queries = append(queries, selectInvite, selectReserved, selectCommon, selectCircle, selectKinds, selectKind, dropKind)
-	queries = append(queries, selectRoom, selectRooms, selectPublicRooms, countRooms, sumRoomItems, selectAffiliations, selectOccupants, selectTemporary)
+	queries = append(queries, selectRoom, selectRooms, selectPublicRooms, countRooms, sumRoomItems, sumRoomPeople, selectAffiliations, selectOccupants, selectTemporary)
 	queries = append(queries, selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq,
 		selectNodeSeq, selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
 		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, deleteNodeItem)

@@ -22,6 +22,7 @@ const (
 	countRooms        = "SELECT COUNT(*) FROM rooms WHERE domain = $1 AND creator = $2"
 	// From the rooms on: the sum is of what the index of their items' order holds.
 	sumRoomItems       = "SELECT CAST(COALESCE(SUM(i.bytes), 0) AS BIGINT) FROM rooms AS r CROSS JOIN node_items AS i WHERE i.owner = r.owner AND r.domain = $1 AND r.creator = $2"
+	sumRoomPeople      = "SELECT CAST(COALESCE(SUM(length(a.jid)), 0) AS BIGINT) FROM rooms AS r CROSS JOIN node_affiliations AS a WHERE a.owner = r.owner AND r.domain = $1 AND r.creator = $2"
 	selectAffiliations = "SELECT jid, kind, nick, reason, hats, been FROM room_affiliations WHERE owner = $1 ORDER BY jid"
 	selectOccupants    = "SELECT occupants FROM room_occupants WHERE owner = $1"
 	// The rooms with somebody in them are few beside all rooms.
@@ -81,7 +82,12 @@ func (v rooms) CountBy(ctx context.Context, domain, creator string) (int, error)
 
 // BytesBy implements store.Rooms.
 func (v rooms) BytesBy(ctx context.Context, domain, creator string) (int, error) {
-	return v.figure(ctx, sumRoomItems, domain, creator)
+	items, err := v.figure(ctx, sumRoomItems, domain, creator)
+	if err != nil {
+		return 0, err
+	}
+	people, err := v.figure(ctx, sumRoomPeople, domain, creator)
+	return items + people, err
 }
 
 func (v rooms) figure(ctx context.Context, query, domain, creator string) (n int, err error) {
