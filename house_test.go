@@ -18,7 +18,7 @@ import (
 const (
 	maxFunction = 100
 	maxFile     = 800
-	maxHooks    = 21
+	maxHooks    = 20
 	maxPorts    = 10
 	maxMethods  = 8
 )

@@ -25,7 +25,7 @@ type Config struct {
 	// Local is for a try-out on this machine: every listener must be on a loopback address. The flag --local sets it, and with it the domain
 	// localhost and loopback listeners.
 	Local bool `toml:"local"`
-	// RateLimits switches the token buckets of each client, rooms.deliveries, and the limits of connections and handshakes per address. False is for measurement
+	// RateLimits switches the token buckets of each client, rooms.deliveries, pubsub.deliveries, and the limits of connections and handshakes per address. False is for measurement
 	// only and is said loudly in the log; the limits in all stay in force.
 	RateLimits bool    `toml:"rate_limits"`
 	TLS        TLS     `toml:"tls"`

@@ -24,17 +24,22 @@ type Pubsub struct {
 	Items int `toml:"items"`
 	// ItemBytes is the size of the largest payload of an item.
 	ItemBytes int `toml:"item_bytes"`
-	// Bytes is how many bytes all items of an account may have together.
+	// Bytes is how many bytes all items of an account may have together, or all of one node of the service.
 	Bytes int `toml:"bytes"`
-	// Peers is how many subscribers, and how many others with a right of their own, a node may have.
+	// BytesPerAccount is how many bytes all items, and the addresses of people with a right of their own, may have together on the nodes of the service that
+	// one account has created.
+	BytesPerAccount int `toml:"bytes_per_account"`
+	// Peers is how many subscribers, and how many others with a right of their own, a node may have. All nodes of an account may have ten times as many of these.
 	Peers int `toml:"peers"`
-	// Notifications is how many accounts what one account publishes within a minute may reach, each publication counted for all that it is for, and once for each 4 KiB.
-	// With more, publishing is refused for the rest of the minute.
-	Notifications int `toml:"notifications"`
+	// Deliveries is how many notifications a second all nodes together send because of one account, which may save them for ten seconds. What it publishes
+	// for a thousand people is a thousand of them, each 4 KiB of it counted. With more, it is refused for a moment. 0 is no bound.
+	Deliveries int `toml:"deliveries"`
 }
 
 func pubsub() Pubsub {
-	return Pubsub{Create: "member", PerAccount: 50, Nodes: 200, Items: 1000, ItemBytes: 192 << 10, Bytes: 20 << 20, Peers: 1000, Notifications: 100_000}
+	return Pubsub{
+		Create: "member", PerAccount: 50, Nodes: 200, Items: 1000, ItemBytes: 192 << 10, Bytes: 20 << 20, BytesPerAccount: 100 << 20, Peers: 1000, Deliveries: 5000,
+	}
 }
 
 // Of is the domain of the service of a served domain.
@@ -49,15 +54,17 @@ func (p Pubsub) Of(domain string) string {
 func (c *Config) checkPubsub() []error {
 	var errs []error
 	for name, v := range map[string]int{
-		"nodes": c.Pubsub.Nodes, "items": c.Pubsub.Items, "item_bytes": c.Pubsub.ItemBytes, "bytes": c.Pubsub.Bytes, "peers": c.Pubsub.Peers,
-		"notifications": c.Pubsub.Notifications,
+		"nodes": c.Pubsub.Nodes, "items": c.Pubsub.Items, "item_bytes": c.Pubsub.ItemBytes, "bytes": c.Pubsub.Bytes, "bytes_per_account": c.Pubsub.BytesPerAccount,
+		"peers": c.Pubsub.Peers,
 	} {
 		if v <= 0 {
 			errs = append(errs, fmt.Errorf("pubsub.%s must be positive", name))
 		}
 	}
-	if c.Pubsub.PerAccount < 0 {
-		errs = append(errs, errors.New("pubsub.per_account is negative"))
+	for name, v := range map[string]int{"per_account": c.Pubsub.PerAccount, "deliveries": c.Pubsub.Deliveries} {
+		if v < 0 {
+			errs = append(errs, fmt.Errorf("pubsub.%s is negative", name))
+		}
 	}
 	if !slices.Contains([]string{"member", "moderator", "admin", "owner"}, c.Pubsub.Create) {
 		errs = append(errs, fmt.Errorf("pubsub.create is %q, not member, moderator, admin or owner", c.Pubsub.Create))

@@ -73,6 +73,16 @@ func (a *Account) SetRole(r store.Role) { a.role.Store(&r) }
 // Sessions of the account, in the order of their binding. Only in a turn of a; the slice is not to be kept.
 func (a *Account) Sessions() []*Session { return a.sessions }
 
+// session of a full address, or nil.
+func (a *Account) session(full jid.JID) *Session {
+	for _, s := range a.sessions {
+		if s.JID == full {
+			return s
+		}
+	}
+	return nil
+}
+
 // handle is every turn: one recover, so that a mistake costs its stanza an error and nothing else.
 func (a *Account) handle(w *Work, t *turn) {
 	defer func() {
@@ -181,14 +191,29 @@ func (a *Account) finishSending(w *Work, e *Event, from origin) {
 		w.trace = from.trace
 		if err != nil {
 			a.refuse(w, st, s, a.Host.asStanzaError(st, err))
-		} else {
-			e := w.begin(a, st, s)
-			for _, f := range after {
-				f(e)
-			}
+			from.settle(w)
+			return
 		}
-		from.settle(w)
+		a.whenDone(w, a.follow(w, st, s, after), func(w *Work, err error) {
+			w.trace = from.trace
+			if err != nil {
+				a.refuse(w, st, s, a.Host.asStanzaError(st, err))
+			}
+			from.settle(w)
+		})
 	})
+}
+
+// follow calls what was to come after an event's tickets, and returns those that what comes then waits for.
+func (a *Account) follow(w *Work, st *stanza.Stanza, s *Session, after []func(*Event)) []store.Ticket {
+	if len(after) == 0 {
+		return nil
+	}
+	e := w.begin(a, st, s)
+	for _, f := range after {
+		f(e)
+	}
+	return e.tickets
 }
 
 // deliver is the turn of a message or subscription for the account.
@@ -325,127 +350,6 @@ func (a *Account) chooseAll(st *stanza.Stanza, also []jid.JID) ([]int, outcome) 
 	}
 	a.chosen = chosen
 	return chosen, out
-}
-
-// receiveIQ: answered here, or on its way.
-func (a *Account) receiveIQ(w *Work, t *turn) {
-	st := t.st
-	w.hop(a, 3, "Account.receiveIQ", "")
-	if err := checkIQ(st); err != nil {
-		a.replyError(w, st, err)
-		t.from.settle(w)
-		return
-	}
-	asks := st.Type == stanza.Get || st.Type == stanza.Set
-	host := a.Host
-	if st.HasTo {
-		host = host.Router.hosts[st.To.Domain()]
-	}
-	if rooms := a.Host.Router.services[st.To.Domain()]; rooms != nil && st.To.IsDomain() {
-		part, found := a.Host.Router.find(st)
-		switch {
-		case !asks:
-			t.from.settle(w) // nobody there has asked
-		case rooms.Find == nil:
-			rooms.host.answerFor(a, w, st, t.s, ToRooms, t.from)
-		case !found:
-			rooms.host.answerFor(a, w, st, t.s, ToService, t.from)
-		default:
-			a.Host.Router.routeTo(w, st, part, true, t.from, store.Ticket{})
-		}
-		return
-	}
-	switch {
-	case host != nil && (!st.HasTo || st.To == a.JID):
-		// RFC 6120 section 10.3.3: no address means the sender's own account.
-		if asks {
-			a.answerIQ(w, st, t.s, ToOwn, t.from)
-			return
-		}
-	case host != nil && st.To.IsDomain():
-		if asks {
-			host.answerFor(a, w, st, t.s, ToHost, t.from)
-			return
-		}
-		a.Host.answered(w, st)
-	case a.line.leads(st.To.Bare()):
-		// RFC 6120 section 10.1: it must not overtake; on this node it waits in the addressee's line.
-		a.stand(w, &lineEntry{route: true, arrival: arrival{st: st, from: t.from}}, nil)
-		return
-	default:
-		a.Host.Router.route(w, st, t.from, store.Ticket{})
-		return
-	}
-	t.from.settle(w)
-}
-
-// deliverIQ is the turn of an IQ for the account or one of its sessions.
-func (a *Account) deliverIQ(w *Work, t *turn) {
-	st := t.st
-	if a.Blocks(st.From) {
-		a.keptOut(w, t)
-		return
-	}
-	asks := st.Type == stanza.Get || st.Type == stanza.Set
-	w.hop(a, 5, "Account.deliverIQ", "")
-	if !a.guestHears(st) {
-		a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, "")) // as if there were nobody
-		t.from.settle(w)
-		return
-	}
-	if st.To.IsFull() {
-		if err := a.guard(w, st, t.from); asks && err != nil {
-			a.replyError(w, st, err)
-			t.from.settle(w)
-			return
-		}
-		x := arrival{st: st, from: t.from}
-		if a.line.holds(st.From) {
-			// RFC 6120 section 10.1: nothing between two entities overtakes.
-			a.stand(w, &lineEntry{arrival: x}, nil)
-			return
-		}
-		a.pass(w, x)
-		return
-	}
-	if !asks {
-		t.from.settle(w) // RFC 6121 section 8.5.2: nothing of ours asked
-		return
-	}
-	if !a.Exists {
-		if row := a.Host.IQ.find(st, ToContact); row == nil || !blind(row.Action) {
-			a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, "")) // RFC 6121 section 8.5.1
-			t.from.settle(w)
-			return
-		}
-	}
-	a.answerIQ(w, st, nil, ToContact, t.from)
-}
-
-// guard asks whether a request may reach a device (ToDevice). Most may.
-func (a *Account) guard(w *Work, st *stanza.Stanza, from origin) *stanza.Error {
-	row := a.Host.IQ.find(st, ToDevice)
-	if row == nil {
-		return nil
-	}
-	if err := Permit(from.actor(st), row.Action, a.object(ToContact, st)); err != nil {
-		return err
-	}
-	if _, err := row.Do(a.Host.ctx, w.begin(a, st, nil)); err != nil {
-		return a.Host.asStanzaError(st, err)
-	}
-	return nil
-}
-
-// pass gives an IQ to the session that it is for.
-func (a *Account) pass(w *Work, x arrival) {
-	w.hop(a, 7, "Account.pass", "")
-	if s := a.session(x.st.To); s != nil {
-		s.Send(w, x.st) // RFC 6121 section 8.5.3.1
-	} else if x.st.Type == stanza.Get || x.st.Type == stanza.Set {
-		a.replyError(w, x.st, stanza.NewError(stanza.ServiceUnavailable, "")) // RFC 6121 section 8.5.3.2.3
-	}
-	x.from.settle(w)
 }
 
 // touch notes since when nobody is there.

@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"time"
 
 	"stonechat/obs"
 	"stonechat/store"
@@ -50,7 +49,8 @@ type Event struct {
 // Wait makes what follows the hooks (delivery, the answer, After) wait for the disk's promise. The turn itself never waits.
 func (e *Event) Wait(t store.Ticket) { e.tickets = append(e.tickets, t) }
 
-// After has f called in a turn of the same owner when all tickets of this event are done, before the answer goes out; never when one failed.
+// After has f called in a turn of the same owner when all tickets of this event are done, before the answer goes out, which waits for what f gives to
+// Wait, too; never when one failed.
 func (e *Event) After(f func(*Event)) { e.after = append(e.after, f) }
 
 // Refuse drops the stanza and tells its sender why.
@@ -120,7 +120,7 @@ func (l *Loading) Add(module string, f func(context.Context, *Account, store.Hel
 }
 
 // Hooks are the points where modules stand. They are filled by Install before the first door opens and never change afterwards.
-// Every hook but Loading, Login and Features runs in a turn of the owner it is about.
+// Every hook but Loading and Features runs in a turn of the owner it is about.
 type Hooks struct {
 	// Loading: an account is read into memory; not a guest, of whom nothing is kept. Before its first turn, on a goroutine that may wait; what
 	// fails here makes it unavailable.
@@ -163,23 +163,11 @@ type Hooks struct {
 	Said []SaidHook
 	// Closed: the session ended. Turn of its account.
 	Closed Watching
-	// Login: an attempt to log in, with its outcome. Runs at the door.
-	Login []Hook[func(*Attempt)]
 	// Features: what is offered with the stream features at a stage, as XML. Runs at the door; the stranger is nil after log-in.
 	Features []Hook[func(Stage, *Stranger) string]
 	// AccountDeleted: the account is being deleted, its sessions have ended; whoever keeps something of it erases it. What Event.Wait is
-	// given, DeleteAccount waits for. Turn of the account.
+	// given, DeleteAccount waits for; what After is given comes behind the store, which may have failed. Turn of the account.
 	AccountDeleted Watching
-}
-
-// Attempt is one attempt to log in.
-type Attempt struct {
-	Account   jid.JID // as claimed
-	Mechanism string
-	Address   string // network address it came from
-	Accepted  bool
-	Reason    string        // why it was refused: a condition of SASL (RFC 6120 section 6.5)
-	Delay     time.Duration // how long its answer was held back, to slow guessing
 }
 
 // HookList is the whole order of hooks, for people.
@@ -197,9 +185,6 @@ func (h *Hooks) HookList() []string {
 	}
 	for _, k := range h.Loading {
 		out = append(out, "Loading "+k.Module)
-	}
-	for _, k := range h.Login {
-		out = append(out, "Login "+k.Module)
 	}
 	for _, k := range h.Features {
 		out = append(out, "Features "+k.Module)

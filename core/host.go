@@ -226,11 +226,12 @@ func (h *Host) Loaded() []jid.JID {
 // ErrElsewhere as Do does, or as erase does. Only a door may call it.
 func (h *Host) DeleteAccount(ctx context.Context, account jid.JID, erase func(context.Context) error) error {
 	var forgotten store.Ticket // what modules keep of it in other places than its own
+	var after []func(*Event)
 	err := h.Ask(ctx, account, func(w *Work, a *Account) error {
 		a.EndSessions(w, nil)
 		e := w.begin(a, nil, nil)
 		h.Hooks.AccountDeleted.run(e)
-		forgotten = joined(e.tickets)
+		forgotten, after = joined(e.tickets), e.after
 		a.Exists = false
 		a.erasing = true
 		return nil
@@ -243,6 +244,7 @@ func (h *Host) DeleteAccount(ctx context.Context, account jid.JID, erase func(co
 	}
 	return errors.Join(err, h.Ask(context.WithoutCancel(ctx), account, func(w *Work, a *Account) error {
 		a.erasing = false
+		a.follow(w, nil, nil, after) // nobody waits for more
 		a.turns.Take(w, turn{op: (*Account).leaveMemory})
 		return nil
 	}))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sort"
 
-	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
 
@@ -132,92 +131,6 @@ func checkIQ(st *stanza.Stanza) *stanza.Error {
 	return nil
 }
 
-// answerIQ has the row answer, in a turn of a: the sender's account for ToHost and ToOwn, the addressee for ToContact.
-func (a *Account) answerIQ(w *Work, st *stanza.Stanza, s *Session, to Target, from origin) {
-	row := a.Host.IQ.find(st, to)
-	// RFC 6121 section 8.5.1 and RFC 6120 section 8.4: nobody understands it.
-	err := stanza.NewError(stanza.ServiceUnavailable, "")
-	if row != nil {
-		err = Permit(from.actor(st), row.Action, a.object(to, st))
-	}
-	if err != nil && row != nil && to == ToContact && !blind(row.Action) {
-		err = stanza.NewError(stanza.ServiceUnavailable, "") // the same as for an account that does not exist
-	}
-	if w.trace != nil {
-		w.trace.Hop(answering(row, err))
-	}
-	if err != nil {
-		a.replyError(w, st, err)
-		from.settle(w)
-		return
-	}
-	if row.Slow {
-		a.Host.slow(a, st, s, row, from)
-		return
-	}
-	e := w.begin(a, st, s)
-	ans, failure := row.Do(a.Host.ctx, e)
-	a.finishIQ(w, e, ans, failure, from)
-}
-
-// finishIQ answers at once, or when the event's tickets are done.
-func (a *Account) finishIQ(w *Work, e *Event, ans Answer, err error, from origin) {
-	st := e.Stanza
-	if err != nil {
-		a.replyError(w, st, a.Host.asStanzaError(st, err))
-		from.settle(w)
-		return
-	}
-	session, after := e.Session, e.after
-	a.whenDone(w, e.tickets, func(w *Work, err error) {
-		w.trace = from.trace
-		if err != nil {
-			a.replyError(w, st, a.Host.asStanzaError(st, err))
-			from.settle(w)
-			return
-		}
-		if len(after) > 0 {
-			e := w.begin(a, st, session)
-			for _, f := range after {
-				f(e)
-			}
-		}
-		a.reply(w, st, session, ans)
-		from.settle(w)
-	})
-}
-
-// reply sends the result to the asking session, or by the router to whoever asked from elsewhere.
-func (a *Account) reply(w *Work, st *stanza.Stanza, s *Session, ans Answer) {
-	if ans.Before != nil && s != nil {
-		s.sendSource(w, ans.Before)
-	}
-	if r := stanza.Result(st, ans.Payload); r != nil {
-		a.answer(w, r, s)
-	}
-}
-
-// replyError answers st with err, unless st is itself an answer.
-func (a *Account) replyError(w *Work, st *stanza.Stanza, err *stanza.Error) {
-	a.refuse(w, st, a.session(st.From), err)
-}
-
-// refuse is replyError for a stanza of this session, whatever address it is stamped with.
-func (a *Account) refuse(w *Work, st *stanza.Stanza, s *Session, err *stanza.Error) {
-	if r := stanza.ErrorReply(st, err); r != nil {
-		a.answer(w, r, s)
-	}
-}
-
-func (a *Account) answer(w *Work, r *stanza.Stanza, s *Session) {
-	r.Seal()
-	if s != nil {
-		s.Send(w, r)
-		return
-	}
-	a.Host.Router.Route(w, r)
-}
-
 // asStanzaError turns any error into one that may be shown, and logs what may not.
 func (h *Host) asStanzaError(st *stanza.Stanza, err error) *stanza.Error {
 	var se *stanza.Error
@@ -225,27 +138,4 @@ func (h *Host) asStanzaError(st *stanza.Stanza, err error) *stanza.Error {
 		return se
 	}
 	return h.storeError(st, err)
-}
-
-// object says what the request is about, for Permit.
-func (a *Account) object(to Target, st *stanza.Stanza) Object {
-	switch to {
-	case ToOwn:
-		return Object{Account: a.JID, Role: a.Role()}
-	case ToContact:
-		sub := a.Host.Ports.Contacts.Subscription(a, st.From.Bare())
-		// XEP-0175 section 4: a guest answers what it is; only its counterparts come so far.
-		return Object{Account: a.JID, Role: a.Role(), Subscribed: sub&SubscribedFrom != 0 || a.guest != nil}
-	}
-	return Object{}
-}
-
-// session of a full address, or nil.
-func (a *Account) session(full jid.JID) *Session {
-	for _, s := range a.sessions {
-		if s.JID == full {
-			return s
-		}
-	}
-	return nil
 }

@@ -13,7 +13,9 @@ func (a *Account) Depart(w *Work) {
 		a.cut(s, &stanza.StreamError{Condition: stanza.StreamNotAuthorized, Text: "this account has left"})
 		a.end(w, s, LostEnded)
 	}
-	a.Host.Hooks.AccountDeleted.run(w.begin(a, nil, nil))
+	e := w.begin(a, nil, nil)
+	a.Host.Hooks.AccountDeleted.run(e)
 	a.Exists = false
+	a.follow(w, nil, nil, e.after) // the store has done its part
 	a.turns.Take(w, turn{op: (*Account).leaveMemory})
 }

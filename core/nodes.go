@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"stonechat/cluster"
@@ -57,15 +56,6 @@ type sending struct {
 	st    *stanza.Stanza
 	from  origin
 	since time.Time
-}
-
-// delivery is a stanza that another node has brought and wants to hear of when it is settled.
-type delivery struct {
-	nodes *nodes
-	node  cluster.Node
-	ref   uint64
-	role  store.Role // of the sender
-	open  atomic.Int32
 }
 
 // join makes the router one node of several.
@@ -235,8 +225,9 @@ func (n *nodes) delivered(r *reader, from cluster.Node, f *cluster.Frame) {
 		_ = n.send(from, cluster.Frame{Op: cluster.AckStanza, Ref: f.Ref, Fault: cluster.Fault{Condition: string(e.Condition), Text: e.Text}})
 		return
 	}
-	d := &delivery{nodes: n, node: from, ref: f.Ref, role: store.Role(f.Role)}
-	d.open.Store(1)
+	// Without a link nobody can be told; the other node's patience ends with ackTime.
+	d := newDelivery(func() { _ = n.send(from, cluster.Frame{Op: cluster.AckStanza, Ref: f.Ref}) })
+	d.role = store.Role(f.Role)
 	n.router.pass(r.work, st.Seal(), splitAddresses(f.To), origin{far: d})
 }
 
@@ -274,20 +265,6 @@ func (n *nodes) deliveredTold(r *reader, f *cluster.Frame) {
 	st, err := r.parse(f.Data)
 	if err == nil && (st.Kind == stanza.Message || st.Kind == stanza.Presence) {
 		n.router.tell(r.work, turn{op: (*Account).hear, st: st.Seal(), to: to})
-	}
-}
-
-func (d *delivery) more() {
-	if d != nil {
-		d.open.Add(1)
-	}
-}
-
-// settle answers when the last part is settled.
-func (d *delivery) settle() {
-	if d != nil && d.open.Add(-1) == 0 {
-		// Without a link nobody can be told; the other node's patience ends with ackTime.
-		_ = d.nodes.send(d.node, cluster.Frame{Op: cluster.AckStanza, Ref: d.ref})
 	}
 }
 

@@ -120,13 +120,16 @@ func (r *Room) finish(w *Work, e *Event, from origin) {
 		w.trace = from.trace
 		if err != nil {
 			r.Host.Router.bounce(w, st, r.Host.asStanzaError(st, err))
-		} else {
-			e := r.begin(w, st)
-			for _, f := range after {
-				f(e)
-			}
+			from.settle(w)
+			return
 		}
-		from.settle(w)
+		r.whenDone(w, r.follow(w, st, after), func(w *Work, err error) {
+			w.trace = from.trace
+			if err != nil {
+				r.Host.Router.bounce(w, st, r.Host.asStanzaError(st, err))
+			}
+			from.settle(w)
+		})
 	})
 }
 

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 
+	"stonechat/store"
 	"stonechat/xmpp/stanza"
 )
 
@@ -77,20 +78,37 @@ func (r *Room) finishIQ(w *Work, e *Event, ans Answer, err error, from origin) {
 			from.settle(w)
 			return
 		}
-		if len(after) > 0 {
-			e := r.begin(w, st)
-			for _, f := range after {
-				f(e)
-			}
-		}
-		if ans.Before != nil {
-			r.TellAll(w, st.From, ans.Before)
-		}
-		if result := stanza.Result(st, ans.Payload); result != nil {
-			r.Host.Router.Route(w, result.Seal())
-		}
-		from.settle(w)
+		r.whenDone(w, r.follow(w, st, after), func(w *Work, err error) {
+			w.trace = from.trace
+			r.answer(w, st, ans, err)
+			from.settle(w)
+		})
 	})
+}
+
+// follow calls what was to come after an event's tickets, and returns those that what comes then waits for.
+func (r *Room) follow(w *Work, st *stanza.Stanza, after []func(*Event)) []store.Ticket {
+	if len(after) == 0 {
+		return nil
+	}
+	e := r.begin(w, st)
+	for _, f := range after {
+		f(e)
+	}
+	return e.tickets
+}
+
+func (r *Room) answer(w *Work, st *stanza.Stanza, ans Answer, err error) {
+	if err != nil {
+		r.refuse(w, st, r.Host.asStanzaError(st, err))
+		return
+	}
+	if ans.Before != nil {
+		r.TellAll(w, st.From, ans.Before)
+	}
+	if result := stanza.Result(st, ans.Payload); result != nil {
+		r.Host.Router.Route(w, result.Seal())
+	}
 }
 
 // slow runs a slow row of the room outside turns, for which the event's room has nothing but its address and number; its answer comes back as a turn.

@@ -35,7 +35,7 @@ type openStanza struct {
 	size    uint32
 }
 
-// origin names the stanza from which something follows: one of a session, or one that another node has delivered. The zero origin is the
+// origin names the stanza from which something follows: one of a session, or one of a delivery. The zero origin is the
 // server itself.
 type origin struct {
 	s     *Session

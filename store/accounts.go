@@ -82,7 +82,9 @@ type Accounts interface {
 	SetRole(ctx context.Context, id Owner, r Role) error
 	// SetDisabled forbids or allows log-ins; who is forbidden them has no tokens afterwards (Devices). Sessions are the caller's affair. An account that waits or leaves is ErrNotFound.
 	SetDisabled(ctx context.Context, id Owner, disabled bool) error
-	// Delete removes the account at once and returns when everything that was kept for it is erased too. When the context ends first, or
+	// Delete removes the account at once and returns when everything that was kept for it is erased too. In the same commit it ends to be anything to rooms
+	// and nodes of others, but for bans; a room that it alone owned gets another owner: its admin, or else a member who belongs to it (Been, or with a
+	// nick), with the oldest account of the domain. Without one, the room is deleted, and so is a room whose node it alone owned. When the context ends first, or
 	// the process, erasing goes on by itself.
 	Delete(ctx context.Context, id Owner) error
 	// Import adds many accounts, each together with its contacts or not at all, some per commit. Accounts that exist are skipped, so an

@@ -15,7 +15,7 @@ type Leaver struct {
 // Leavers keeps accounts that are on their way in or out.
 type Leavers interface {
 	// Leave takes an account out of the world until it is erased: it cannot log in, its own subscriptions, requests, circles,
-	// invites and tokens end. Its name, messages and password stay until it is erased.
+	// invites and tokens end, and what it is to rooms and nodes, as in Accounts.Delete. Its name, messages and password stay until it is erased.
 	Leave(owner Owner, due time.Time) Ticket
 	// Return ends Leave: the account may log in again, unless it was disabled or waited before; its contacts are listed without subscriptions.
 	// ErrNotFound: it was not leaving.

@@ -135,6 +135,4 @@ type Nodes interface {
 	// Ties are the nodes that belong to rooms of the domain and to which a bare address has an affiliation or a subscription, ordered by name, with
 	// these alone, and without what their items are.
 	Ties(ctx context.Context, domain string, bare jid.JID) ([]Node, error)
-	// Forget removes all affiliations and subscriptions that a bare address has with nodes of others.
-	Forget(bare jid.JID) Ticket
 }

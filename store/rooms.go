@@ -38,6 +38,8 @@ type Rooms interface {
 	List(ctx context.Context, domain, after string, limit int, public bool) ([]Room, error)
 	// CountBy is how many rooms of the domain a bare address has created.
 	CountBy(ctx context.Context, domain, creator string) (int, error)
+	// BytesBy is how many bytes the ids and payloads of all items have on the nodes of those, and the addresses of people with an affiliation.
+	BytesBy(ctx context.Context, domain, creator string) (int, error)
 	// Create keeps a new room with its first affiliations; made hears its number before the ticket is done, perhaps on another goroutine.
 	// ErrConflict: there is one of that name.
 	Create(r Room, first []Affiliation, made func(Owner)) Ticket
@@ -54,8 +56,6 @@ type Affiliations interface {
 	Of(ctx context.Context, room Owner) ([]Affiliation, error)
 	// Set replaces what is kept of each address; one of empty Kind and Nick is removed.
 	Set(room Owner, changes []Affiliation) Ticket
-	// Rooms are the numbers and names of all rooms to which a bare address stands somehow.
-	Rooms(ctx context.Context, jid string) ([]Room, error)
 }
 
 // Occupants keeps who was in rooms when the process ended in order.

@@ -133,7 +133,7 @@ func ours(err error) bool {
 	return errors.Is(err, errCrowded) || errors.Is(err, core.ErrGuests) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// report counts and logs one attempt and tells whoever watches. reason is why it was refused, one of the conditions of SASL; empty: it was not.
+// report counts and logs one attempt. reason is why it was refused, one of the conditions of SASL; empty: it was not.
 // Nothing that the client sent goes into the log as it is: the account is an address and the mechanism one that we know.
 func (c *conn) report(account jid.JID, mechanism, reason string) {
 	outcome := "refused"
@@ -146,11 +146,5 @@ func (c *conn) report(account jid.JID, mechanism, reason string) {
 	c.door.metrics.logins.WithLabelValues(mechanism, outcome).Inc()
 	c.door.obs.Log.Info("login", obs.Conn, c.number, obs.JID, account.String(), obs.Peer, c.addr.String(), "mechanism", mechanism, "outcome", outcome,
 		obs.Reason, reason, "delay", c.waited)
-	a := core.Attempt{
-		Account: account, Mechanism: mechanism, Address: c.addr.Addr().String(), Accepted: reason == "", Reason: reason, Delay: c.waited,
-	}
 	c.waited = 0
-	for _, h := range c.host.Hooks.Login {
-		h.Do(&a)
-	}
 }

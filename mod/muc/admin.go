@@ -153,8 +153,12 @@ func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error)
 			continue
 		}
 		was := x.people[i.JID]
-		if err := mayChangeAffiliation(actor.affiliation, was.affiliation, i.JID == from.Bare(), i.Affiliation, owners); err != nil {
+		self := i.JID == from.Bare()
+		if err := mayChangeAffiliation(actor.affiliation, was.affiliation, self, i.Affiliation, owners); err != nil {
 			return nil, err
+		}
+		if i.HasNick && i.Nick != was.nick.shown && !mayName(actor.affiliation, was.affiliation, self) {
+			return nil, forbidden("the nicks of admins and owners are reserved by owners")
 		}
 		if was.affiliation == muc.Owner && i.Affiliation < muc.Owner {
 			owners-- // two in one request leave the room without one

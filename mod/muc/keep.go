@@ -154,46 +154,47 @@ func (m *Module) lookAfter(r *core.Room) {
 	}
 }
 
-// accountDeleted takes an account out of the lists of all rooms. Turn of the account.
+// accountDeleted takes over what the store makes of rooms when an account goes (store.Accounts). Those that are not in memory find it there. Turn of the
+// account.
 func (m *Module) accountDeleted(e *core.Event) {
 	who := e.Account.JID
-	ctx, cancel := context.WithTimeout(context.Background(), readTime)
-	defer cancel()
-	all, err := m.Affiliations.Rooms(ctx, who.String())
-	if err != nil {
-		// The lists that are kept are changed with the account (store.Accounts); what is left are those in memory.
-		m.obs.Log.Warn("rooms of a deleted account not read: all in memory look for it", obs.JID, who.String(), obs.Err, err)
-		m.host.EachRoom(func(w *core.Work, r *core.Room) { m.disown(w, r, who) })
-		return
-	}
-	for _, kept := range all {
-		address, err := jid.New(kept.Local, kept.Domain, "")
-		if err != nil {
-			continue
-		}
-		err = m.host.DoRoom(address, func(w *core.Work, r *core.Room) { m.disown(w, r, who) })
-		if err != nil {
-			m.obs.Log.Error("a deleted account still stands in a list of a room", obs.JID, who.String(), obs.Err, err)
-		}
-	}
+	e.After(func(*core.Event) { m.host.EachRoom(func(w *core.Work, r *core.Room) { m.bequeath(w, r, who) }) })
 }
 
-// disown makes an address nobody to the room, but for bans.
-func (m *Module) disown(w *core.Work, r *core.Room, who jid.JID) {
+// bequeath makes an address nobody to the room, but for bans. If the store has found another owner, or none, so it is here.
+func (m *Module) bequeath(w *core.Work, r *core.Room, gone jid.JID) {
 	x, ok := m.rooms.Has(r)
-	if !ok || r.ID == 0 || x.people[who].affiliation == muc.Outcast {
+	if !ok || r.ID == 0 {
 		return
 	}
-	if _, known := x.people[who]; !known {
+	was, known := x.people[gone]
+	if !known || was.affiliation == muc.Outcast {
 		return
 	}
-	c := change{who: who}
-	t := m.Affiliations.Set(r.ID, []store.Affiliation{c.kept()})
-	r.Pause(w, t, func(w *core.Work, err error) {
-		if err != nil {
-			m.obs.Log.Error("a deleted account still stands in a list of a room", obs.JID, who.String(), obs.Err, err)
-			return
+	m.affiliate(r, w, x, change{who: gone}, gone, cause{}, store.Ticket{})
+	if was.affiliation < muc.Owner || x.owners() > 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+	defer cancel()
+	_, err := m.Rooms.Get(ctx, r.JID.Domain(), r.JID.Local())
+	if errors.Is(err, store.ErrNotFound) {
+		vanish(r, w, x, &muc.Destroy{Reason: "The room has lost its only owner."})
+		return
+	}
+	var kept []store.Affiliation
+	if err == nil {
+		kept, err = m.Affiliations.Of(ctx, r.ID)
+	}
+	if err != nil {
+		m.obs.Log.Error("who owns a room now is not known before it is read again", obs.JID, r.JID.String(), obs.Err, err)
+		return
+	}
+	for _, a := range kept {
+		if heir, err := jid.Parse(a.JID); err == nil && a.Kind == kindOf(muc.Owner) {
+			c := change{who: heir, person: x.people[heir]}
+			c.person.affiliation = muc.Owner
+			m.affiliate(r, w, x, c, heir, cause{reason: "The room has lost its only owner."}, store.Ticket{})
 		}
-		m.affiliate(r, w, x, c, who, cause{}, store.Ticket{})
-	})
+	}
 }

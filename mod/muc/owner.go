@@ -237,18 +237,22 @@ func (m *Module) destroy(e *core.Event, x *room, d *muc.Destroy) {
 	m.behind(e)
 	e.Wait(t)
 	r.Pause(e.Work, t, func(w *core.Work, err error) {
-		if err != nil {
-			return
+		if err == nil {
+			vanish(r, w, x, d)
 		}
-		r.Stand(w, func(w *core.Work, _ error) {
-			for _, s := range x.crowd {
-				v := view{Presence: muc.Presence{From: x.at(s.occupant.nick), Type: stanza.Unavailable, OccupantID: s.occupant.id, Destroy: d}}
-				tell(r, w, v.self(false), s.jid)
-			}
-			x.crowd, x.faces, x.all = nil, nil, nil
-		})
-		r.Vanish()
 	})
+}
+
+// vanish ends a room that the store has no more, and tells everybody in it.
+func vanish(r *core.Room, w *core.Work, x *room, d *muc.Destroy) {
+	r.Stand(w, func(w *core.Work, _ error) {
+		for _, s := range x.crowd {
+			v := view{Presence: muc.Presence{From: x.at(s.occupant.nick), Type: stanza.Unavailable, OccupantID: s.occupant.id, Destroy: d}}
+			tell(r, w, v.self(false), s.jid)
+		}
+		x.crowd, x.faces, x.all = nil, nil, nil
+	})
+	r.Vanish()
 }
 
 // askRegister is section 7.10: what it takes to register.

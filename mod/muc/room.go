@@ -172,7 +172,11 @@ func (m *Module) standing(r *core.Room, who jid.JID) core.Standing {
 	if !ok || r.ID == 0 {
 		return 0
 	}
-	s := x.standingOf(who)
+	return x.stands(x.standingOf(who))
+}
+
+// stands is a standing in the words of core, with what follows from it in this room.
+func (x *room) stands(s standing) core.Standing {
 	out := map[muc.Affiliation]core.Standing{
 		muc.Owner: core.RoomOwner, muc.Admin: core.RoomAdmin, muc.Member: core.RoomMember, muc.Outcast: core.RoomOutcast,
 	}[s.affiliation] | map[muc.Role]core.Standing{

@@ -135,6 +135,11 @@ func mayChangeAffiliation(actor, target muc.Affiliation, self bool, to muc.Affil
 	return nil
 }
 
+// mayName decides whether actor may reserve another nick for somebody (section 9.3), which is no less than changing how they stand.
+func mayName(actor, target muc.Affiliation, self bool) bool {
+	return self || actor == muc.Owner || actor == muc.Admin && target < muc.Admin
+}
+
 // roleAfter is the role of an occupant whose affiliation changed, Absent for who has to leave (sections 5.1.3, 9.1, 9.4).
 func roleAfter(c *muc.Config, was standing, to muc.Affiliation) muc.Role {
 	initial := initialRole(c, to)

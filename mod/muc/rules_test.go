@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"stonechat/xmpp/jid"
 	"stonechat/xmpp/muc"
 	"stonechat/xmpp/stanza"
 )
@@ -316,107 +315,6 @@ func TestSpeech(t *testing.T) {
 	} {
 		if got := mayInvite(&c.c, c.who); got != c.want {
 			t.Errorf("%+v invites into %+v: %v", c.who, c.c, got)
-		}
-	}
-}
-
-func TestChanges(t *testing.T) {
-	base := preset("channel", 20)
-	change := func(f func(*muc.Config)) muc.Config {
-		c := base
-		f(&c)
-		return c
-	}
-	for _, c := range []struct {
-		name string
-		is   muc.Config
-		want []muc.Status
-	}{
-		{"nothing", base, nil},
-		{"name", change(func(c *muc.Config) { c.Name = "Cave" }), []muc.Status{104}},
-		{"archive off", change(func(c *muc.Config) { c.Archive = false }), []muc.Status{171}},
-		{"addresses shown", change(func(c *muc.Config) { c.NonAnonymous = true }), []muc.Status{172}},
-		{"both", change(func(c *muc.Config) { c.NonAnonymous, c.MembersOnly = true, true }), []muc.Status{172, 104}},
-	} {
-		if got := changes(&base, &c.is); !slices.Equal(got, c.want) {
-			t.Errorf("%s: %v", c.name, got)
-		}
-	}
-	group := preset("group", 20)
-	if got := changes(&group, &base); !slices.Equal(got, []muc.Status{muc.StatusNowSemi, muc.StatusConfiguration}) {
-		t.Errorf("group to channel: %v", got)
-	}
-}
-
-func TestCheckConfig(t *testing.T) {
-	c := preset("channel", 500)
-	c.MaxUsers = 100_000
-	if err := checkConfig(&c, 5000, 50); err != nil || c.MaxUsers != 0 || c.History != 50 {
-		t.Errorf("%+v, %v", c, err)
-	}
-	c.Name = strings.Repeat("x", maxName+1)
-	if err := checkConfig(&c, 5000, 50); short(err) != "not-acceptable" {
-		t.Errorf("a long name: %v", err)
-	}
-}
-
-func TestNicks(t *testing.T) {
-	key := func(s string) string {
-		n, err := nickOf(s, 64)
-		if err != nil {
-			t.Errorf("%q: %v", s, err)
-		}
-		return n.key
-	}
-	for _, pair := range [][2]string{
-		{"Bob", "bob"},
-		{"Bob", " Bob "},
-		{"Bob Marley", "Bob  Marley"},
-		{"Bob", "Ｂｏｂ"}, // full width
-		{"straße", "STRAßE"},
-		{"Ω", "Ω"}, // OHM SIGN and GREEK CAPITAL LETTER OMEGA
-	} {
-		if key(pair[0]) != key(pair[1]) {
-			t.Errorf("%q and %q are different nicks", pair[0], pair[1])
-		}
-	}
-	if key("Bob") == key("Rob") {
-		t.Error("all nicks are the same")
-	}
-	for _, s := range []string{" ", "\u00a0", "\u200b", "a\u200bb", "\u2800", "\u0301", "a\u0000", strings.Repeat("x", 65)} {
-		if n, err := nickOf(s, 64); err == nil {
-			t.Errorf("%q is a nick: %+v", s, n)
-		}
-	}
-	if n, err := nickOf("  The  Bard ", 64); err != nil || n.shown != "The Bard" {
-		t.Errorf("%+v, %v", n, err)
-	}
-}
-
-func TestOccupantID(t *testing.T) {
-	a, b := jid.MustParse("a@example.org/x"), jid.MustParse("b@example.org")
-	one := occupantID([]byte("one"), a)
-	if one != occupantID([]byte("one"), a.Bare()) {
-		t.Error("another session is another occupant")
-	}
-	if one == occupantID([]byte("one"), b) || one == occupantID([]byte("two"), a) {
-		t.Error("people or rooms are mixed up")
-	}
-	if strings.Contains(one, "a@") || len(one) < 32 {
-		t.Errorf("%q", one)
-	}
-}
-
-// The space of a room is the IRI of a node, or nothing.
-func TestSpaceOfARoom(t *testing.T) {
-	for text, want := range map[string]bool{
-		"": true, "xmpp:pubsub.example.org?;node=dev": true, "xmpp:pubsub.example.org?;node=a%2Fb": true, "xmpp:pubsub.example.org?pubsub;action=subscribe;node=dev": true,
-		"xmpp:pubsub.example.org": false, "xmpp:pubsub.example.org?;node=": false, "xmpp:?;node=dev": false, "https://example.org/?;node=dev": false, "dev": false,
-		"xmpp:pubsub.example.org?;node=" + strings.Repeat("x", maxNode): false,
-	} {
-		c := muc.Config{Node: text}
-		if fail := checkConfig(&c, 10, 10); (fail == nil) != want {
-			t.Errorf("%.60s: %v", text, fail)
 		}
 	}
 }

@@ -19,8 +19,9 @@ const (
 	fieldAllow      = "pubsub#allow"
 )
 
-// askApproval asks the account's devices, or one of them, whether somebody may subscribe (XEP-0060 section 8.6).
-func (m *Module) askApproval(w *core.Work, a home, n *node, j jid.JID, only *core.Session) {
+// askApproval asks the account's devices, or one of them, or the owners of a node of the service, whether somebody may subscribe (XEP-0060 section 8.6).
+// The ticket is that of tellOwners.
+func (m *Module) askApproval(w *core.Work, a home, n *node, j jid.JID, only *core.Session) store.Ticket {
 	f := form.New(
 		form.Prompt, ns.PubSubSubscribeAuthorization,
 		form.Field{Var: fieldNode, Type: form.TextSingle, Label: "Node", Values: []string{n.name}},
@@ -28,13 +29,16 @@ func (m *Module) askApproval(w *core.Work, a home, n *node, j jid.JID, only *cor
 		form.Field{Var: fieldAllow, Type: form.Boolean, Label: "Allow this address to subscribe to this node?", Values: []string{"0"}},
 	)
 	f.Title = "Somebody wants to subscribe"
-	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: stanza.Normal, ID: newID(), From: a.jid}, string(f.AppendXML(nil)))
+	hint := "" // devices of the account are asked again when they come
+	if a.account == nil {
+		hint = storeHint
+	}
+	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: stanza.Normal, ID: newID(), From: a.jid}, string(f.AppendXML(nil))+hint)
 	if err != nil {
 		m.obs.Log.Error("request for approval not made", obs.JID, a.jid.String(), obs.Err, err)
-		return
+		return store.Ticket{}
 	}
-	st.Seal()
-	m.tellOwners(w, a, n, st, only)
+	return m.tellOwners(w, a, n, st.Seal(), only)
 }
 
 // remind asks a device that has just come for what waits for an answer.
@@ -119,6 +123,5 @@ func (m *Module) decide(e *core.Event, f *form.Form) *stanza.Error {
 	if allow {
 		state.State = stateSubscribed
 	}
-	m.settle(x, n, []store.NodeSubscription{state})
-	return nil
+	return m.settle(x, n, []store.NodeSubscription{state})
 }

@@ -9,7 +9,7 @@ import (
 
 // BenchmarkFanOut is one publication to 1,000 contacts that are there and want it, up to their connections.
 func BenchmarkFanOut(b *testing.B) {
-	v := newWorld(b, 1000, func(c *config.Pubsub) { c.Notifications = 1 << 40 })
+	v := newWorld(b, 1000, func(c *config.Pubsub) { c.Deliveries = 0 })
 	me := v.bind(juliet, "a")
 	me.online("")
 	for _, j := range v.friends {

@@ -26,8 +26,6 @@ type book struct {
 	ready    int          // bytes of all notifications that are kept ready
 	open     store.Ticket // of the newest change
 	stale    bool
-	spent    int       // accounts that notifications of this minute were for
-	since    time.Time // when the minute began
 }
 
 // node is one node. newest is its last item as a notification, if that is small; known: newest nil means that there is none.
@@ -63,7 +61,7 @@ func (m *Module) fill(ctx context.Context, a home, b *book) error {
 	if err != nil {
 		return err
 	}
-	*b = book{nodes: make(map[string]*node, len(kept)), reserved: b.reserved, open: b.open, spent: b.spent, since: b.since}
+	*b = book{nodes: make(map[string]*node, len(kept)), reserved: b.reserved, open: b.open}
 	for _, k := range kept {
 		o := a.defaults(k.Name)
 		if err := o.read(k.Config); err != nil {
@@ -167,29 +165,7 @@ func (b *book) remove(n *node) {
 	delete(b.nodes, n.name)
 }
 
-// afford tells whether the account's publications may be for so many more accounts within this minute.
-func (m *Module) afford(b *book, accounts int) bool {
-	now := m.host.Now()
-	if now.Sub(b.since) >= time.Minute || now.Before(b.since) {
-		b.since, b.spent = now, 0
-	}
-	if b.spent > 0 && b.spent+accounts > m.config.Notifications {
-		return false // the first one of a minute may pass the bound, or who has more contacts could never publish
-	}
-	b.spent += accounts
-	return true
-}
-
-// pay counts a notification of a node with so many bytes that is about to be made; nil: it may. What is large costs everybody more than a turn.
-func (m *Module) pay(a home, b *book, n *node, bytes int, notifies bool) *stanza.Error {
-	if !notifies || m.afford(b, m.audience(a, n)*(1+bytes>>12)) {
-		return nil
-	}
-	m.host.Metrics().Refused("pubsub_notifications")
-	return &stanza.Error{Type: stanza.Wait, Condition: stanza.PolicyViolation, Text: "too much is published at once"}
-}
-
-// since is the key before which items of the node have expired; zero: none has.
+// expired is the key before which items of the node have expired; zero: none has.
 func (m *Module) expired(o *options) store.Key {
 	if o.Expire == 0 {
 		return 0
@@ -208,25 +184,50 @@ func (m *Module) keep(o *options) int {
 // deleted forgets what a deleted account was to nodes of others, so that nobody who gets its name later inherits it.
 func (m *Module) deleted(e *core.Event) {
 	gone := e.Account.JID
-	m.bereave(gone)
-	e.Wait(m.nodes.Forget(gone))
 	if b, ok := m.books.Has(e.Account); ok {
 		*b = book{}
 	}
-	forget := func(x core.Holder) {
-		b, ok := m.books.Has(x)
+	m.forget(gone)
+	e.After(func(*core.Event) { m.forget(gone) }) // once more, for what was read before the store has done it
+}
+
+// forget does in memory what the store does with the account (store.Accounts): it is nothing to nodes of others, but for bans, and nodes of the service that it
+// alone owned go: nobody could delete them later, and their names would be taken for ever.
+func (m *Module) forget(gone jid.JID) {
+	m.host.EachLoaded(func(_ *core.Work, a *core.Account) {
+		if b, ok := m.books.Has(a); ok {
+			b.forget(gone)
+		}
+	})
+	m.host.EachRoom(func(w *core.Work, r *core.Room) {
+		b, ok := m.books.Has(r)
 		if !ok {
 			return
 		}
-		for _, n := range b.nodes {
+		for _, n := range b.forget(gone) {
+			if len(n.owners()) == 0 {
+				m.vanish(w, m.ofPart(r), n, "")
+			}
+		}
+	})
+}
+
+// forget returns the nodes that have lost an owner.
+func (b *book) forget(gone jid.JID) (lost []*node) {
+	for _, n := range b.nodes {
+		switch n.affiliations[gone] {
+		case isOutcast:
+		case isOwner:
+			lost = append(lost, n)
+			fallthrough
+		default:
 			delete(n.affiliations, gone)
-			for j := range n.subscriptions {
-				if j.Bare() == gone {
-					delete(n.subscriptions, j)
-				}
+		}
+		for j := range n.subscriptions {
+			if j.Bare() == gone {
+				delete(n.subscriptions, j)
 			}
 		}
 	}
-	m.host.EachLoaded(func(_ *core.Work, a *core.Account) { forget(a) })
-	m.host.EachRoom(func(_ *core.Work, r *core.Room) { forget(r) })
+	return lost
 }

@@ -28,7 +28,7 @@ func TestFlood(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			v := newWorld(t, 10, func(c *config.Pubsub) { c.Notifications = 50 })
+			v := newWorld(t, 10, func(c *config.Pubsub) { c.Deliveries = 5 })
 			owner := v.bind(juliet, "r")
 			owner.online("1")
 			create := func(name string) {
@@ -115,7 +115,7 @@ func TestOneSubscriberManyAddresses(t *testing.T) {
 
 // TestLargeNotifications: what is large counts for more.
 func TestLargeNotifications(t *testing.T) {
-	v := newWorld(t, 10, func(c *config.Pubsub) { c.Notifications = 300 })
+	v := newWorld(t, 10, func(c *config.Pubsub) { c.Deliveries = 30 })
 	owner := v.bind(juliet, "r")
 	owner.online("1")
 	done := 0

@@ -166,19 +166,30 @@ func (m *Module) audience(a home, n *node) int {
 	return count
 }
 
-// tellOwners sends something to the owners of a node: the devices of the account that are there, or one of them; or to the addresses of owners.
-func (m *Module) tellOwners(w *core.Work, a home, n *node, st *stanza.Stanza, only *core.Session) {
+// asking is what it costs to tell owners something, which may be kept for them.
+func (a home) asking(n *node) int {
 	if a.account == nil {
+		return len(n.owners()) * keeping
+	}
+	return 1
+}
+
+// tellOwners sends something to the owners of a node: the devices of the account that are there, or one of them; or to the addresses of owners, where the
+// ticket is done when it is durable.
+func (m *Module) tellOwners(w *core.Work, a home, n *node, st *stanza.Stanza, only *core.Session) store.Ticket {
+	if a.account == nil {
+		var mail []*stanza.Stanza
 		for _, j := range n.owners() {
-			m.host.Router.Route(w, st.WithTo(j))
+			mail = append(mail, st.WithTo(j))
 		}
-		return
+		return m.host.Router.Deliver(w, mail...)
 	}
 	for _, s := range a.account.Sessions() {
 		if s == only || only == nil && s.Available() {
 			s.SendShared(w, st, s.JID)
 		}
 	}
+	return store.Ticket{}
 }
 
 // owners are the addresses with that affiliation, in order; of an account's node, those beside the account.

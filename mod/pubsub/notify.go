@@ -23,6 +23,9 @@ func newID() string {
 
 // event is a notification of an account, which all who get it share (XEP-0060 section 7.1.2, XEP-0163 section 4.3.1).
 func (m *Module) event(a home, t stanza.Type, inner, behind string) *stanza.Stanza {
+	if t == stanza.Normal {
+		behind += storeHint
+	}
 	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: t, ID: newID(), From: a.jid}, "<event xmlns='"+ns.PubSubEvent+"'>"+inner+"</event>"+behind)
 	if err != nil {
 		m.obs.Log.Error("notification not made", obs.JID, a.jid.String(), obs.Err, err)
@@ -30,6 +33,10 @@ func (m *Module) event(a home, t stanza.Type, inner, behind string) *stanza.Stan
 	}
 	return st.Seal()
 }
+
+// storeHint says that a message is as good as one with a body: what is of type normal waits for who is away, and whoever was said to be told must not miss
+// it because a line broke (XEP-0334 section 4.4).
+const storeHint = "<store xmlns='" + ns.Hints + "'/>"
 
 func (o *options) messages() stanza.Type {
 	if o.Headline {
@@ -79,10 +86,10 @@ func (m *Module) last(a home, n *node, x *store.NodeItem) *stanza.Stanza {
 }
 
 // tell sends a notification to everybody who is to hear of the node: the account's own devices, contacts who may read it, and subscribers. Whether
-// a device wants it is decided where the device is. Only in a turn of a.
-func (m *Module) tell(w *core.Work, a home, n *node, st *stanza.Stanza) {
+// a device wants it is decided where the device is. The ticket is done when what is kept for somebody is durable. Only in a turn of a.
+func (m *Module) tell(w *core.Work, a home, n *node, st *stanza.Stanza) store.Ticket {
 	if st == nil || !n.options.Deliver {
-		return
+		return store.Ticket{}
 	}
 	m.prune(w, a, n)
 	direct := n.devices()
@@ -95,22 +102,27 @@ func (m *Module) tell(w *core.Work, a home, n *node, st *stanza.Stanza) {
 			a.visit(w, contact, wanted)
 		}
 	})
+	var mail []*stanza.Stanza
 	for j, state := range n.subscriptions {
 		if state == stateSubscribed {
-			m.tellSubscriber(w, a, n, j, st, direct)
+			mail = append(mail, m.tellSubscriber(w, a, n, j, st, direct)...)
 		}
 	}
+	return m.host.Router.Deliver(w, mail...)
 }
 
-// tellSubscriber sends a notification to an address that has subscribed (XEP-0163 section 4.3.2); direct as in heard.
-func (m *Module) tellSubscriber(w *core.Work, a home, n *node, j jid.JID, st *stanza.Stanza, direct map[jid.JID]struct{}) {
+// tellSubscriber sends a notification to an address that has subscribed (XEP-0163 section 4.3.2); direct as in heard. It returns what is to be delivered
+// as any message: what is for a device goes with it, and headlines are for who is there.
+func (m *Module) tellSubscriber(w *core.Work, a home, n *node, j jid.JID, st *stanza.Stanza, direct map[jid.JID]struct{}) (mail []*stanza.Stanza) {
 	h, from, name := m.host.Router.Host(j.Domain()), a.jid, n.name
 	switch {
 	case a.blocks(j) || h == nil: // other servers are not reached yet
 	case j == a.jid:
 		// The owner's devices have been told.
-	case m.host.Router.Far(j):
+	case st.Type == stanza.Headline && m.host.Router.Far(j):
 		m.host.Router.Route(w, st.WithTo(j))
+	case m.host.Router.Far(j):
+		return []*stanza.Stanza{st.WithTo(j)}
 	case j.IsBare() && !j.IsDomain() && st.Type == stanza.Headline:
 		why := heard{explicit: true, everywhere: a.room != nil, direct: direct}
 		a.visit(w, j, func(w *core.Work, b *core.Account) { m.receive(w, b, from, name, st, why) })
@@ -130,8 +142,9 @@ func (m *Module) tellSubscriber(w *core.Work, a home, n *node, j jid.JID, st *st
 			m.lapse(a, name, j)
 		}
 	default:
-		m.host.Router.Route(w, st.WithTo(j))
+		return []*stanza.Stanza{st.WithTo(j)}
 	}
+	return nil
 }
 
 // absent has the subscription of a device that is not there end, in a turn of the owner.

@@ -134,8 +134,13 @@ func (m *Module) configure(x *act) *stanza.Error {
 	if fail != nil {
 		return fail
 	}
-	if fail := m.pay(x.at, x.book, n, 0, o.OnConfig && o.Deliver); fail != nil {
+	if fail := m.pay(x.from, x.at, n, 0, o.OnConfig && o.Deliver || o.Access != n.options.Access); fail != nil {
 		return fail
+	}
+	if x.at.room != nil && (o.Type != n.options.Type || o.Access != n.options.Access) {
+		if fail := m.afford(x.from, n.items); fail != nil { // who is in a space may change, for each of its rooms
+			return fail
+		}
 	}
 	was := m.roles(x.at, n, n.people()...)
 	n.options = o
@@ -168,7 +173,7 @@ func (m *Module) configure(x *act) *stanza.Error {
 			if o.Payloads {
 				inner = string(m.form(m.at(e), form.Result, ns.PubSubNodeConfig, &o).AppendXML(nil))
 			}
-			m.tell(e.Work, m.at(e), n, m.event(m.at(e), o.messages(), element("configuration", n.name, inner), ""))
+			e.Wait(m.tell(e.Work, m.at(e), n, m.event(m.at(e), o.messages(), element("configuration", n.name, inner), "")))
 		}
 		m.happened(e.Work, m.at(e), &core.Publication{Node: n.name, By: by, Configured: true})
 	})
@@ -181,7 +186,7 @@ func (m *Module) delete(x *act) *stanza.Error {
 		return fail
 	}
 	n, inner, by := x.is, "", x.from.Clone()
-	if fail := m.pay(x.at, x.book, n, 0, n.options.OnDelete && n.options.Deliver); fail != nil {
+	if fail := m.pay(x.from, x.at, n, 0, n.options.OnDelete && n.options.Deliver); fail != nil {
 		return fail
 	}
 	if r := x.verb.Child(ns.PubSubOwner, "redirect"); r != nil && len(r.Attr("uri")) <= maxText {
@@ -197,7 +202,7 @@ func (m *Module) delete(x *act) *stanza.Error {
 	x.Wait(t)
 	x.After(func(e *core.Event) {
 		if n.options.OnDelete {
-			m.tell(e.Work, m.at(e), n, m.event(m.at(e), n.options.messages(), element("delete", n.name, inner), ""))
+			e.Wait(m.tell(e.Work, m.at(e), n, m.event(m.at(e), n.options.messages(), element("delete", n.name, inner), "")))
 		}
 		m.happened(e.Work, m.at(e), &core.Publication{Node: n.name, By: by, Deleted: true})
 	})
@@ -213,7 +218,7 @@ func (m *Module) purge(x *act) *stanza.Error {
 	if !n.options.Persist {
 		return unsupported("persistent-items")
 	}
-	if fail := m.pay(x.at, x.book, n, 0, n.options.OnRetract && n.options.Deliver); fail != nil {
+	if fail := m.pay(x.from, x.at, n, 0, n.options.OnRetract && n.options.Deliver); fail != nil {
 		return fail
 	}
 	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Purge: true})
@@ -226,7 +231,7 @@ func (m *Module) purge(x *act) *stanza.Error {
 		b.set(n, 0, 0)
 		b.keepReady(n, nil)
 		if n.options.OnRetract {
-			m.tell(e.Work, m.at(e), n, m.event(m.at(e), n.options.messages(), element("purge", n.name, ""), ""))
+			e.Wait(m.tell(e.Work, m.at(e), n, m.event(m.at(e), n.options.messages(), element("purge", n.name, ""), "")))
 		}
 		m.happened(e.Work, m.at(e), &core.Publication{Node: n.name, By: by, Purged: true})
 	})

@@ -108,11 +108,17 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	switch {
 	case bad:
 		return unchanged(element("affiliations", n.name, string(now)))
-	case len(next) > m.config.Peers:
+	case len(next) > m.config.Peers || x.book.people()-len(n.affiliations)+len(next) > manyNodes*m.config.Peers:
 		m.host.Metrics().Refused("pubsub_peers")
 		return stanza.NewError(stanza.ResourceConstraint, "the node has no room for more people")
 	case len(c.Affiliations) == 0:
 		return nil
+	}
+	if fail := m.roomFor(x.at, n, addresses(next)-addresses(n.affiliations)); fail != nil {
+		return fail
+	}
+	if fail := m.afford(x.from, len(c.Affiliations)+x.at.halls(n)); fail != nil { // some of them may have to be told that their subscription ends
+		return fail
 	}
 	var whose []jid.JID
 	for _, p := range c.Affiliations {
@@ -126,6 +132,25 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	m.follow(x, n, roles, t)
 	x.After(func(e *core.Event) { m.prune(e.Work, m.at(e), n) })
 	return nil
+}
+
+// manyNodes is as how many full nodes all of an account may be in the number of people with a right of their own.
+const manyNodes = 10
+
+// people is how many have a right of their own, on all nodes.
+func (b *book) people() (count int) {
+	for _, n := range b.nodes {
+		count += len(n.affiliations)
+	}
+	return count
+}
+
+// addresses is how many bytes the addresses of people have.
+func addresses(of map[jid.JID]affiliation) (size int) {
+	for j := range of {
+		size += len(j.String())
+	}
+	return size
 }
 
 // listSubscriptions is XEP-0060 section 8.8.1: those that count.
@@ -181,8 +206,7 @@ func (m *Module) manage(x *act) *stanza.Error {
 		m.host.Metrics().Refused("pubsub_peers")
 		return stanza.NewError(stanza.ResourceConstraint, "the node has no room for more subscribers")
 	}
-	m.settle(x, n, states)
-	return nil
+	return m.settle(x, n, states)
 }
 
 // subscribable tells whether somebody may hear of the node once the owner wants it.
@@ -192,9 +216,12 @@ func (m *Module) subscribable(x *act, j jid.JID) bool {
 }
 
 // settle changes subscriptions, and tells the subscribers when that is durable.
-func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) {
+func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) *stanza.Error {
 	if len(states) == 0 {
-		return
+		return nil
+	}
+	if fail := m.afford(x.Stanza.From, len(states)*(1+m.greeting(n))+x.at.halls(n)); fail != nil {
+		return fail
 	}
 	var whose []jid.JID
 	for _, s := range states {
@@ -219,7 +246,8 @@ func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) {
 				continue
 			}
 			m.tellState(e.Work, m.at(e), n, s.JID, s.State)
-			m.welcome(e.Work, m.at(e), n, s.JID)
+			e.Wait(m.welcome(e.Work, m.at(e), n, s.JID))
 		}
 	})
+	return nil
 }

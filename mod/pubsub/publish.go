@@ -144,7 +144,16 @@ func (m *Module) put(w *core.Work, a home, b *book, p publication) (store.Ticket
 		m.host.Metrics().Refused("pubsub_bytes")
 		return store.Ticket{}, stanza.NewError(stanza.ResourceConstraint, "the account has no room for more items")
 	}
-	if fail := m.pay(a, b, n, len(p.item.payload), p.options.Deliver); fail != nil {
+	publisher := p.by.Bare()
+	if publisher.IsZero() {
+		publisher = a.jid
+	}
+	if p.options.Persist {
+		if fail := m.roomFor(a, n, size); fail != nil {
+			return store.Ticket{}, fail
+		}
+	}
+	if fail := m.pay(publisher, a, n, len(p.item.payload), p.options.Deliver); fail != nil {
 		return store.Ticket{}, fail
 	}
 	if made != nil {
@@ -154,10 +163,6 @@ func (m *Module) put(w *core.Work, a home, b *book, p publication) (store.Ticket
 		return m.pass(w, a, b, n, &p, made), nil
 	}
 	b.reserved += size
-	publisher := p.by.Bare()
-	if publisher.IsZero() {
-		publisher = a.jid
-	}
 	out, t := m.nodes.Publish(a.id(), store.NewNodeItem{
 		Node: p.node, ID: p.item.id, Publisher: publisher, Payload: []byte(p.item.payload), Make: made, Keep: m.keep(&p.options),
 		Reject: p.options.Full == fullReject, Since: m.expired(&p.options), Own: p.own,
@@ -256,14 +261,15 @@ func (m *Module) told(w *core.Work, a home, n *node, p *publication, removed []s
 		}
 		inner = itemXML(a, p.item.id, payload, p.by.Bare())
 	}
+	var all []store.Ticket
 	if n.options.Deliver {
-		m.tell(w, a, n, m.event(a, n.options.messages(), element("items", n.name, inner), ""))
+		all = append(all, m.tell(w, a, n, m.event(a, n.options.messages(), element("items", n.name, inner), "")))
 		// XEP-0060 section 7.1.2.5: a full node retracts or discards. One of a single item replaces, of which nobody needs to be told.
 		if len(removed) > 0 && n.options.Full == fullRetract && n.options.OnRetract && m.keep(&n.options) > 1 {
-			m.tell(w, a, n, m.event(a, n.options.messages(), element("items", n.name, retracted(removed)), ""))
+			all = append(all, m.tell(w, a, n, m.event(a, n.options.messages(), element("items", n.name, retracted(removed)), "")))
 		}
 	}
-	return m.happened(w, a, &core.Publication{Node: n.name, By: p.by, Item: p.item.id, Payload: p.item.payload, Retracted: removed})
+	return append(all, m.happened(w, a, &core.Publication{Node: n.name, By: p.by, Item: p.item.id, Payload: p.item.payload, Retracted: removed})...)
 }
 
 // happened runs the hook, and returns what it wants to be waited for.
@@ -302,7 +308,7 @@ func (m *Module) retract(x *act) (string, *stanza.Error) {
 	if said, ok := x.verb.Lookup("", "notify"); ok {
 		notify = said == "true" || said == "1" // XEP-0060 section 7.2.2.1
 	}
-	if fail = m.pay(x.at, x.book, x.is, 0, notify && x.is.options.Deliver); fail != nil {
+	if fail = m.pay(x.from, x.at, x.is, 0, notify && x.is.options.Deliver); fail != nil {
 		return "", fail
 	}
 	x.Wait(m.take(x.at, x.node, ids[0], own, notify, x.from.Clone()))
@@ -324,9 +330,10 @@ func (m *Module) take(a home, name, id string, own, notify bool, by jid.JID) sto
 		}
 		b.set(n, out.Items, out.Bytes)
 		b.drop(n)
+		var told store.Ticket
 		if notify {
-			m.tell(w, a, n, m.event(a, n.options.messages(), element("items", name, retracted([]string{id})), ""))
+			told = m.tell(w, a, n, m.event(a, n.options.messages(), element("items", name, retracted([]string{id})), ""))
 		}
-		return m.happened(w, a, &core.Publication{Node: name, By: by, Retracted: []string{id}})
+		return append(m.happened(w, a, &core.Publication{Node: name, By: by, Retracted: []string{id}}), told)
 	})
 }

@@ -40,6 +40,8 @@ type Module struct {
 	obs      obs.Obs
 	rooms    store.Rooms // the parts of the service
 	making   core.Tally  // nodes of the service that accounts are about to make
+	purses   core.Purses // deliveries, by account
+	ledgers  *core.Cache[string, ledger]
 
 	accountFields, serviceFields []field
 
@@ -55,7 +57,7 @@ func New(s Stores, private config.Personal, nodes config.Pubsub, o obs.Obs) *Mod
 	return &Module{
 		store: s.Personal, personal: private, nodes: s.Nodes, config: nodes, rooms: s.Rooms, obs: o,
 		accountFields: fieldsOf(nodes), serviceFields: serviceFieldsOf(nodes),
-		caps: core.NewCache[capsKey, wishes](cachedCaps),
+		caps: core.NewCache[capsKey, wishes](cachedCaps), ledgers: ledgers(),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base32"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"stonechat/config"
@@ -226,54 +227,23 @@ func (m *Module) list(a home, o *options) store.Ticket {
 	return m.rooms.Change(store.Room{ID: a.id(), Public: o.Access != accessWhitelist, Config: b})
 }
 
-// vanish deletes the node of a part, and the part with it; what comes meanwhile waits, and finds none.
+// vanish deletes the node of a part, and the part with it; what comes meanwhile waits, and finds none. The ticket is done when that was told.
 func (m *Module) vanish(w *core.Work, a home, n *node, inner string) store.Ticket {
-	t := m.rooms.Delete(a.id())
-	a.room.Pause(w, t, func(w *core.Work, err error) {
-		if err != nil {
+	p := new(store.Promise)
+	a.room.Pause(w, m.rooms.Delete(a.id()), func(w *core.Work, err error) {
+		if err != nil && !errors.Is(err, store.ErrNotFound) { // it may have gone with its owner
 			m.obs.Log.Error("node of the service not deleted", obs.Err, err)
+			p.Settle(err)
 			return
 		}
+		var told store.Ticket
 		if n.options.OnDelete {
-			m.tell(w, a, n, m.event(a, n.options.messages(), element("delete", n.name, inner), ""))
+			told = m.tell(w, a, n, m.event(a, n.options.messages(), element("delete", n.name, inner), ""))
 		}
 		a.room.Vanish()
+		told.Done(p.Settle)
 	})
-	return t
-}
-
-// bereave deletes nodes of the service whose only owner is gone: nobody could do it later, and their names would be taken for ever.
-func (m *Module) bereave(gone jid.JID) {
-	ctx, cancel := context.WithTimeout(context.Background(), readTime)
-	defer cancel()
-	ties, err := m.nodes.Ties(ctx, m.domain.Domain(), gone)
-	if err != nil {
-		m.obs.Log.Error("nodes that have lost their only owner stay", obs.JID, gone.String(), obs.Err, err)
-		return
-	}
-	for _, t := range ties {
-		if len(t.Affiliations) == 0 || affiliation(t.Affiliations[0].Is) != isOwner {
-			continue
-		}
-		part, err := jid.New(partOf(t.Name), m.domain.Domain(), "")
-		if err == nil {
-			err = m.host.DoRoom(part, func(w *core.Work, r *core.Room) {
-				a := m.ofPart(r)
-				b, bad := m.of(a)
-				if bad != nil || b.nodes[t.Name] == nil {
-					return
-				}
-				n := b.nodes[t.Name]
-				delete(n.affiliations, gone)
-				if len(n.owners()) == 0 {
-					m.vanish(w, a, n, "")
-				}
-			})
-		}
-		if err != nil {
-			m.obs.Log.Error("a node that has lost its only owner stays", obs.JID, gone.String(), obs.Err, err)
-		}
-	}
+	return p.Ticket()
 }
 
 // both is done when x and y are.

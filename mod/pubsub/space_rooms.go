@@ -35,6 +35,14 @@ func (m *Module) spaceRole(a home, n *node, who jid.JID) (role core.SpaceRole, j
 	return core.InSpace, joined
 }
 
+// halls is how many rooms may have to be told of somebody in a space, at most.
+func (a home) halls(n *node) int {
+	if a.room == nil || n.options.Type != ns.Spaces {
+		return 0
+	}
+	return n.items
+}
+
 // roles are what people are in a space before something changes; nil for nodes of accounts.
 func (m *Module) roles(a home, n *node, who ...jid.JID) map[jid.JID]core.SpaceRole {
 	if a.room == nil {
@@ -49,9 +57,12 @@ func (m *Module) roles(a home, n *node, who ...jid.JID) map[jid.JID]core.SpaceRo
 
 // follow has the rooms of a space follow what has become of people since was, as soon as t is done. The answer waits for it.
 func (m *Module) follow(x *act, n *node, was map[jid.JID]core.SpaceRole, t store.Ticket) {
+	if x.at.room == nil {
+		return
+	}
 	var moved []core.SpaceChange
 	for who, before := range was {
-		if now, joined := m.spaceRole(x.at, n, who); now != before || now != core.NotInSpace {
+		if now, joined := m.spaceRole(x.at, n, who); now != before {
 			moved = append(moved, core.SpaceChange{JID: who, Was: before, Is: now, Joined: joined})
 		}
 	}

@@ -40,7 +40,10 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 	}
 	if there && now == state {
 		// XEP-0060 section 6.1.6: where there is one for each address, it is told again.
-		m.follow(x, n, m.roles(x.at, n, j), store.Settled(nil))
+		if fail := m.afford(x.from, x.at.halls(n)); fail != nil {
+			return "", fail
+		}
+		m.follow(x, n, map[jid.JID]core.SpaceRole{j.Bare(): core.NotInSpace}, store.Settled(nil)) // for rooms that have missed it
 		return m.granted(x, j, state), nil
 	}
 	if !there && len(n.subscriptions) >= m.config.Peers {
@@ -51,6 +54,13 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 		m.host.Metrics().Refused("pubsub_peers")
 		return "", fault(stanza.PolicyViolation, "too-many-subscriptions")
 	}
+	cost := m.greeting(n) + x.at.halls(n)
+	if state == statePending || n.options.OnSub {
+		cost += x.at.asking(n)
+	}
+	if fail := m.afford(x.from, cost); fail != nil {
+		return "", fail
+	}
 	was := m.roles(x.at, n, j)
 	n.subscriptions[j] = state
 	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Subscriptions: []store.NodeSubscription{{JID: j, State: state}}})
@@ -59,11 +69,11 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 	m.follow(x, n, was, t)
 	x.After(func(e *core.Event) {
 		if state == statePending {
-			m.askApproval(e.Work, m.at(e), n, j, nil)
+			e.Wait(m.askApproval(e.Work, m.at(e), n, j, nil))
 			return
 		}
 		m.tellOwner(e.Work, m.at(e), n, j, state)
-		m.welcome(e.Work, m.at(e), n, j)
+		e.Wait(m.welcome(e.Work, m.at(e), n, j))
 	})
 	return m.granted(x, j, state), nil
 }
@@ -86,14 +96,16 @@ func (m *Module) granted(x *act, j jid.JID, state string) string {
 	return subscriptionXML(x.node, j, state)
 }
 
-// welcome sends the last item to a new subscriber (XEP-0060 section 6.1.7).
-func (m *Module) welcome(w *core.Work, a home, n *node, j jid.JID) {
+// welcome sends the last item to a new subscriber (XEP-0060 section 6.1.7). The ticket is that of tell.
+func (m *Module) welcome(w *core.Work, a home, n *node, j jid.JID) store.Ticket {
 	if n.options.Send == sendNever || !n.options.Persist || !n.options.Deliver {
-		return
+		return store.Ticket{}
 	}
+	var mail []*stanza.Stanza
 	for _, x := range m.ready(a, m.books.Of(a.holder()), []string{n.name}) {
-		m.tellSubscriber(w, a, n, j, x.st, nil)
+		mail = append(mail, m.tellSubscriber(w, a, n, j, x.st, nil)...)
 	}
+	return m.host.Router.Deliver(w, mail...)
 }
 
 // tellOwner says that a subscription came or went, where the node is so configured (XEP-0060 section 12.18).
@@ -121,6 +133,13 @@ func (m *Module) unsubscribe(x *act) (string, *stanza.Error) {
 	n := x.is
 	if _, there := n.subscriptions[j]; !there {
 		return "", fault(stanza.UnexpectedRequest, "not-subscribed") // XEP-0060 section 6.2.3.2
+	}
+	cost := x.at.halls(n)
+	if n.options.OnSub {
+		cost += x.at.asking(n)
+	}
+	if fail := m.afford(x.from, cost); fail != nil {
+		return "", fail
 	}
 	was := m.roles(x.at, n, j)
 	delete(n.subscriptions, j)

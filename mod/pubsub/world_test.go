@@ -40,6 +40,12 @@ var juliet = jid.MustParse("juliet@example.org")
 
 func newWorld(t testing.TB, friends int, edit func(*config.Pubsub)) *world {
 	t.Helper()
+	return newWorldWith(t, friends, edit, func(*world) {})
+}
+
+// newWorldWith is newWorld with more modules than one.
+func newWorldWith(t testing.TB, friends int, edit func(*config.Pubsub), install func(*world)) *world {
+	t.Helper()
 	db, err := sqlstore.Open(t.Context(), t.TempDir(), sqlstore.Options{Sync: sqlstore.SyncOff})
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +77,7 @@ func newWorld(t testing.TB, friends int, edit func(*config.Pubsub)) *world {
 		defer v.mu.Unlock()
 		v.heard = append(v.heard, *p)
 	}})
+	install(v)
 	if err := v.host.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -250,29 +250,34 @@ func (a accounts) update(ctx context.Context, query string, id store.Owner, valu
 
 // Delete implements store.Accounts.
 func (a accounts) Delete(ctx context.Context, id store.Owner) error {
-	err := a.db.queueOf(nobody).change(0, func(w *writer) error { return deleteAccount(w, id) }).Wait(ctx)
-	if err != nil {
+	var gone []store.Owner
+	t := a.db.queueOf(nobody).change(0, func(w *writer) (err error) {
+		gone, err = deleteAccount(w, id)
+		return err
+	})
+	if err := a.db.eraser.behind(t, &gone).Wait(ctx); err != nil {
 		return err
 	}
 	return a.db.eraser.erase(ctx, id)
 }
 
-// deleteAccount removes the account itself and notes that the rest is to be erased.
-func deleteAccount(w *writer, id store.Owner) error {
+// deleteAccount removes the account itself and notes that the rest is to be erased. It returns the rooms that go with it.
+func deleteAccount(w *writer, id store.Owner) ([]store.Owner, error) {
 	// Whoever is in a circle with it looks again; that must be written while its memberships are known.
 	if err := partAll(w, id); err != nil {
-		return err
+		return nil, err
 	}
-	if err := disinherit(w, id); err != nil {
-		return err
+	gone, err := disinherit(w, id)
+	if err != nil {
+		return nil, err
 	}
 	kinds := newTally(w)
 	if err := kinds.goes(id); err != nil {
-		return err
+		return nil, err
 	}
 	n, err := w.change("DELETE FROM accounts WHERE id = $1", int64(id))
 	if err != nil || n == 0 {
-		return errors.Join(err, notFoundUnless(err != nil))
+		return nil, errors.Join(err, notFoundUnless(err != nil))
 	}
 	for _, query := range [...]string{
 		"DELETE FROM credentials WHERE account = $1",
@@ -281,28 +286,10 @@ func deleteAccount(w *writer, id store.Owner) error {
 		"INSERT INTO erasures (owner) VALUES ($1)",
 	} {
 		if _, err := w.change(query, int64(id)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return kinds.write()
-}
-
-// disinherit takes an account out of what others keep of its address, so that nobody who gets the name later finds rights there. Bans stay.
-func disinherit(w *writer, id store.Owner) error {
-	for _, query := range disinheritance {
-		if _, err := w.change(query, int64(id)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-const addressOf = "(SELECT local || '@' || domain FROM accounts WHERE id = $1)"
-
-var disinheritance = [...]string{
-	"DELETE FROM room_affiliations WHERE jid = " + addressOf + " AND kind <> 'outcast'",
-	"DELETE FROM node_affiliations WHERE jid = " + addressOf + " AND affiliation <> 'outcast'",
-	"DELETE FROM node_subscriptions WHERE bare = " + addressOf,
+	return gone, kinds.write()
 }
 
 // importWeight is how much (accounts and contacts) one chunk of an import holds at first.

@@ -23,8 +23,9 @@ const (
 // Leave implements store.Leavers.
 func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 	id := int64(owner)
+	var gone []store.Owner
 	// It ends what the owner's lane has: nothing of that may still be on its way.
-	return l.db.behind([]*lane{l.db.laneOf(owner)}, op{}, true, func(o *op, key store.Key) {
+	t := l.db.behind([]*lane{l.db.laneOf(owner)}, op{}, true, func(o *op, key store.Key) {
 		o.run = func(w *writer) error {
 			// What it was before stands beside it, so that it comes back as that: see stateLeaving.
 			n, err := w.change("UPDATE accounts SET disabled = disabled + 3 WHERE id = $1 AND disabled < 3", id)
@@ -32,6 +33,9 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 				return errors.Join(err, notFoundUnless(err != nil))
 			}
 			if err := errors.Join(partAll(w, owner), dropTokens(w, owner)); err != nil {
+				return err
+			}
+			if gone, err = disinherit(w, owner); err != nil {
 				return err
 			}
 			for _, query := range [...]string{
@@ -57,6 +61,7 @@ func (l leavers) Leave(owner store.Owner, due time.Time) store.Ticket {
 			return err
 		}
 	})
+	return l.db.eraser.behind(t, &gone)
 }
 
 // Return implements store.Leavers.
@@ -116,7 +121,8 @@ func (l leavers) EraseDue(ctx context.Context, owner store.Owner, by, hold time.
 
 // erase removes an account if nothing is against it in the moment of doing so.
 func (l leavers) erase(ctx context.Context, owner store.Owner, hold time.Time, check func(*writer) error) error {
-	err := l.db.queueOf(nobody).change(0, func(w *writer) error {
+	var gone []store.Owner
+	t := l.db.queueOf(nobody).change(0, func(w *writer) error {
 		if err := check(w); err != nil {
 			return err
 		}
@@ -134,9 +140,10 @@ func (l leavers) erase(ctx context.Context, owner store.Owner, hold time.Time, c
 		if err != nil {
 			return err
 		}
-		return deleteAccount(w, owner)
-	}).Wait(ctx)
-	if err != nil {
+		gone, err = deleteAccount(w, owner)
+		return err
+	})
+	if err := l.db.eraser.behind(t, &gone).Wait(ctx); err != nil {
 		return err
 	}
 	return l.db.eraser.erase(ctx, owner)

@@ -38,9 +38,7 @@ const (
 		"JOIN rooms AS r ON r.owner = a.owner JOIN nodes AS n ON n.owner = a.owner AND n.node = a.node WHERE a.jid = $1 AND r.domain = $2"
 	selectTiedSubscriptions = "SELECT n.owner, n.node, n.created, n.creator, n.config, s.jid, s.state FROM node_subscriptions AS s " +
 		"JOIN rooms AS r ON r.owner = s.owner JOIN nodes AS n ON n.owner = s.owner AND n.node = s.node WHERE s.bare = $1 AND r.domain = $2"
-	deleteAffiliationsOf  = "DELETE FROM node_affiliations WHERE jid = $1"
-	deleteSubscriptionsOf = "DELETE FROM node_subscriptions WHERE bare = $1"
-	deleteNodeItem        = "DELETE FROM node_items WHERE owner = $1 AND node = $2 AND item = $3"
+	deleteNodeItem = "DELETE FROM node_items WHERE owner = $1 AND node = $2 AND item = $3"
 )
 
 // Nodes implements store.Nodes.
@@ -418,17 +416,6 @@ func (n nodes) Retract(owner store.Owner, node, id string, own *jid.JID) (*store
 		return sizes(w, owner, node, out)
 	})
 	return out, unless(t, &refused)
-}
-
-// Forget implements store.Nodes.
-func (n nodes) Forget(bare jid.JID) store.Ticket {
-	return n.db.queueOf(nobody).change(len(bare.String()), func(w *writer) error {
-		_, err := w.change(deleteAffiliationsOf, bare.String())
-		if err == nil {
-			_, err = w.change(deleteSubscriptionsOf, bare.String())
-		}
-		return err
-	})
 }
 
 // Newest implements store.Nodes.

@@ -100,10 +100,11 @@ func TestNoScans(t *testing.T) {
 		selectWaiting, expireWaiting, selectPrivate, countPrivate, sumPrivate, selectVCard)
 	queries = append(queries, selectKept, selectOneKept, deleteKept, selectLastSeen)
 	queries = append(queries, selectInvite, selectReserved, selectCommon, selectCircle, selectKinds, selectKind, dropKind)
-	queries = append(queries, selectRoom, selectRooms, selectPublicRooms, countRooms, selectAffiliations, selectRoomsOf, selectOccupants, selectTemporary)
+	queries = append(queries, selectRoom, selectRooms, selectPublicRooms, countRooms, sumRoomItems, sumRoomPeople, selectAffiliations, selectOccupants, selectTemporary)
 	queries = append(queries, selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq,
 		selectNodeSeq, selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
-		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, deleteAffiliationsOf, deleteSubscriptionsOf, deleteNodeItem)
+		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, deleteNodeItem)
+	queries = append(queries, selectBereavedRooms, selectBereavedNodes, selectHeir)
 	queries = append(queries, disinheritance[:]...)
 	queries = append(queries, eraseSteps[:]...)
 	queries = append(queries, eraseRest[:]...)

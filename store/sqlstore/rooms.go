@@ -14,16 +14,17 @@ import (
 type rooms struct{ db *DB }
 
 const (
-	roomColumns        = "owner, domain, local, creator, created, listed, temporary, config, subject, secret"
-	selectRoom         = "SELECT " + roomColumns + " FROM rooms WHERE domain = $1 AND local = $2"
-	listedColumns      = "owner, domain, local, creator, created, listed, temporary, config, NULL, NULL"
-	selectRooms        = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND local > $2 ORDER BY local LIMIT $3 + 0"
-	selectPublicRooms  = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND listed = 1 AND local > $2 ORDER BY local LIMIT $3 + 0"
-	countRooms         = "SELECT COUNT(*) FROM rooms WHERE domain = $1 AND creator = $2"
+	roomColumns       = "owner, domain, local, creator, created, listed, temporary, config, subject, secret"
+	selectRoom        = "SELECT " + roomColumns + " FROM rooms WHERE domain = $1 AND local = $2"
+	listedColumns     = "owner, domain, local, creator, created, listed, temporary, config, NULL, NULL"
+	selectRooms       = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND local > $2 ORDER BY local LIMIT $3 + 0"
+	selectPublicRooms = "SELECT " + listedColumns + " FROM rooms WHERE domain = $1 AND listed = 1 AND local > $2 ORDER BY local LIMIT $3 + 0"
+	countRooms        = "SELECT COUNT(*) FROM rooms WHERE domain = $1 AND creator = $2"
+	// From the rooms on: the sum is of what the index of their items' order holds.
+	sumRoomItems       = "SELECT CAST(COALESCE(SUM(i.bytes), 0) AS BIGINT) FROM rooms AS r CROSS JOIN node_items AS i WHERE i.owner = r.owner AND r.domain = $1 AND r.creator = $2"
+	sumRoomPeople      = "SELECT CAST(COALESCE(SUM(length(a.jid)), 0) AS BIGINT) FROM rooms AS r CROSS JOIN node_affiliations AS a WHERE a.owner = r.owner AND r.domain = $1 AND r.creator = $2"
 	selectAffiliations = "SELECT jid, kind, nick, reason, hats, been FROM room_affiliations WHERE owner = $1 ORDER BY jid"
-	selectRoomsOf      = "SELECT r.owner, r.domain, r.local, r.creator, r.created, r.listed, r.temporary, r.config, NULL, NULL " +
-		"FROM room_affiliations AS a JOIN rooms AS r ON r.owner = a.owner WHERE a.jid = $1"
-	selectOccupants = "SELECT occupants FROM room_occupants WHERE owner = $1"
+	selectOccupants    = "SELECT occupants FROM room_occupants WHERE owner = $1"
 	// The rooms with somebody in them are few beside all rooms.
 	selectOccupied  = "SELECT r.local FROM room_occupants AS o JOIN rooms AS r ON r.owner = o.owner WHERE r.domain = $1"
 	selectTemporary = "SELECT local FROM rooms WHERE domain = $1 AND temporary = 1"
@@ -75,8 +76,22 @@ func (v rooms) List(ctx context.Context, domain, after string, limit int, public
 }
 
 // CountBy implements store.Rooms.
-func (v rooms) CountBy(ctx context.Context, domain, creator string) (n int, err error) {
-	s, err := v.db.reads.stmt(ctx, countRooms)
+func (v rooms) CountBy(ctx context.Context, domain, creator string) (int, error) {
+	return v.figure(ctx, countRooms, domain, creator)
+}
+
+// BytesBy implements store.Rooms.
+func (v rooms) BytesBy(ctx context.Context, domain, creator string) (int, error) {
+	items, err := v.figure(ctx, sumRoomItems, domain, creator)
+	if err != nil {
+		return 0, err
+	}
+	people, err := v.figure(ctx, sumRoomPeople, domain, creator)
+	return items + people, err
+}
+
+func (v rooms) figure(ctx context.Context, query, domain, creator string) (n int, err error) {
+	s, err := v.db.reads.stmt(ctx, query)
 	if err != nil {
 		return 0, err
 	}
@@ -125,31 +140,27 @@ func (v rooms) Change(r store.Room) store.Ticket {
 // Delete implements store.Rooms. The room goes at once, and the note that the rest is to be erased comes with it: what an end of the process
 // interrupts goes on with the next start.
 func (v rooms) Delete(owner store.Owner) store.Ticket {
-	t := v.db.queueOf(owner).change(0, func(w *writer) error {
-		n, err := w.change("DELETE FROM rooms WHERE owner = $1", int64(owner))
-		if err == nil && n == 0 {
-			err = noRoom()
-		}
-		if err != nil {
+	return v.db.eraser.behind(v.db.queueOf(owner).change(0, func(w *writer) error { return deleteRoom(w, owner) }), &[]store.Owner{owner})
+}
+
+func deleteRoom(w *writer, owner store.Owner) error {
+	n, err := w.change("DELETE FROM rooms WHERE owner = $1", int64(owner))
+	if err == nil && n == 0 {
+		err = noRoom()
+	}
+	if err != nil {
+		return err
+	}
+	for _, query := range [...]string{
+		"DELETE FROM room_affiliations WHERE owner = $1",
+		"DELETE FROM room_occupants WHERE owner = $1",
+		"INSERT INTO erasures (owner) VALUES ($1)",
+	} {
+		if _, err := w.change(query, int64(owner)); err != nil {
 			return err
 		}
-		for _, query := range [...]string{
-			"DELETE FROM room_affiliations WHERE owner = $1",
-			"DELETE FROM room_occupants WHERE owner = $1",
-			"INSERT INTO erasures (owner) VALUES ($1)",
-		} {
-			if _, err := w.change(query, int64(owner)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	t.Done(func(err error) {
-		if err == nil {
-			v.db.eraser.begin(owner)
-		}
-	})
-	return t
+	}
+	return nil
 }
 
 // Of implements store.Affiliations.
@@ -200,11 +211,6 @@ func setAffiliations(w *writer, room store.Owner, changes []store.Affiliation) (
 		}
 	}
 	return nil
-}
-
-// Rooms implements store.Affiliations.
-func (v rooms) Rooms(ctx context.Context, jid string) ([]store.Room, error) {
-	return v.list(ctx, selectRoomsOf, jid)
 }
 
 // Occupants implements store.Occupants.

@@ -92,6 +92,7 @@ func Run(t *testing.T, open Open) {
 		{"Rooms", testRooms},
 		{"RoomsErased", testRoomsErased},
 		{"Disinherited", testDisinherited},
+		{"Bereaved", testBereaved},
 		{"Nodes", testNodes},
 		{"NodeTies", testNodeTies},
 		{"NodeItems", testNodeItems},

@@ -72,11 +72,6 @@ func testNodes(t *testing.T, f *fixture) {
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("got\n%+v\nwant\n%+v", got, want)
 	}
-	f.wait(t, f.Nodes.Forget(romeo), f.Nodes.Forget(nurse.Bare()))
-	want[0].Subscriptions, want[1].Affiliations, want[1].Subscriptions = nil, nil, nil
-	if got, err = f.Nodes.Nodes(f.ctx, 3); err != nil || !reflect.DeepEqual(got, want) {
-		t.Fatalf("forgotten: %+v, %v", got, err)
-	}
 	change(store.NodeChange{Node: "n", Delete: true})
 	if got, err = f.Nodes.Nodes(f.ctx, 3); err != nil || !reflect.DeepEqual(got, want[:1]) {
 		t.Fatalf("deleted: %+v, %v", got, err)
@@ -87,6 +82,33 @@ func testNodes(t *testing.T, f *fixture) {
 	if got, err = f.Nodes.Nodes(f.ctx, 4); err != nil || len(got) != 0 {
 		t.Errorf("another's: %+v, %v", got, err)
 	}
+}
+
+// testBytesBy: of all nodes of rooms that somebody has made, and of no others.
+func testBytesBy(t *testing.T, f *fixture, parts ...store.Owner) {
+	t.Helper()
+	bytes := func(domain, creator string, want int) {
+		t.Helper()
+		if got, err := f.Rooms.BytesBy(f.ctx, domain, creator); got != want || err != nil {
+			t.Errorf("%s at %s: %d bytes, want %d; %v", creator, domain, got, want, err)
+		}
+	}
+	people := 2*len("juliet@example.org") + len("romeo@example.net")
+	bytes(roomsDomain, "juliet@example.org", people)
+	publish := func(owner store.Owner, node, id string) {
+		_, done := f.Nodes.Publish(owner, store.NewNodeItem{Node: node, ID: id, Publisher: address(t, "romeo@example.net"), Payload: []byte("<a/>"), Keep: 10})
+		f.wait(t, done)
+	}
+	publish(parts[0], "a", "1")
+	publish(parts[0], "a", "22")
+	publish(parts[1], "b", "333")
+	publish(3, "n", "4")
+	bytes(roomsDomain, "juliet@example.org", people+18)
+	bytes(roomsDomain, "romeo@example.net", 0)
+	bytes("rooms.example.net", "juliet@example.org", 0)
+	_, done := f.Nodes.Retract(parts[0], "a", "22", nil)
+	f.wait(t, done)
+	bytes(roomsDomain, "juliet@example.org", people+12)
 }
 
 // testNodeTies: what an address is to the nodes of rooms of a domain, and to no others.
@@ -117,6 +139,7 @@ func testNodeTies(t *testing.T, f *fixture) {
 	// An account's own node is none of them.
 	f.wait(t, f.Nodes.ChangeNode(3, store.NodeChange{Node: "n", Make: &store.NewNode{Creator: juliet, Config: "c n"}, Affiliations: []store.NodeAffiliation{{JID: romeo.Bare(), Is: "owner"}}}))
 	f.reopen(t)
+	testBytesBy(t, f, parts["a"], parts["b"])
 	both := "[{romeo@example.net pending} {romeo@example.net/orchard subscribed}]; "
 	for who, want := range map[jid.JID]string{
 		juliet:                          "a [{juliet@example.org owner}] []; b [{juliet@example.org owner}] []; ",
@@ -130,12 +153,12 @@ func testNodeTies(t *testing.T, f *fixture) {
 			t.Errorf("%s elsewhere: %q", who, got)
 		}
 	}
-	f.wait(t, f.Rooms.Delete(parts["a"]), f.Nodes.Forget(romeo.Bare()))
+	f.wait(t, f.Rooms.Delete(parts["a"]))
 	if got, want := ties(roomsDomain, juliet), "b [{juliet@example.org owner}] []; "; got != want {
 		t.Errorf("behind the end of one: %q", got)
 	}
-	if got := ties(roomsDomain, romeo.Bare()); got != "" {
-		t.Errorf("forgotten: %q", got)
+	if got, want := ties(roomsDomain, romeo.Bare()), "b [] "+both; got != want {
+		t.Errorf("behind the end of one: %q, want %q", got, want)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,10 +88,6 @@ func testRooms(t *testing.T, f *fixture) {
 	if n, err := f.Rooms.CountBy(f.ctx, roomsDomain, "bob@example.org"); n != 2 || err != nil {
 		t.Errorf("bob has %d rooms, %v", n, err)
 	}
-	of, err := f.Affiliations.Rooms(f.ctx, "bob@example.org")
-	if err != nil || len(of) != 2 || of[0].ID+of[1].ID != a.ID+b.ID {
-		t.Errorf("bob stands to %+v, %v", of, err)
-	}
 	testWaking(t, f, a, b)
 }
 
@@ -157,6 +154,110 @@ func testDisinherited(t *testing.T, f *fixture) {
 	}
 }
 
+// testBereaved: what an account alone owned has another owner in the commit with which it goes, or goes as well, also when the process ends behind it.
+func testBereaved(t *testing.T, f *fixture) {
+	juliet := jid.MustParse("juliet@example.org")
+	f.account(t, "old")
+	f.account(t, "young")
+	off := f.account(t, "off")
+	must(t, f.Accounts.SetDisabled(f.ctx, off, true))
+	member := func(local string, been bool, nick string) store.Affiliation {
+		return store.Affiliation{JID: local + "@example.org", Kind: "member", Been: been, Nick: nick}
+	}
+	admin := func(address string) store.Affiliation { return store.Affiliation{JID: address, Kind: "admin"} }
+	for i, end := range []func(store.Owner) error{
+		func(o store.Owner) error { return f.Accounts.Delete(f.ctx, o) },
+		func(o store.Owner) error { return f.Leavers.Erase(f.ctx, o, time.Now()) },
+		func(o store.Owner) error { return f.Leavers.Leave(o, time.Now()).Wait(f.ctx) },
+	} {
+		name := fmt.Sprint("gone", i)
+		owner := store.Affiliation{JID: name + "@example.org", Kind: "owner"}
+		who := f.account(t, name)
+		cases := []struct {
+			name  string
+			want  string // who owns it then; empty: it is gone
+			room  store.Room
+			staff []store.Affiliation
+		}{
+			{"another owner", "bob@example.net", store.Room{}, []store.Affiliation{{JID: "bob@example.net", Kind: "owner"}, admin("old@example.org")}},
+			{"the oldest admin", "old@example.org", store.Room{}, []store.Affiliation{admin("young@example.org"), admin("old@example.org"), member("aaron", true, "")}},
+			{"an admin before a member", "young@example.org", store.Room{}, []store.Affiliation{admin("young@example.org"), member("old", true, "")}},
+			{"a member who was there", "young@example.org", store.Room{}, []store.Affiliation{member("old", false, ""), member("young", true, "")}},
+			{"a member with a nick", "young@example.org", store.Room{}, []store.Affiliation{member("young", false, "Y")}},
+			{"who was put on the list", "", store.Room{}, []store.Affiliation{member("old", false, "")}},
+			{"who is not allowed in", "", store.Room{}, []store.Affiliation{admin("off@example.org"), {JID: "old@example.org", Kind: "outcast"}, {JID: "young@example.org", Nick: "Y"}}},
+			{"who is of no account here", "", store.Room{}, []store.Affiliation{admin("old@example.net"), admin("nobody@example.org"), admin("example.org")}},
+			{"nobody", "", store.Room{}, nil},
+			{"temporary", "nobody", store.Room{Temporary: true}, []store.Affiliation{admin("old@example.org")}},
+		}
+		rooms := map[string]store.Room{}
+		for _, c := range cases {
+			c.room.Local = c.name + name
+			rooms[c.name] = f.room(t, c.room, append(c.staff, owner)...)
+		}
+		_, said := f.Archive.Append(store.Entry{Owner: rooms["nobody"].ID, Peer: owner.JID, Stanza: []byte("<message/>")})
+		f.wait(t, said)
+		parts := map[string]store.Room{}
+		for what, others := range map[string][]store.NodeAffiliation{
+			"alone": {{JID: jid.MustParse("old@example.org"), Is: "publisher"}}, "shared": {{JID: juliet, Is: "owner"}},
+		} {
+			parts[what] = f.room(t, store.Room{Local: what + name})
+			f.wait(t, f.Nodes.ChangeNode(parts[what].ID, store.NodeChange{
+				Node: what, Make: &store.NewNode{Creator: juliet}, Affiliations: append(others, store.NodeAffiliation{JID: jid.MustParse(owner.JID), Is: "owner"}),
+			}))
+			_, published := f.Nodes.Publish(parts[what].ID, store.NewNodeItem{Node: what, ID: "i", Publisher: juliet, Keep: 1})
+			f.wait(t, published)
+		}
+		must(t, end(who))
+		f.reopen(t)
+		for _, c := range cases {
+			_, err := f.Rooms.Get(f.ctx, roomsDomain, c.name+name)
+			staff, bad := f.Affiliations.Of(f.ctx, rooms[c.name].ID)
+			must(t, bad)
+			got := ""
+			if err == nil {
+				got = "nobody"
+			}
+			for _, a := range staff {
+				if a.Kind == "owner" {
+					got = a.JID
+				}
+			}
+			if got != c.want || (err != nil) != (c.want == "") || slices.ContainsFunc(staff, func(a store.Affiliation) bool { return a.JID == owner.JID }) {
+				t.Errorf("%s: %q owns it, want %q; %+v, %v", c.name, got, c.want, staff, err)
+			}
+		}
+		for what, there := range map[string]bool{"alone": false, "shared": true} {
+			if _, err := f.Rooms.Get(f.ctx, roomsDomain, what+name); (err == nil) != there {
+				t.Errorf("node %s: %v", what, err)
+			}
+		}
+		eventually(t, "what was said in a room that is gone", func() bool {
+			res, err := f.Archive.Page(f.ctx, rooms["nobody"].ID, store.Query{Max: 1})
+			must(t, err)
+			return len(res.Rows) == 0
+		})
+		eventually(t, "a node that is gone", func() bool {
+			all, err := f.Nodes.Nodes(f.ctx, parts["alone"].ID)
+			must(t, err)
+			return len(all) == 0
+		})
+		if all, err := f.Nodes.Nodes(f.ctx, parts["shared"].ID); err != nil || len(all) != 1 || all[0].Items != 1 || len(all[0].Affiliations) != 1 {
+			t.Errorf("the other node: %+v, %v", all, err)
+		}
+	}
+}
+
+// eventually waits for what is done in the background.
+func eventually(t *testing.T, what string, gone func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !gone(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: it is still there", what)
+		}
+	}
+}
+
 func testRoomsErased(t *testing.T, f *fixture) {
 	r := f.room(t, store.Room{Local: "r"}, store.Affiliation{JID: "bob@example.org", Kind: "owner"})
 	stays := f.room(t, store.Room{Local: "stays"}, store.Affiliation{JID: "bob@example.org", Kind: "owner"})
@@ -190,16 +291,11 @@ func testRoomsErased(t *testing.T, f *fixture) {
 	if all, err := f.Affiliations.Of(f.ctx, again.ID); len(all) != 0 || err != nil {
 		t.Errorf("the next one of the name: %+v, %v", all, err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	eventually(t, "messages", func() bool {
 		res, err := f.Archive.Page(f.ctx, r.ID, store.Query{Max: 50})
 		must(t, err)
-		if len(res.Rows) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d messages are still there", len(res.Rows))
-		}
-	}
+		return len(res.Rows) == 0
+	})
 	if res, err := f.Archive.Page(f.ctx, stays.ID, store.Query{Max: 50}); err != nil || len(res.Rows) != 3 {
 		t.Errorf("of the other room %d messages, %v", len(res.Rows), err)
 	}
