@@ -294,7 +294,9 @@ func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from j
 		}
 	}
 	note.since, note.until = x.setPerson(c.who, c.person)
-	delete(x.given, c.who) // the affiliation says something newer
+	if from != c.who {
+		delete(x.given, c.who) // the affiliation says something newer; what people do themselves takes back nothing that a moderator said
+	}
 	told := note.until == ""
 	last := make(map[*occupant]*view) // of who has to leave
 	for o, b := range here {
@@ -311,6 +313,9 @@ func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from j
 			one.since, one.until = "", "" // each version is told once, and with the address that it is about
 		}
 		role := roleAfter(&x.config, b.standing, now)
+		if from == c.who {
+			role = min(role, b.role)
+		}
 		if role != muc.Absent {
 			m.giveRole(r, w, x, o, role, one, status, hold)
 		} else if len(o.sessions) > 0 {

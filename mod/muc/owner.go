@@ -274,8 +274,23 @@ func (x *room) mayRegister(who jid.JID) *stanza.Error {
 	// A room for members only chooses them itself.
 	case a == muc.Outcast, a == muc.Unaffiliated && (!x.config.Register || x.config.MembersOnly):
 		return notAllowed("this room is not open for registration")
+	// A member reads what was said, and speaks: that is for who has come past the password, and, as section 7.10 has it, for participants.
+	case a == muc.Unaffiliated && (x.config.Password != "" || x.config.Moderated) && x.here[who.Bare()] == 0:
+		return notAllowed("who registers with this room has to be in it")
+	case a == muc.Unaffiliated && x.silenced(who.Bare()):
+		return notAllowed("who registers with this room has a voice in it")
 	}
 	return nil
+}
+
+// silenced tells whether somebody is in the room without a voice, or has lost it at the last visit.
+func (x *room) silenced(who jid.JID) bool {
+	for _, o := range x.nicks {
+		if o.account == who && o.role == muc.Visitor {
+			return true
+		}
+	}
+	return x.given[who] == muc.Visitor
 }
 
 // register is section 7.10: who registers becomes a member, with a nick of their own. <remove/> ends it (XEP-0077 section 3.2).
