@@ -69,7 +69,7 @@ func (x *room) restore(b []byte) error {
 	if err := json.Unmarshal(b, &k); err != nil {
 		return err
 	}
-	x.locked = k.Locked
+	x.locked = x.locked || k.Locked
 	for _, one := range k.Occupants {
 		x.seat(one, len(k.Occupants))
 	}

@@ -119,6 +119,14 @@ func tombstone(was *stanza.Stanza, id, by string, stamp []byte) (*stanza.Stanza,
 	return st.Seal(), nil
 }
 
+// takenBack takes out of the history what its publisher takes back with this message (XEP-0424 section 3).
+func (x *room) takenBack(a core.Archived) {
+	back, _ := a.Stanza.Child(ns.Retract, "retract")
+	if id, _ := back.Attr("id"); id != "" {
+		x.unsay(id, a.Publisher)
+	}
+}
+
 // unsay takes a message out of the history, if the publisher said it: nobody who comes later is shown it (XEP-0424 section 6).
 func (x *room) unsay(id string, publisher jid.JID) {
 	for i := range x.history {

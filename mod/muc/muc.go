@@ -49,6 +49,7 @@ type Module struct {
 	sent   core.Quota  // invitations and requests for voice, by account
 
 	searches core.Quota // by account
+	guesses  core.Quota // wrong passwords, by account
 }
 
 // New takes the stores and the limits.

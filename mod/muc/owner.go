@@ -40,6 +40,8 @@ func (m *Module) setConfig(_ context.Context, e *core.Event) (core.Answer, error
 	switch {
 	case err != nil:
 		return core.Answer{}, err
+	case req.Destroy != nil && len(req.Destroy.Password) > maxSecret:
+		return core.Answer{}, stanza.NewError(stanza.NotAcceptable, "this password is too long")
 	case req.Destroy != nil:
 		req.Destroy.Reason = clip(req.Destroy.Reason)
 		m.destroy(e, x, req.Destroy)

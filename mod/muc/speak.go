@@ -79,16 +79,12 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 		}
 	}
 	a.Stanza.Seal()
-	back, _ := a.Stanza.Child(ns.Retract, "retract")
-	gone, _ := back.Attr("id")
 	e.Wait(kept) // a failure is told to the sender
 	r.Stand(e.Work, func(w *core.Work, err error) {
 		if err != nil {
 			return
 		}
-		if gone != "" {
-			x.unsay(gone, a.Publisher)
-		}
+		x.takenBack(a)
 		m.note(x, a)
 		x.tellCrowd(r, w, a.Stanza)
 		m.said(r, w, x, a)
@@ -134,7 +130,7 @@ func (x *room) ours(st *stanza.Stanza) *stanza.Stanza {
 	})
 }
 
-// besideSubject is how many bytes may come with a subject: ids and the like, and its words in other languages.
+// besideSubject is how many bytes may come with a subject: addresses, ids and the like, and its words in other languages.
 const besideSubject = 4 << 10
 
 // setSubject is section 8.1.
@@ -144,7 +140,7 @@ func (m *Module) setSubject(e *core.Event, x *room, s *session) core.Verdict {
 		return refuse(e, forbidden("you may not change the subject of this room"))
 	}
 	// All of it is sent to everybody who enters.
-	if c, _ := st.Child(ns.Client, "subject"); len(c.Text()) > m.config.Subject || len(st.Inner()) > m.config.Subject+besideSubject {
+	if c, _ := st.Child(ns.Client, "subject"); len(c.Text()) > m.config.Subject || st.Size() > m.config.Subject+besideSubject {
 		return refuse(e, stanza.NewError(stanza.NotAcceptable, "this subject is too long"))
 	}
 	if err := m.afford(s.occupant.account, len(x.crowd)); err != nil {
