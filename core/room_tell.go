@@ -8,8 +8,8 @@ import (
 
 // Tell gives one sealed message or presence, as it stands, to the session of each full address: a turn of its account, which asks who is blocked
 // and what of the room stands before it, and appends the address and the shared bytes to one outbox. No hook runs. A session that is not
-// there (any more) is answered for with an error of type recipient-unavailable, which comes to Receive from its address as any error of a client
-// does; nothing is answered to errors and unavailable presence. Only in a turn of r.
+// there (any more) is answered for with presence of type error, recipient-unavailable, which comes to Receive from its address, with Event.Over;
+// nothing is answered to errors and unavailable presence. Only in a turn of r.
 func (r *Room) Tell(w *Work, st *stanza.Stanza, to ...jid.JID) {
 	x := turn{op: (*Account).hear, st: st, from: origin{trace: w.trace}}
 	for _, x.to = range to {
@@ -63,12 +63,12 @@ func (r *Router) pass(w *Work, st *stanza.Stanza, also []jid.JID, from origin) {
 }
 
 // Check asks for each full address whether its session is there and shows itself to the room, as after a restart. For who is not, Receive gets
-// the error that Tell speaks of, as presence to the room's bare address. Only in a turn of r.
+// the error that Tell speaks of. Only in a turn of r.
 func (r *Room) Check(w *Work, to ...jid.JID) {
 	for _, j := range to {
 		h := r.Host.Router.hosts[j.Domain()]
 		if h == nil || !j.IsFull() || !h.accounts.takeIfLoaded(w, j.Bare(), turn{op: (*Account).vouch, to: j, asker: &r.JID}) {
-			r.Host.Router.absent(w, stanza.Presence, j, r.JID)
+			r.Host.Router.absent(w, j, r.JID)
 		}
 	}
 }
@@ -88,16 +88,16 @@ func (r *Router) tell(w *Work, x turn) {
 // untold answers for a session that is not there.
 func (r *Router) untold(w *Work, st *stanza.Stanza, to jid.JID) {
 	if st.Type != stanza.TypeError && st.Type != stanza.Unavailable {
-		r.absent(w, st.Kind, to, st.From)
+		r.absent(w, to, st.From)
 	}
 }
 
-// absent tells a room that a session is not there.
-func (r *Router) absent(w *Work, kind stanza.Kind, who, room jid.JID) {
+// absent tells a room that a session is not there: whoever is at its address by now is another.
+func (r *Router) absent(w *Work, who, room jid.JID) {
 	gone := stanza.NewError(stanza.RecipientUnavailable, "")
-	st, err := stanza.New(stanza.Head{Kind: kind, Type: stanza.TypeError, From: who, To: room}, string(gone.Append(nil)))
+	st, err := stanza.New(stanza.Head{Kind: stanza.Presence, Type: stanza.TypeError, From: who, To: room}, string(gone.Append(nil)))
 	if err == nil {
-		r.Route(w, st.Seal())
+		r.bringPresence(w, room.Bare(), turn{op: (*Account).deliverPresence, st: st.Seal(), to: room, over: true})
 	}
 }
 
@@ -162,7 +162,7 @@ func (a *Account) vouch(w *Work, t *turn) {
 			return
 		}
 	}
-	a.Host.Router.absent(w, stanza.Presence, t.to, *t.asker)
+	a.Host.Router.absent(w, t.to, *t.asker)
 }
 
 // shownIn is the address of a room to which the session has sent presence.

@@ -100,7 +100,9 @@ func (m *Module) bury(e *core.Event, x *room, s *session) bool {
 	if !slices.Contains(ghostly, stanza.ParseError(e.Stanza).Condition) {
 		return false
 	}
-	m.part(e.Room, e.Work, x, s, x.gone(s.occupant, s, muc.StatusTechnical))
+	v := x.gone(s.occupant, s, muc.StatusTechnical)
+	v.alone = e.Over
+	m.part(e.Room, e.Work, x, s, v)
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"stonechat/config"
 	"stonechat/core"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/muc"
@@ -243,4 +244,49 @@ func TestTakenBackStaysSo(t *testing.T) {
 			t.Errorf("shown again: %s", s.Inner())
 		}
 	}
+}
+
+// TestSuccessorHearsNothingOfAnError: who is found to be gone is told to the others alone; by the address another session would hear of it, which has not
+// been in the room.
+func TestSuccessorHearsNothingOfAnError(t *testing.T) {
+	v, juliet, _ := inCave(t)
+	tybalt := v.bind("tybalt")
+	ghost := tybalt.s.JID
+	err := v.host.AskRoom(t.Context(), jid.MustParse(cave), func(w *core.Work, r *core.Room) error {
+		v.m.rooms.Of(r).seat(keptOccupant{
+			Nick: "ghost", Role: "participant", Sessions: []keptSession{{JID: ghost.String(), Presence: "<presence xmlns='jabber:client' from='" + ghost.String() + "'/>"}},
+		}, 1)
+		r.Check(w, ghost)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	juliet.expect("<presence", cave+"/ghost", "type='unavailable'", "code='333'")
+	tybalt.never("<presence")
+}
+
+// TestUnconfiguredRoomAfterACrash: a room that its owner has not configured goes with the end of the process, also where a new room is a lasting one.
+func TestUnconfiguredRoomAfterACrash(t *testing.T) {
+	v := newWorldWith(t, func(_ *core.Parts, c *config.Rooms) { c.Preset = "group" }, "juliet", "romeo")
+	juliet := v.bind("juliet")
+	juliet.enter("juliet")
+	juliet.expect("<presence", "code='201'")
+	var locked bool
+	err := v.host.AskRoom(t.Context(), jid.MustParse(cave), func(_ *core.Work, r *core.Room) error {
+		again := *v.m.rooms.Of(r)
+		defer func() { *v.m.rooms.Of(r) = again }()
+		err := v.m.load(t.Context(), r)
+		locked = v.m.rooms.Of(r).locked
+		return err
+	})
+	if err != nil || !locked {
+		t.Errorf("locked: %v, %v", locked, err)
+	}
+	juliet.configure("")
+	v.peek(func(x *room) {
+		if x.kept.Temporary {
+			t.Error("it is kept as a temporary one")
+		}
+	})
 }
