@@ -21,13 +21,19 @@ func (r *Room) Tell(w *Work, st *stanza.Stanza, to ...jid.JID) {
 // message, kept once, whatever the number of devices. Whoever's stanza the room handles or shows at this moment waits for it: it is settled when this one
 // is durable where it goes to. Only in a turn of r.
 func (r *Room) Route(w *Work, st *stanza.Stanza, also ...jid.JID) {
+	r.RouteBy(w, st, jid.JID{}, also...)
+}
+
+// RouteBy is Route for a message of which the receiver may know who is behind it: an account that has blocked that address, too, does not get it. The
+// zero address is nobody. Only in a turn of r.
+func (r *Room) RouteBy(w *Work, st *stanza.Stanza, by jid.JID, also ...jid.JID) {
 	from := origin{}
 	if r.current != nil {
 		from = r.current.from
 	}
 	from.trace = w.trace
 	from.more()
-	r.Host.Router.pass(w, st, also, from)
+	r.Host.Router.pass(w, st, by, also, from)
 }
 
 // TellAll gives the stanzas of src to the session of one full address, in the place where Tell would give one: they are pulled while the client reads,
@@ -46,18 +52,18 @@ func (r *Room) TellAll(w *Work, to jid.JID, src Source) {
 	}
 }
 
-// pass is route for a message to several sessions of one account.
-func (r *Router) pass(w *Work, st *stanza.Stanza, also []jid.JID, from origin) {
+// pass is route for a message to several sessions of one account, or by somebody who may be known.
+func (r *Router) pass(w *Work, st *stanza.Stanza, by jid.JID, also []jid.JID, from origin) {
 	h := r.hosts[st.To.Domain()]
-	if len(also) == 0 || h == nil || st.To.IsDomain() || st.Kind != stanza.Message {
+	if len(also) == 0 && by.IsZero() || h == nil || st.To.IsDomain() || st.Kind != stanza.Message {
 		r.route(w, st, from, store.Ticket{})
 		return
 	}
 	if node, far := r.elsewhere(st.To); far {
-		r.nodes.deliver(w, node, st, from, also...)
+		r.nodes.deliverBy(w, node, st, by, from, also...)
 	} else {
 		from.more()
-		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliver, st: st, from: from, also: also})
+		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliver, st: st, by: by, from: from, also: also})
 	}
 	from.settle(w)
 }

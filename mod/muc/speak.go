@@ -240,12 +240,18 @@ func (m *Module) whisper(e *core.Event, x *room, s *session) core.Verdict {
 	if err != nil {
 		return refuse(e, stanza.AsError(err))
 	}
-	m.pass(e.Room, e.Work, x, out, x.at(s.occupant.nick), to)
+	var by jid.JID
+	if x.config.NonAnonymous {
+		// XEP-0191: whom somebody has blocked does not reach them by way of a room either. Where addresses are hidden this would tell whose one is: who is
+		// behind a nick could be tried out by blocking one address after the other. There a nick is blocked by its own address.
+		by = s.jid
+	}
+	m.pass(e.Room, e.Work, x, out, x.at(s.occupant.nick), by, to)
 	return core.Next
 }
 
 // pass brings a stanza from one occupant's address to all sessions of another (section 7.2.8).
-func (m *Module) pass(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, from jid.JID, to *occupant) {
+func (m *Module) pass(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, from, by jid.JID, to *occupant) {
 	r.Stand(w, func(w *core.Work, _ error) {
 		var all []jid.JID
 		for _, s := range x.crowd {
@@ -254,7 +260,7 @@ func (m *Module) pass(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, fr
 			}
 		}
 		if len(all) > 0 {
-			r.Route(w, st.WithTo(all[0]).Stamped(from), all[1:]...)
+			r.RouteBy(w, st.WithTo(all[0]).Stamped(from), by, all[1:]...)
 		}
 	})
 }
@@ -270,7 +276,7 @@ func (m *Module) failed(e *core.Event, x *room, s *session) {
 		return
 	}
 	if out := withoutAddress(e.Stanza); out != nil {
-		m.pass(e.Room, e.Work, x, out, x.at(s.occupant.nick), to)
+		m.pass(e.Room, e.Work, x, out, x.at(s.occupant.nick), jid.JID{}, to)
 	}
 }
 
