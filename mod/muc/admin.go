@@ -34,6 +34,10 @@ func (m *Module) list(_ context.Context, e *core.Event) (core.Answer, error) {
 	if err != nil {
 		return core.Answer{}, err
 	}
+	// A short request may have a very long answer, for which the whole room waits.
+	if err := m.afford(e.Stanza.From, (len(x.people)+len(x.nicks))/listed); err != nil {
+		return core.Answer{}, err
+	}
 	m.behind(e)
 	who := x.standingOf(e.Stanza.From)
 	var out []muc.Item

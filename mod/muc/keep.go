@@ -200,8 +200,8 @@ func (m *Module) disown(w *core.Work, r *core.Room, who jid.JID) {
 	t := m.Affiliations.Set(r.ID, []store.Affiliation{c.kept()})
 	r.Pause(w, t, func(w *core.Work, err error) {
 		if err != nil {
-			m.obs.Log.Error("a deleted account still stands in a list of a room", obs.JID, who.String(), obs.Err, err)
-			return
+			// It goes with the account, which has not been erased yet.
+			m.obs.Log.Warn("a deleted account still stands in a kept list of a room", obs.JID, who.String(), obs.Err, err)
 		}
 		m.affiliate(r, w, x, c, who, cause{}, store.Ticket{})
 	})

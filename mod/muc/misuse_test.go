@@ -290,3 +290,44 @@ func TestUnconfiguredRoomAfterACrash(t *testing.T) {
 		}
 	})
 }
+
+// TestListsArePaid: nobody keeps a room busy by asking for its lists.
+func TestListsArePaid(t *testing.T) {
+	v, juliet, romeo := inCave(t)
+	juliet.configure(field("muc#roomconfig_whois", "anyone"))
+	v.m.config.Deliveries, v.m.config.Invites = 10, 3
+	v.peek(func(x *room) {
+		for i := range 1000 {
+			x.people[jid.MustParse(fmt.Sprintf("u%d@example.org", i))] = person{affiliation: muc.Member}
+		}
+	})
+	list := "<query xmlns='http://jabber.org/protocol/muc#admin'><item affiliation='member'/></query>"
+	if got := romeo.ask("get", list); !strings.Contains(got, "u999@") {
+		t.Error(got)
+	}
+	if got := romeo.ask("get", list); !strings.Contains(got, "policy-violation") {
+		t.Errorf("%d bytes for nothing", len(got))
+	}
+	for i := range 4 {
+		got := juliet.register(fmt.Sprintf("juliet%d", i))
+		if refused := strings.Contains(got, "resource-constraint"); refused != (i >= 3) {
+			t.Errorf("registration %d: %s", i, got)
+		}
+	}
+}
+
+// TestDeletedOwnerOnAFullDisk: an account that is deleted is nobody in a room at once, whether that can be written or not.
+func TestDeletedOwnerOnAFullDisk(t *testing.T) {
+	v, juliet, romeo := inCave(t)
+	juliet.admin("<item jid='romeo@example.org' affiliation='owner'/>")
+	romeo.expect("<presence", "affiliation='owner'")
+	v.disk.fill(true)
+	err := v.host.AskRoom(t.Context(), jid.MustParse(cave), func(w *core.Work, r *core.Room) error {
+		v.m.disown(w, r, jid.MustParse("romeo@example.org"))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	romeo.expect("<presence", "affiliation='none'")
+}

@@ -319,6 +319,10 @@ func (m *Module) register(_ context.Context, e *core.Event) (core.Answer, error)
 	if err := m.afford(who, len(x.crowd)); err != nil {
 		return core.Answer{}, err
 	}
+	if !m.spend(who) {
+		// The room waits for the disk, whoever asks.
+		return core.Answer{}, &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many requests"}
+	}
 	c := change{who: who.Clone(), person: is}
 	t := m.Affiliations.Set(e.Room.ID, []store.Affiliation{c.kept()})
 	m.behind(e)
