@@ -196,13 +196,33 @@ func (m *Module) disown(w *core.Work, r *core.Room, who jid.JID) {
 	if _, known := x.people[who]; !known {
 		return
 	}
-	c := change{who: who}
-	t := m.Affiliations.Set(r.ID, []store.Affiliation{c.kept()})
-	r.Pause(w, t, func(w *core.Work, err error) {
+	plan := append(x.succession(who), change{who: who})
+	keep := make([]store.Affiliation, len(plan))
+	for i := range plan {
+		keep[i] = plan[i].kept()
+	}
+	r.Pause(w, m.Affiliations.Set(r.ID, keep), func(w *core.Work, err error) {
 		if err != nil {
 			// It goes with the account, which has not been erased yet.
 			m.obs.Log.Warn("a deleted account still stands in a kept list of a room", obs.JID, who.String(), obs.Err, err)
 		}
-		m.affiliate(r, w, x, c, who, cause{}, store.Ticket{})
+		for _, c := range plan {
+			m.affiliate(r, w, x, c, who, cause{}, store.Ticket{})
+		}
 	})
+}
+
+// succession is who becomes an owner when this one goes: a room has one (section 10). Where there are no admins there is nobody whom an owner has trusted
+// with so much.
+func (x *room) succession(who jid.JID) (plan []change) {
+	if x.people[who].affiliation != muc.Owner || x.owners() > 1 {
+		return nil
+	}
+	for heir, p := range x.people {
+		if p.affiliation == muc.Admin {
+			p.affiliation = muc.Owner
+			plan = append(plan, change{who: heir, person: p})
+		}
+	}
+	return plan
 }

@@ -331,3 +331,28 @@ func TestDeletedOwnerOnAFullDisk(t *testing.T) {
 	}
 	romeo.expect("<presence", "affiliation='none'")
 }
+
+// TestHeirs: a room whose only owner's account is deleted belongs to its admins.
+func TestHeirs(t *testing.T) {
+	v, juliet, romeo := inCave(t)
+	juliet.admin("<item jid='romeo@example.org' affiliation='admin'/>")
+	romeo.expect("<presence", "affiliation='admin'")
+	err := v.host.AskRoom(t.Context(), jid.MustParse(cave), func(w *core.Work, r *core.Room) error {
+		v.m.disown(w, r, jid.MustParse("juliet@example.org"))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	romeo.expect("<presence", cave+"/romeo", "affiliation='owner'")
+	romeo.expect("<presence", cave+"/juliet", "affiliation='none'")
+	if got := romeo.configure(field("muc#roomconfig_roomname", "mine")); !strings.Contains(got, "type='result'") {
+		t.Error(got)
+	}
+	v.peek(func(x *room) {
+		kept, err := v.db.Affiliations.Of(t.Context(), x.kept.ID)
+		if err != nil || len(kept) != 1 || kept[0].Kind != "owner" || kept[0].JID != "romeo@example.org" {
+			t.Errorf("kept: %v, %v", kept, err)
+		}
+	})
+}
