@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"stonechat/core"
 	"stonechat/obs"
@@ -154,6 +155,11 @@ func (x *archive) inRooms(h *core.Host, module string) {
 // queryRoom is query for a room. It runs outside turns.
 func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, error) {
 	room, knows := e.Room.JID, e.Standing&core.RoomKnower != 0
+	var since time.Time
+	if e.Standing&(core.RoomOwner|core.RoomAdmin|core.RoomModerator) == 0 {
+		// XEP-0313 section 6.1.2: what they would have been told at the time. Who spoke while addresses were hidden has not agreed to more.
+		since = e.Room.NamesSince
+	}
 	q, res, err := x.page(ctx, e, room, e.Room.ID, func(q *asked) error {
 		switch {
 		case q.With == "":
@@ -167,6 +173,9 @@ func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, er
 			return stanza.NewError(stanza.Forbidden, "who said what is not known here")
 		}
 		q.WithResource = "" // rows have the nick there
+		if since.After(q.Start) {
+			q.Start = since
+		}
 		return nil
 	})
 	if err != nil {
@@ -174,9 +183,7 @@ func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, er
 	}
 	ans := core.Answer{Payload: fin(q, res)}
 	if len(res.Rows) > 0 {
-		if !knows {
-			x.hideNames(res.Rows, room)
-		}
+		x.hideNames(res.Rows, room, func(at time.Time) bool { return knows && !at.Before(since) })
 		ans.Before = x.results(q, res.Rows, room, e.Stanza.From)
 	}
 	return ans, nil
@@ -193,10 +200,13 @@ func byNick(ctx context.Context, e *core.Event, q *asked) error {
 	return err
 }
 
-// hideNames takes the addresses of who said them out of rows. What cannot be read is not shown.
-func (x *archive) hideNames(rows []store.Row, room jid.JID) {
+// hideNames takes the addresses of who said them out of rows of times at which they are not known. What cannot be read is not shown.
+func (x *archive) hideNames(rows []store.Row, room jid.JID, known func(at time.Time) bool) {
 	sc := xmltok.NewScanner(xmltok.TreeLimits)
 	for i := range rows {
+		if known(rows[i].Key.Time()) {
+			continue
+		}
 		st, err := unnamed(sc, rows[i].Stanza)
 		if err != nil {
 			x.obs.Log.Error("archived message cannot be read", obs.JID, room.String(), "id", rows[i].ID)

@@ -356,3 +356,51 @@ func TestHeirs(t *testing.T) {
 		}
 	})
 }
+
+// TestHiddenOnceHiddenInTheArchive: a room that begins to show addresses does not tell everybody whose they were while it hid them.
+func TestHiddenOnceHiddenInTheArchive(t *testing.T) {
+	v, juliet, romeo := inCave(t)
+	say := func(text string) {
+		romeo.send("<message xmlns='jabber:client' to='" + cave + "' type='groupchat' id='" + text + "'><body>" + text + " words</body></message>")
+		juliet.expect("<body>" + text)
+	}
+	say("old")
+	juliet.configure(field("muc#roomconfig_whois", "anyone") + field("muc#roomconfig_persistentroom", "1"))
+	say("new")
+	tybalt := v.bind("tybalt")
+	tybalt.enter("tybalt")
+	tybalt.expect("<subject")
+	read := func(c *client, form string) (all string) {
+		c.mu.Lock()
+		c.seen = len(c.got)
+		first := c.seen
+		c.mu.Unlock()
+		c.ask("set", "<query xmlns='urn:xmpp:mam:2'>"+form+"</query>")
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, x := range c.got[first:] {
+			if strings.Contains(x, "words") {
+				all += x[strings.Index(x, "<body>")+6 : strings.Index(x, " words")]
+				if strings.Contains(x, "romeo@example.org") {
+					all += "!"
+				}
+			}
+		}
+		return all
+	}
+	with := "<x xmlns='jabber:x:data' type='submit'>" + field("FORM_TYPE", "urn:xmpp:mam:2") + field("with", "romeo@example.org") + "</x>"
+	for _, c := range []struct {
+		who        *client
+		form, want string
+	}{{tybalt, "", "oldnew!"}, {tybalt, with, "new!"}, {juliet, "", "old!new!"}, {juliet, with, "old!new!"}} {
+		if got := read(c.who, c.form); got != c.want {
+			t.Errorf("%s reads %s, not %s", c.who.s.JID, got, c.want)
+		}
+	}
+	v.peek(func(x *room) {
+		kept, err := v.db.Rooms.Get(t.Context(), "rooms.example.org", "cave")
+		if err != nil || !strings.Contains(string(kept.Config), `"shown":"`) || x.config.Shown.IsZero() {
+			t.Errorf("kept: %s, %v", kept.Config, err)
+		}
+	})
+}

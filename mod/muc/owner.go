@@ -63,6 +63,9 @@ func (m *Module) setConfig(_ context.Context, e *core.Event) (core.Answer, error
 	if err := checkConfig(&c, m.config.Occupants, m.config.History); err != nil {
 		return core.Answer{}, err
 	}
+	if c.NonAnonymous && !x.config.NonAnonymous && !x.locked {
+		c.Shown = e.Host.Now().UTC()
+	}
 	return core.Answer{}, m.configure(e, x, c, staff)
 }
 
@@ -112,7 +115,7 @@ func (m *Module) configure(e *core.Event, x *room, c muc.Config, staff muc.Staff
 // reconfigure makes a configuration hold.
 func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, hold store.Ticket) {
 	was := x.config
-	x.config = c
+	x.config, r.NamesSince = c, c.Shown
 	told := changes(&was, &c)
 	portrait := x.portrait()
 	if x.locked {

@@ -240,7 +240,7 @@ func (m *Module) load(ctx context.Context, r *core.Room) error {
 	if err != nil {
 		return err
 	}
-	r.ID = kept.ID
+	r.ID, r.NamesSince = kept.ID, c.Shown
 	x := m.rooms.Of(r)
 	x.begin(r.JID, kept, c.Config)
 	x.hats = c.Hats
