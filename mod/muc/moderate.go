@@ -44,7 +44,8 @@ func (m *Module) moderate(ctx context.Context, e *core.Event) (core.Answer, erro
 		if !ok || r.ID != room {
 			return errNoRoom
 		}
-		kept, err = m.takeBack(r, w, x, was, from, reason)
+		t, err := m.takeBack(r, w, x, was, from, reason)
+		kept = t
 		return err
 	})
 	if err == nil {
