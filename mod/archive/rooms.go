@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,7 +166,7 @@ func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, er
 		case q.With == "":
 			return nil
 		case q.With == room.String() && q.nick != "":
-			return byNick(ctx, e, q)
+			return x.byNick(ctx, e, q)
 		case q.With == room.String():
 			return stanza.NewError(stanza.FeatureNotImplemented, "everything here was said in the room")
 		case !knows:
@@ -189,15 +190,30 @@ func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, er
 	return ans, nil
 }
 
-// byNick makes a query one for what somebody said under a nick (XEP-0313 section 4.1.1). Rows are found by who said them, so the nick must be
-// somebody's now, which also is why nobody needs to know who that is.
-func byNick(ctx context.Context, e *core.Event, q *asked) error {
+// byNick makes a query one for what somebody said under a nick (XEP-0313 section 4.1.1). Rows are found by who said them: whose nick it is now, or
+// who has used it last in what was said lately. The asker learns nothing of who that is.
+func (x *archive) byNick(ctx context.Context, e *core.Event, q *asked) error {
 	who, err := e.Host.WhoseName(ctx, e.Room.JID, q.nick)
-	if errors.Is(err, store.ErrNotFound) {
-		return stanza.NewError(stanza.ItemNotFound, "nobody has this nick now")
-	}
 	q.With, q.WithResource = who.String(), q.nick
+	if errors.Is(err, store.ErrNotFound) {
+		q.With, err = x.lastCalled(ctx, e.Room.ID, q.nick)
+	}
 	return err
+}
+
+// lastCalled is who has said something under the nick, among the newest messages. To look through all would cost as much as there are.
+func (x *archive) lastCalled(ctx context.Context, room store.Owner, nick string) (who string, err error) {
+	last := ""
+	res, err := x.Stores.Archive.Page(ctx, room, store.Query{Max: store.MaxPage, Before: &last})
+	if err != nil {
+		return "", err
+	}
+	for i := range slices.Backward(res.Rows) {
+		if res.Rows[i].Resource == nick {
+			return res.Rows[i].Peer, nil
+		}
+	}
+	return "", stanza.NewError(stanza.ItemNotFound, "nobody has this nick, or had it lately")
 }
 
 // hideNames takes the addresses of who said them out of rows of times at which they are not known. What cannot be read is not shown.
