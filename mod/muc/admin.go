@@ -167,6 +167,9 @@ func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error)
 				return nil, stanza.NewError(stanza.ResourceConstraint, "this room remembers too many people")
 			}
 		}
+		if i.HasNick && was.affiliation >= muc.Admin && actor.affiliation < muc.Owner && i.JID != from.Bare() {
+			return nil, forbidden("only owners change the nicks of admins and owners")
+		}
 		p, err := m.becomes(x, was, i)
 		if err != nil {
 			return nil, err

@@ -165,6 +165,20 @@ func TestNicksOfOneRequest(t *testing.T) {
 	})
 }
 
+// TestNicksOfOwners: an admin reserves no nick for an owner, and takes none away.
+func TestNicksOfOwners(t *testing.T) {
+	_, juliet, romeo := inCave(t)
+	juliet.register("juliet")
+	juliet.admin("<item jid='romeo@example.org' affiliation='admin'/>")
+	romeo.expect("<presence", "affiliation='admin'")
+	if got := romeo.admin("<item jid='juliet@example.org' affiliation='owner' nick='fool'/>"); !strings.Contains(got, "<forbidden") {
+		t.Error(got)
+	}
+	if got := romeo.admin("<item jid='romeo@example.org' affiliation='admin' nick='sage'/>"); !strings.Contains(got, "type='result'") {
+		t.Error(got)
+	}
+}
+
 // TestOwnersOfOneRequest: a room has an owner at the end of a request, whatever its order.
 func TestOwnersOfOneRequest(t *testing.T) {
 	v, juliet, _ := inCave(t)
