@@ -418,3 +418,14 @@ func TestHiddenOnceHiddenInTheArchive(t *testing.T) {
 		}
 	})
 }
+
+// TestStaffOfTheFormStay: who becomes an admin by the form that makes the room one for members only does not have to leave it.
+func TestStaffOfTheFormStay(t *testing.T) {
+	_, juliet, romeo := inCave(t)
+	got := juliet.configure(field("muc#roomconfig_membersonly", "1") + field("muc#roomconfig_roomadmins", "romeo@example.org"))
+	if !strings.Contains(got, "type='result'") {
+		t.Fatal(got)
+	}
+	romeo.expect("<presence", cave+"/romeo", "affiliation='admin'", "role='moderator'")
+	romeo.never("type='unavailable'")
+}

@@ -105,16 +105,17 @@ func (m *Module) configure(e *core.Event, x *room, c muc.Config, staff muc.Staff
 		}
 		hold := out.told()
 		x.kept.Config, x.kept.Public, x.kept.Temporary = kept.Config, kept.Public, kept.Temporary
-		m.reconfigure(r, w, x, c, hold)
+		was := m.reconfigure(r, w, x, c, hold)
 		m.carryOut(r, w, x, plan, from, actor, hold)
+		m.refit(r, w, x, &was, hold) // who has become somebody by the form fits
 		m.lookAfter(r)
 	})
 	return nil
 }
 
-// reconfigure makes a configuration hold.
-func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, hold store.Ticket) {
-	was := x.config
+// reconfigure makes a configuration hold, and returns the one before. Occupants are as they were (refit).
+func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, hold store.Ticket) (was muc.Config) {
+	was = x.config
 	x.config, r.NamesSince = c, c.Shown
 	told := changes(&was, &c)
 	portrait := x.portrait()
@@ -137,7 +138,7 @@ func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, 
 		}
 		x.exposed = c.NonAnonymous // behind the warning
 	}, hold)
-	m.refit(r, w, x, &was, hold)
+	return was
 }
 
 // inOrder are all occupants, first those who are seen.
