@@ -429,3 +429,18 @@ func TestStaffOfTheFormStay(t *testing.T) {
 	romeo.expect("<presence", cave+"/romeo", "affiliation='admin'", "role='moderator'")
 	romeo.never("type='unavailable'")
 }
+
+// TestErrorsAreNoPrivateMessages: where nobody may say anything in private, an error does not either.
+func TestErrorsAreNoPrivateMessages(t *testing.T) {
+	_, juliet, romeo := inCave(t)
+	fail := func(id string) {
+		romeo.send("<message xmlns='jabber:client' type='error' id='" + id + "' to='" + cave + "/juliet'><error type='cancel'><bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>")
+	}
+	fail("e1")
+	juliet.expect("<message", "type='error'", "id='e1'")
+	fail(strings.Repeat("x", 5000))
+	juliet.configure(field("muc#roomconfig_allowpm", "none"))
+	fail("e2")
+	juliet.never("id='e2'")
+	juliet.never("xxxxx")
+}

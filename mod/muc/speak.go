@@ -272,8 +272,8 @@ func (m *Module) failed(e *core.Event, x *room, s *session) {
 	}
 	// What was said in private comes back to who said it. The error tells nothing of who the other is.
 	to := x.named(e.Stanza.To.Resource())
-	if to == nil {
-		return
+	if to == nil || !mayWhisper(&x.config, to.role) || len(e.Stanza.ID) > maxID {
+		return // it answers nothing that was said here
 	}
 	if out := withoutAddress(e.Stanza); out != nil {
 		m.pass(e.Room, e.Work, x, out, x.at(s.occupant.nick), jid.JID{}, to)
