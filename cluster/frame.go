@@ -52,7 +52,8 @@ const (
 	// OutboundClose: end the connection; Fault, if there is one, is what the client is told. The attachment is forgotten on both sides.
 	OutboundClose
 
-	// DeliverStanza: Data for its own address, answered with AckStanza for Ref; Role is its sender's.
+	// DeliverStanza: Data for its own address, answered with AckStanza for Ref; Role is its sender's. Of what a room passes on To are other sessions
+	// that it is for, and From is who is behind it, if that may be known.
 	DeliverStanza
 	// DeliverPresence: Data, if any, for To, and a probe of From, if any. It is not answered.
 	DeliverPresence

@@ -43,7 +43,7 @@ type Rooms struct {
 	// Bookmarks is whether those who become members of a lasting room at the wish of a contact, or enter one as members for the first time, get a bookmark
 	// of it, so that all their clients come back to it.
 	Bookmarks bool `toml:"bookmarks"`
-	// Invites is how many invitations and requests for voice one account may have all rooms send in an hour.
+	// Invites is how many invitations and requests for voice one account may have all rooms send, and registrations with rooms it may make, in an hour.
 	Invites int `toml:"invites"`
 	// Deliveries is how many messages and presences a second all rooms together deliver for one account, which may save them for ten seconds. What it
 	// says in a room of a thousand is a thousand of them, each 4 KiB of it counted, and a new room is as many. With more, it is refused for a moment. 0 is no

@@ -53,6 +53,7 @@ type turn struct {
 	call   func(w *Work, a *Account)
 	to     jid.JID
 	also   []jid.JID // of a message: other sessions of the same account that it is for
+	by     jid.JID   // of a message that a room passes on: who is behind it, if that may be known
 	asker  *jid.JID  // whose probe it is; nil: none
 	why    Lost
 	told   bool // with asker: it is told when nobody is there
@@ -223,7 +224,7 @@ func (a *Account) deliver(w *Work, t *turn) {
 		a.deliverPresence(w, t)
 		return
 	}
-	if a.Blocks(st.From) {
+	if a.Blocks(st.From) || !t.by.IsZero() && a.Blocks(t.by) {
 		a.keptOut(w, t)
 		return
 	}

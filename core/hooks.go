@@ -30,7 +30,7 @@ type Event struct {
 	Targets []*Session     // Received: who gets it, perhaps nobody
 	Err     *stanza.Error  // with Drop: the answer to the sender
 	Absent  bool           // Receiving: nobody would get it now
-	Over    bool           // Rooms.Receive: unavailable presence of a session that has ended; whoever is at its address now is another
+	Over    bool           // Rooms.Receive: presence of a session that has ended, or is not there: unavailable, or an error; whoever is at its address now is another
 	// Standing of who asks, in rows for ToRoom and ToOccupant.
 	Standing Standing
 	Asker    jid.JID // Probed: who asks

@@ -110,7 +110,12 @@ func (r *reader) parse(data []byte) (*stanza.Stanza, error) {
 }
 
 // deliver sends a stanza to the node that owns its address. One part of its origin stays open until that node has settled it.
-func (n *nodes) deliver(w *Work, to cluster.Node, st *stanza.Stanza, from origin, also ...jid.JID) {
+func (n *nodes) deliver(w *Work, to cluster.Node, st *stanza.Stanza, from origin) {
+	n.deliverBy(w, to, st, jid.JID{}, from)
+}
+
+// deliverBy is deliver for what Room.RouteBy passes on.
+func (n *nodes) deliverBy(w *Work, to cluster.Node, st *stanza.Stanza, by jid.JID, from origin, also ...jid.JID) {
 	from.more()
 	n.mu.Lock()
 	n.last++
@@ -118,7 +123,7 @@ func (n *nodes) deliver(w *Work, to cluster.Node, st *stanza.Stanza, from origin
 	n.sent[ref] = &sending{st, from, time.Now()}
 	n.mu.Unlock()
 	err := n.send(to, cluster.Frame{
-		Op: cluster.DeliverStanza, Ref: ref, Role: string(from.actor(st).Role), To: joinAddresses(also), Data: []byte(st.Standalone()),
+		Op: cluster.DeliverStanza, Ref: ref, Role: string(from.actor(st).Role), To: joinAddresses(also), From: by.String(), Data: []byte(st.Standalone()),
 	})
 	if err != nil {
 		n.fail(w, ref, notReached())
@@ -218,8 +223,12 @@ func (n *nodes) delivered(r *reader, from cluster.Node, f *cluster.Frame) {
 		n.deliveredTold(r, f)
 		return
 	}
+	by, unknown := jid.JID{}, error(nil)
+	if f.From != "" {
+		by, unknown = jid.Parse(f.From)
+	}
 	st, err := r.parse(f.Data)
-	if err != nil || st.Kind == stanza.Nonza || n.own(n.router.place(st)) == nil {
+	if err != nil || unknown != nil || st.Kind == stanza.Nonza || n.own(n.router.place(st)) == nil {
 		// Two nodes disagree about who owns the address, or about what a stanza is: its sender must not wait for nothing.
 		e := notReached()
 		_ = n.send(from, cluster.Frame{Op: cluster.AckStanza, Ref: f.Ref, Fault: cluster.Fault{Condition: string(e.Condition), Text: e.Text}})
@@ -228,7 +237,7 @@ func (n *nodes) delivered(r *reader, from cluster.Node, f *cluster.Frame) {
 	// Without a link nobody can be told; the other node's patience ends with ackTime.
 	d := newDelivery(func() { _ = n.send(from, cluster.Frame{Op: cluster.AckStanza, Ref: f.Ref}) })
 	d.role = store.Role(f.Role)
-	n.router.pass(r.work, st.Seal(), splitAddresses(f.To), origin{far: d})
+	n.router.pass(r.work, st.Seal(), by, splitAddresses(f.To), origin{far: d})
 }
 
 // deliveredPresence is for accounts in memory only, as everywhere.

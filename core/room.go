@@ -1,6 +1,8 @@
 package core
 
 import (
+	"time"
+
 	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
@@ -19,6 +21,9 @@ type Room struct {
 	ID store.Owner
 	// Failed: it could not be read, so whether it exists is not known. Its module sees nothing of it.
 	Failed bool
+	// NamesSince is since when all who may know addresses (RoomKnower) may know who said something. What is older is for those who run the room:
+	// others were told nothing of it then. Its module sets it; rows outside turns have it, too.
+	NamesSince time.Time
 
 	service *service
 	turns   Turns[roomTurn]
@@ -136,7 +141,7 @@ func (r *Room) finish(w *Work, e *Event, from origin) {
 // Vanish is for a room that was destroyed: it exists no longer, and what modules keep of it in memory goes. Whoever comes next may create another
 // one of the same name, which has another number. What stands in the line is still shown. Only in a turn of r.
 func (r *Room) Vanish() {
-	r.ID, r.slots = 0, nil
+	r.ID, r.slots, r.NamesSince = 0, nil, time.Time{}
 	r.turns.TakeAsync(r.Host.pool, roomTurn{op: (*Room).leaveMemory})
 }
 

@@ -260,7 +260,7 @@ func (m *den) message(e *core.Event, nick string) {
 			}
 		}
 		if len(to) > 0 {
-			r.Route(e.Work, e.Stanza.WithTo(to[0]).Stamped(occupant(r.JID, nick)), to[1:]...)
+			r.RouteBy(e.Work, e.Stanza.WithTo(to[0]).Stamped(occupant(r.JID, nick)), e.Stanza.From, to[1:]...)
 		}
 		return
 	}

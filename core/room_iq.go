@@ -111,13 +111,13 @@ func (r *Room) answer(w *Work, st *stanza.Stanza, ans Answer, err error) {
 	}
 }
 
-// slow runs a slow row of the room outside turns, for which the event's room has nothing but its address and number; its answer comes back as a turn.
+// slow runs a slow row of the room outside turns, for which the event's room has nothing but its address, number and NamesSince; its answer comes back as a turn.
 func (r *Room) slow(st *stanza.Stanza, row *IQ, standing Standing, from origin) {
 	h := r.Host
 	asked := h.now()
 	r.gates++ // it stays in memory until the answer's turn
 	// What was asked of this room is looked up of this room. Its number belongs to turns, and whoever comes next may have another one of its name.
-	asking := &Room{Host: h, JID: r.JID, ID: r.ID, service: r.service}
+	asking := &Room{Host: h, JID: r.JID, ID: r.ID, NamesSince: r.NamesSince, service: r.service}
 	h.wait.Go(func() {
 		h.inOrder(from)
 		h.slowly <- struct{}{}

@@ -1,12 +1,15 @@
 package core_test
 
 import (
+	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"stonechat/core"
+	"stonechat/store"
 	"stonechat/store/sqlstore"
+	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
 
@@ -43,6 +46,30 @@ func TestRouteToSeveral(t *testing.T) {
 		outside.fence()
 		if s := outside.text(); strings.Contains(s, "id='two'") {
 			t.Errorf("somebody else of the account heard: %s", s)
+		}
+	})
+}
+
+// What somebody says by way of a room does not reach an account that has blocked them, also over a node border.
+func TestRouteByTheBlocked(t *testing.T) {
+	everyHouse(t, func(t *testing.T, build builder) {
+		x := build(t, []string{"juliet", "romeo", "nurse"}, func(h *core.Host, db *sqlstore.DB) {
+			new(den).install(h, db)
+			h.Hooks.Loading.Add("blocks", func(_ context.Context, a *core.Account, _ store.Held) error {
+				if a.JID.Local() == "juliet" {
+					a.Bar(func(j jid.JID) bool { return j.Local() == "romeo" })
+				}
+				return nil
+			})
+		})
+		juliet, romeo, nurse := x.online("juliet", "1"), x.online("romeo", "r"), x.online("nurse", "n")
+		in(cave, map[*client]string{juliet: "J", romeo: "R", nurse: "N"})
+		romeo.say("<message to='" + cave + "/J' type='headline' id='of-romeo'><body>soft</body></message>")
+		romeo.fence()
+		nurse.say("<message to='" + cave + "/J' type='headline' id='of-nurse'><body>softer</body></message>")
+		juliet.wait("id='of-nurse'")
+		if s := juliet.text(); strings.Contains(s, "id='of-romeo'") {
+			t.Errorf("juliet was sent %s", s)
 		}
 	})
 }

@@ -8,8 +8,8 @@ import (
 
 // Tell gives one sealed message or presence, as it stands, to the session of each full address: a turn of its account, which asks who is blocked
 // and what of the room stands before it, and appends the address and the shared bytes to one outbox. No hook runs. A session that is not
-// there (any more) is answered for with an error of type recipient-unavailable, which comes to Receive from its address as any error of a client
-// does; nothing is answered to errors and unavailable presence. Only in a turn of r.
+// there (any more) is answered for with presence of type error, recipient-unavailable, which comes to Receive from its address, with Event.Over;
+// nothing is answered to errors and unavailable presence. Only in a turn of r.
 func (r *Room) Tell(w *Work, st *stanza.Stanza, to ...jid.JID) {
 	x := turn{op: (*Account).hear, st: st, from: origin{trace: w.trace}}
 	for _, x.to = range to {
@@ -21,13 +21,19 @@ func (r *Room) Tell(w *Work, st *stanza.Stanza, to ...jid.JID) {
 // message, kept once, whatever the number of devices. Whoever's stanza the room handles or shows at this moment waits for it: it is settled when this one
 // is durable where it goes to. Only in a turn of r.
 func (r *Room) Route(w *Work, st *stanza.Stanza, also ...jid.JID) {
+	r.RouteBy(w, st, jid.JID{}, also...)
+}
+
+// RouteBy is Route for a message of which the receiver may know who is behind it: an account that has blocked that address, too, does not get it. The
+// zero address is nobody. Only in a turn of r.
+func (r *Room) RouteBy(w *Work, st *stanza.Stanza, by jid.JID, also ...jid.JID) {
 	from := origin{}
 	if r.current != nil {
 		from = r.current.from
 	}
 	from.trace = w.trace
 	from.more()
-	r.Host.Router.pass(w, st, also, from)
+	r.Host.Router.pass(w, st, by, also, from)
 }
 
 // TellAll gives the stanzas of src to the session of one full address, in the place where Tell would give one: they are pulled while the client reads,
@@ -46,29 +52,29 @@ func (r *Room) TellAll(w *Work, to jid.JID, src Source) {
 	}
 }
 
-// pass is route for a message to several sessions of one account.
-func (r *Router) pass(w *Work, st *stanza.Stanza, also []jid.JID, from origin) {
+// pass is route for a message to several sessions of one account, or by somebody who may be known.
+func (r *Router) pass(w *Work, st *stanza.Stanza, by jid.JID, also []jid.JID, from origin) {
 	h := r.hosts[st.To.Domain()]
-	if len(also) == 0 || h == nil || st.To.IsDomain() || st.Kind != stanza.Message {
+	if len(also) == 0 && by.IsZero() || h == nil || st.To.IsDomain() || st.Kind != stanza.Message {
 		r.route(w, st, from, store.Ticket{})
 		return
 	}
 	if node, far := r.elsewhere(st.To); far {
-		r.nodes.deliver(w, node, st, from, also...)
+		r.nodes.deliverBy(w, node, st, by, from, also...)
 	} else {
 		from.more()
-		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliver, st: st, from: from, also: also})
+		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliver, st: st, by: by, from: from, also: also})
 	}
 	from.settle(w)
 }
 
 // Check asks for each full address whether its session is there and shows itself to the room, as after a restart. For who is not, Receive gets
-// the error that Tell speaks of, as presence to the room's bare address. Only in a turn of r.
+// the error that Tell speaks of. Only in a turn of r.
 func (r *Room) Check(w *Work, to ...jid.JID) {
 	for _, j := range to {
 		h := r.Host.Router.hosts[j.Domain()]
 		if h == nil || !j.IsFull() || !h.accounts.takeIfLoaded(w, j.Bare(), turn{op: (*Account).vouch, to: j, asker: &r.JID}) {
-			r.Host.Router.absent(w, stanza.Presence, j, r.JID)
+			r.Host.Router.absent(w, j, r.JID)
 		}
 	}
 }
@@ -88,16 +94,16 @@ func (r *Router) tell(w *Work, x turn) {
 // untold answers for a session that is not there.
 func (r *Router) untold(w *Work, st *stanza.Stanza, to jid.JID) {
 	if st.Type != stanza.TypeError && st.Type != stanza.Unavailable {
-		r.absent(w, st.Kind, to, st.From)
+		r.absent(w, to, st.From)
 	}
 }
 
-// absent tells a room that a session is not there.
-func (r *Router) absent(w *Work, kind stanza.Kind, who, room jid.JID) {
+// absent tells a room that a session is not there: whoever is at its address by now is another.
+func (r *Router) absent(w *Work, who, room jid.JID) {
 	gone := stanza.NewError(stanza.RecipientUnavailable, "")
-	st, err := stanza.New(stanza.Head{Kind: kind, Type: stanza.TypeError, From: who, To: room}, string(gone.Append(nil)))
+	st, err := stanza.New(stanza.Head{Kind: stanza.Presence, Type: stanza.TypeError, From: who, To: room}, string(gone.Append(nil)))
 	if err == nil {
-		r.Route(w, st.Seal())
+		r.bringPresence(w, room.Bare(), turn{op: (*Account).deliverPresence, st: st.Seal(), to: room, over: true})
 	}
 }
 
@@ -162,7 +168,7 @@ func (a *Account) vouch(w *Work, t *turn) {
 			return
 		}
 	}
-	a.Host.Router.absent(w, stanza.Presence, t.to, *t.asker)
+	a.Host.Router.absent(w, t.to, *t.asker)
 }
 
 // shownIn is the address of a room to which the session has sent presence.

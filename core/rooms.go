@@ -247,8 +247,9 @@ func (h *Host) AskRoom(ctx context.Context, room jid.JID, f func(w *Work, r *Roo
 }
 
 // WhoseName is who has a name in a room now: a bare address, for use and not for show. store.ErrNotFound: nobody. Only a door may call it.
-func (h *Host) WhoseName(ctx context.Context, room jid.JID, name string) (who jid.JID, err error) {
-	err = h.AskRoom(ctx, room, func(_ *Work, r *Room) error {
+func (h *Host) WhoseName(ctx context.Context, room jid.JID, name string) (jid.JID, error) {
+	var who jid.JID
+	err := h.AskRoom(ctx, room, func(_ *Work, r *Room) error {
 		if r.ID != 0 && !r.Failed && r.service.Whose != nil {
 			if j, ok := r.service.Whose(r, name); ok {
 				who = j
@@ -257,7 +258,10 @@ func (h *Host) WhoseName(ctx context.Context, room jid.JID, name string) (who ji
 		}
 		return store.ErrNotFound
 	})
-	return who, err
+	if err != nil {
+		return jid.JID{}, err // its turn may still come
+	}
+	return who, nil
 }
 
 // PeekRoom is AskRoom for a room in this node's memory; it is not loaded. It returns false, and f may not have been called, when the room is not there

@@ -3,7 +3,9 @@ package archive
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
+	"time"
 
 	"stonechat/core"
 	"stonechat/obs"
@@ -154,12 +156,17 @@ func (x *archive) inRooms(h *core.Host, module string) {
 // queryRoom is query for a room. It runs outside turns.
 func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, error) {
 	room, knows := e.Room.JID, e.Standing&core.RoomKnower != 0
+	var since time.Time
+	if e.Standing&(core.RoomOwner|core.RoomAdmin|core.RoomModerator) == 0 {
+		// XEP-0313 section 6.1.2: what they would have been told at the time. Who spoke while addresses were hidden has not agreed to more.
+		since = e.Room.NamesSince
+	}
 	q, res, err := x.page(ctx, e, room, e.Room.ID, func(q *asked) error {
 		switch {
 		case q.With == "":
 			return nil
 		case q.With == room.String() && q.nick != "":
-			return byNick(ctx, e, q)
+			return x.byNick(ctx, e, q)
 		case q.With == room.String():
 			return stanza.NewError(stanza.FeatureNotImplemented, "everything here was said in the room")
 		case !knows:
@@ -167,6 +174,9 @@ func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, er
 			return stanza.NewError(stanza.Forbidden, "who said what is not known here")
 		}
 		q.WithResource = "" // rows have the nick there
+		if since.After(q.Start) {
+			q.Start = since
+		}
 		return nil
 	})
 	if err != nil {
@@ -174,29 +184,45 @@ func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, er
 	}
 	ans := core.Answer{Payload: fin(q, res)}
 	if len(res.Rows) > 0 {
-		if !knows {
-			x.hideNames(res.Rows, room)
-		}
+		x.hideNames(res.Rows, room, func(at time.Time) bool { return knows && !at.Before(since) })
 		ans.Before = x.results(q, res.Rows, room, e.Stanza.From)
 	}
 	return ans, nil
 }
 
-// byNick makes a query one for what somebody said under a nick (XEP-0313 section 4.1.1). Rows are found by who said them, so the nick must be
-// somebody's now, which also is why nobody needs to know who that is.
-func byNick(ctx context.Context, e *core.Event, q *asked) error {
+// byNick makes a query one for what somebody said under a nick (XEP-0313 section 4.1.1). Rows are found by who said them: whose nick it is now, or
+// who has used it last in what was said lately. The asker learns nothing of who that is.
+func (x *archive) byNick(ctx context.Context, e *core.Event, q *asked) error {
 	who, err := e.Host.WhoseName(ctx, e.Room.JID, q.nick)
-	if errors.Is(err, store.ErrNotFound) {
-		return stanza.NewError(stanza.ItemNotFound, "nobody has this nick now")
-	}
 	q.With, q.WithResource = who.String(), q.nick
+	if errors.Is(err, store.ErrNotFound) {
+		q.With, err = x.lastCalled(ctx, e.Room.ID, q.nick)
+	}
 	return err
 }
 
-// hideNames takes the addresses of who said them out of rows. What cannot be read is not shown.
-func (x *archive) hideNames(rows []store.Row, room jid.JID) {
+// lastCalled is who has said something under the nick, among the newest messages. To look through all would cost as much as there are.
+func (x *archive) lastCalled(ctx context.Context, room store.Owner, nick string) (who string, err error) {
+	last := ""
+	res, err := x.Stores.Archive.Page(ctx, room, store.Query{Max: store.MaxPage, Before: &last})
+	if err != nil {
+		return "", err
+	}
+	for i := range slices.Backward(res.Rows) {
+		if res.Rows[i].Resource == nick {
+			return res.Rows[i].Peer, nil
+		}
+	}
+	return "", stanza.NewError(stanza.ItemNotFound, "nobody has this nick, or had it lately")
+}
+
+// hideNames takes the addresses of who said them out of rows of times at which they are not known. What cannot be read is not shown.
+func (x *archive) hideNames(rows []store.Row, room jid.JID, known func(at time.Time) bool) {
 	sc := xmltok.NewScanner(xmltok.TreeLimits)
 	for i := range rows {
+		if known(rows[i].Key.Time()) {
+			continue
+		}
 		st, err := unnamed(sc, rows[i].Stanza)
 		if err != nil {
 			x.obs.Log.Error("archived message cannot be read", obs.JID, room.String(), "id", rows[i].ID)

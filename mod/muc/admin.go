@@ -34,6 +34,10 @@ func (m *Module) list(_ context.Context, e *core.Event) (core.Answer, error) {
 	if err != nil {
 		return core.Answer{}, err
 	}
+	// A short request may have a very long answer, for which the whole room waits.
+	if err := m.afford(e.Stanza.From, (len(x.people)+len(x.nicks))/listed); err != nil {
+		return core.Answer{}, err
+	}
 	m.behind(e)
 	who := x.standingOf(e.Stanza.From)
 	var out []muc.Item
@@ -136,23 +140,23 @@ func (c *change) kept() store.Affiliation {
 // plan judges every item by the rules.
 func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error) {
 	actor := x.standingOf(from)
-	owners, more := x.owners(), 0
+	owners, err := x.ownersWith(items)
+	if err != nil {
+		return nil, err
+	}
+	more, nicks := 0, make(map[string]bool)
 	var out []change
 	for _, i := range items {
 		i.Reason = clip(i.Reason)
-		c := change{item: i}
 		if i.HasRole {
-			if c.occupant = x.named(i.Nick); c.occupant == nil {
-				return nil, errNobody
-			}
-			target := standing{x.affiliation(c.occupant.account), c.occupant.role}
-			if err := mayChangeRole(actor, target, c.occupant.account == from.Bare(), i.Role); err != nil {
+			o, err := x.mayGive(actor, from, i)
+			if err != nil {
 				return nil, err
 			}
-			out = append(out, c)
+			out = append(out, change{item: i, occupant: o})
 			continue
 		}
-		was := x.people[i.JID]
+		was, known := x.people[i.JID]
 		self := i.JID == from.Bare()
 		if err := mayChangeAffiliation(actor.affiliation, was.affiliation, self, i.Affiliation, owners); err != nil {
 			return nil, err
@@ -163,7 +167,7 @@ func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error)
 		if was.affiliation == muc.Owner && i.Affiliation < muc.Owner {
 			owners-- // two in one request leave the room without one
 		}
-		if _, known := x.people[i.JID]; !known {
+		if !known {
 			if more++; len(x.people)+more > m.config.Affiliations {
 				return nil, stanza.NewError(stanza.ResourceConstraint, "this room remembers too many people")
 			}
@@ -172,10 +176,44 @@ func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error)
 		if err != nil {
 			return nil, err
 		}
-		c.who, c.person = i.JID, p
-		out = append(out, c)
+		if nicks[p.nick.key] {
+			return nil, errConflict
+		}
+		if p.nick.key != "" {
+			nicks[p.nick.key] = true
+		}
+		out = append(out, change{item: i, who: i.JID, person: p})
 	}
 	return out, nil
+}
+
+// ownersWith is how many owners the room has with those who shall become one. All items hold together, so an address is named once.
+func (x *room) ownersWith(items []muc.Item) (int, error) {
+	n, named := x.owners(), make(map[jid.JID]bool, len(items))
+	for _, i := range items {
+		switch {
+		case i.HasRole:
+			continue
+		case named[i.JID]:
+			return 0, stanza.NewError(stanza.BadRequest, "somebody is named twice")
+		case i.Affiliation == muc.Owner && x.people[i.JID].affiliation != muc.Owner:
+			n++
+		}
+		named[i.JID] = true
+	}
+	return n, nil
+}
+
+// mayGive is the occupant whom an item gives another role, if the actor may.
+func (x *room) mayGive(actor standing, from jid.JID, i muc.Item) (*occupant, error) {
+	o := x.named(i.Nick)
+	if o == nil {
+		return nil, errNobody
+	}
+	if err := mayChangeRole(actor, standing{x.affiliation(o.account), o.role}, o.account == from.Bare(), i.Role); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 // becomes is a person with another affiliation, and perhaps another reserved nick (sections 9.1, 9.3 and 9.5).
@@ -299,7 +337,9 @@ func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from j
 		}
 	}
 	note.since, note.until = x.setPerson(c.who, c.person)
-	delete(x.given, c.who) // the affiliation says something newer
+	if from != c.who {
+		delete(x.given, c.who) // the affiliation says something newer; what people do themselves takes back nothing that a moderator said
+	}
 	told := note.until == ""
 	last := make(map[*occupant]*view) // of who has to leave
 	for o, b := range here {
@@ -316,6 +356,9 @@ func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from j
 			one.since, one.until = "", "" // each version is told once, and with the address that it is about
 		}
 		role := roleAfter(&x.config, b.standing, now)
+		if from == c.who {
+			role = min(role, b.role)
+		}
 		if role != muc.Absent {
 			m.giveRole(r, w, x, o, role, one, status, hold)
 		} else if len(o.sessions) > 0 {
@@ -354,7 +397,7 @@ func (m *Module) tellAbsent(r *core.Room, w *core.Work, x *room, c change, was m
 	opened := x.config.MembersOnly && was <= muc.Unaffiliated && c.person.affiliation >= muc.Member
 	if opened {
 		notice = muc.User{Invites: []muc.Invite{{From: from, Reason: c.item.Reason}}, Password: x.config.Password}
-		x.invite(c.who, m.host.Now())
+		x.invite(invitation{who: c.who, by: from}, m.host.Now())
 	}
 	// Nobody makes the room send without end by changing an affiliation to and fro.
 	if !m.spend(from) {

@@ -1,10 +1,13 @@
 package muc
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"stonechat/core"
+	"stonechat/store"
 	"stonechat/xmpp/jid"
 )
 
@@ -143,4 +146,72 @@ func TestRestoredRoom(t *testing.T) {
 			t.Errorf("%s was taken", bad)
 		}
 	}
+}
+
+// TestTheRestOnAFullDisk: nor is what people do for themselves, or for one another.
+func TestTheRestOnAFullDisk(t *testing.T) {
+	v, juliet, romeo := inCave(t)
+	tybalt := v.bind("tybalt")
+	tybalt.send("<presence xmlns='jabber:client'/>")
+	juliet.configure(field("muc#roomconfig_allowinvites", "1"))
+	juliet.send("<message xmlns='jabber:client' to='" + cave + "' type='groupchat' id='m0'><body>kept</body></message>")
+	got := romeo.expect("<body>kept", "stanza-id")
+	_, id, _ := strings.Cut(got, "stanza-id")
+	_, id, _ = strings.Cut(id, " id='")
+	id, _, _ = strings.Cut(id, "'")
+	v.disk.fill(true)
+	if got := romeo.register("romeo"); !strings.Contains(got, full) {
+		t.Errorf("a registration: %s", got)
+	}
+	hat := "<command xmlns='http://jabber.org/protocol/commands' node='urn:xmpp:hats:commands:create'><x xmlns='jabber:x:data' type='submit'>" +
+		field("hats#title", "Fool") + field("hats#uri", "urn:fool") + "</x></command>"
+	if got := juliet.ask("set", hat); !strings.Contains(got, full) {
+		t.Errorf("a hat: %s", got)
+	}
+	if got := juliet.ask("set", "<moderate xmlns='urn:xmpp:message-moderate:1' id='"+id+"'><retract xmlns='urn:xmpp:message-retract:1'/></moderate>"); !strings.Contains(got, full) {
+		t.Errorf("a message that is taken back: %s", got)
+	}
+	v.peek(func(x *room) { x.config.MembersOnly = true })
+	juliet.send("<message xmlns='jabber:client' to='" + cave + "' id='i1'><x xmlns='http://jabber.org/protocol/muc#user'><invite to='tybalt@example.org'/></x></message>")
+	juliet.expect("<message", "type='error'", "id='i1'", full)
+	v.peek(func(x *room) { x.config.MembersOnly = false })
+	v.disk.fill(false)
+	romeo.never("affiliation='member'")
+	romeo.never("<retract")
+	tybalt.never("<invite")
+	v.peek(func(x *room) {
+		if len(x.hats) > 0 || len(x.people) > 1 || len(x.history) != 1 {
+			t.Errorf("hats %v, people %v, %d messages", x.hats, x.people, len(x.history))
+		}
+	})
+	romeo.send("<message xmlns='jabber:client' to='" + cave + "' type='groupchat' id='m2'><body>heard</body></message>")
+	juliet.expect("<body>heard")
+}
+
+// TestTheLastOneLeavesAFullDisk: a temporary room that could not be erased when the last one left is there as it was, until it can be.
+func TestTheLastOneLeavesAFullDisk(t *testing.T) {
+	v, juliet, romeo := inCave(t)
+	leave := func(c *client, nick string) {
+		c.send("<presence xmlns='jabber:client' type='unavailable' to='" + cave + "/" + nick + "'/>")
+		c.expect("<presence", "type='unavailable'", "code='110'")
+	}
+	leave(juliet, "juliet")
+	v.disk.fill(true)
+	leave(romeo, "romeo")
+	v.disk.fill(false)
+	romeo.enter("romeo")
+	romeo.expect("<presence", cave+"/romeo", "affiliation='none'", "code='110'")
+	leave(romeo, "romeo")
+	for {
+		_, err := v.db.Rooms.Get(t.Context(), "rooms.example.org", "cave")
+		if errors.Is(err, store.ErrNotFound) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	romeo.enter("romeo")
+	romeo.expect("<presence", cave+"/romeo", "affiliation='owner'", "code='201'")
 }

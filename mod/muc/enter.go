@@ -2,6 +2,7 @@ package muc
 
 import (
 	"slices"
+	"time"
 
 	"stonechat/core"
 	"stonechat/xmpp/jid"
@@ -53,7 +54,7 @@ func (m *Module) presence(e *core.Event) core.Verdict {
 	if bad != nil {
 		return refuse(e, bad)
 	}
-	if len(st.Inner()) > m.config.Presence {
+	if len(st.Inner())+len(st.ID)+len(st.Lang) > m.config.Presence {
 		// Every occupant is shown it, and the room holds it for who comes.
 		m.host.Metrics().Refused("room_presence")
 		return refuse(e, stanza.NewError(stanza.PolicyViolation, "this presence is too large for a room"))
@@ -99,7 +100,9 @@ func (m *Module) bury(e *core.Event, x *room, s *session) bool {
 	if !slices.Contains(ghostly, stanza.ParseError(e.Stanza).Condition) {
 		return false
 	}
-	m.part(e.Room, e.Work, x, s, x.gone(s.occupant, s, muc.StatusTechnical))
+	v := x.gone(s.occupant, s, muc.StatusTechnical)
+	v.alone = e.Over
+	m.part(e.Room, e.Work, x, s, v)
 	return true
 }
 
@@ -163,7 +166,7 @@ func (m *Module) join(e *core.Event, x *room, j muc.Join, n nick) core.Verdict {
 	if there != nil {
 		occupants-- // it is there already
 	}
-	if err := mayEnter(&x.config, a, j.Password, occupants, limit); err != nil {
+	if err := m.atTheDoor(x, st.From, a, j.Password, occupants, limit); err != nil {
 		return refuse(e, err)
 	}
 	if err := x.free(n, st.From); err != nil {
@@ -178,6 +181,28 @@ func (m *Module) join(e *core.Event, x *room, j muc.Join, n nick) core.Verdict {
 	}
 	m.admit(r, e.Work, x, st, j, n)
 	return core.Next
+}
+
+const (
+	maxGuesses = 30 // wrong passwords of one account, for all rooms, in guessSpan
+	guessSpan  = 10 * time.Minute
+)
+
+// atTheDoor is mayEnter for who does not try passwords without end.
+func (m *Module) atTheDoor(x *room, who jid.JID, a muc.Affiliation, password string, occupants, limit int) *stanza.Error {
+	if x.config.Password == "" || password == "" {
+		return mayEnter(&x.config, a, password, occupants, limit)
+	}
+	key := who.Bare().String()
+	if !m.guesses.Take(m.host.Now(), key, maxGuesses, guessSpan) {
+		m.host.Metrics().Refused("room_password")
+		return &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many wrong passwords"}
+	}
+	err := mayEnter(&x.config, a, password, occupants, limit)
+	if err == nil || err.Condition != stanza.NotAuthorized {
+		m.guesses.Give(key)
+	}
+	return err
 }
 
 // free tells whether somebody may use a nick (section 7.2.8).

@@ -155,7 +155,7 @@ func TestRoomsOfOneAccount(t *testing.T) {
 // TestLookalikes: nobody passes for another by letters of another alphabet.
 func TestLookalikes(t *testing.T) {
 	_, juliet, romeo := inCave(t)
-	for _, nick := range []string{"јuliet", "juӏiet", "julіеt", "JULΙΕΤ", "ju1iet"} {
+	for _, nick := range []string{"јuliet", "juӏiet", "julіеt", "JULΙΕΤ", "ju1iet", "juli\u0307et", "j\u0335uliet"} {
 		romeo.send("<presence xmlns='jabber:client' to='" + cave + "/" + nick + "'/>")
 		romeo.expect("<presence", "type='error'", "<conflict")
 	}

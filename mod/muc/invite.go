@@ -1,7 +1,7 @@
 package muc
 
 import (
-	"slices"
+	"maps"
 	"time"
 
 	"stonechat/core"
@@ -48,17 +48,16 @@ func (m *Module) petition(e *core.Event, x *room, s *session) core.Verdict {
 	return refuse(e, stanza.NewError(stanza.BadRequest, "what is said to everybody is of type groupchat"))
 }
 
+// invitation is who was invited, and by whom: bare addresses.
+type invitation struct{ who, by jid.JID }
+
 // invite remembers that somebody may decline.
-func (x *room) invite(who jid.JID, now time.Time) {
+func (x *room) invite(i invitation, now time.Time) {
 	if len(x.invited) >= maxInvited {
-		for j, since := range x.invited {
-			if now.Sub(since) > invitedTime {
-				delete(x.invited, j)
-			}
-		}
+		maps.DeleteFunc(x.invited, func(_ invitation, since time.Time) bool { return now.Sub(since) > invitedTime })
 	}
 	if len(x.invited) < maxInvited {
-		x.invited[who] = now
+		x.invited[i] = now
 	}
 }
 
@@ -123,7 +122,7 @@ func (m *Module) inviteAll(e *core.Event, x *room, s *session, u muc.User) core.
 // deliverInvites sends the room's messages. The inviter is named by the bare address: that is whom who is invited knows, and may refuse.
 func (m *Module) deliverInvites(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, from jid.JID, u muc.User) {
 	for _, i := range u.Invites {
-		x.invite(i.To.Bare().Clone(), m.host.Now())
+		x.invite(invitation{who: i.To.Bare().Clone(), by: from}, m.host.Now())
 		to := i.To
 		i.To, i.From, i.Reason = jid.JID{}, from, clip(i.Reason)
 		out := muc.User{Invites: []muc.Invite{i}, Password: x.config.Password}
@@ -133,16 +132,15 @@ func (m *Module) deliverInvites(r *core.Room, w *core.Work, x *room, st *stanza.
 	}
 }
 
-// decline is section 7.8.2: who was invited says no. It is for nobody else, and to nobody but people of the room: else the room would carry
-// anybody's text to anybody.
+// decline is section 7.8.2: who was invited says no, to who has invited them. Else the room would carry anybody's text to anybody, and what it
+// refuses would tell who is here.
 func (m *Module) decline(e *core.Event, x *room, d *muc.Invite) core.Verdict {
 	who := e.Stanza.From.Bare()
-	known := slices.ContainsFunc(x.inOrder(), func(o *occupant) bool { return o.account == d.To.Bare() })
-	_, invited := x.invited[who]
-	if !invited || !known && x.affiliation(d.To) < muc.Member {
-		return refuse(e, forbidden("you were not invited"))
+	i := invitation{who: who, by: d.To.Bare()}
+	if _, invited := x.invited[i]; !invited {
+		return refuse(e, forbidden("you were not invited by this person"))
 	}
-	delete(x.invited, who)
+	delete(x.invited, i)
 	out := muc.User{Decline: &muc.Invite{From: who, Reason: clip(d.Reason)}}
 	head := stanza.Head{Kind: stanza.Message, From: x.address, To: d.To, ID: e.Stanza.ID, Lang: e.Stanza.Lang}
 	inner := string(out.AppendXML(nil))
@@ -194,7 +192,7 @@ func (m *Module) grant(e *core.Event, x *room, s *session, v muc.VoiceRequest) c
 	switch {
 	case s.occupant.role != muc.Moderator:
 		return refuse(e, forbidden("only moderators grant voice"))
-	case o == nil:
+	case o == nil, !v.JID.IsZero() && v.JID.Bare() != o.account: // somebody else may have the nick by now
 		return refuse(e, errNobody)
 	case !v.Allow || o.role != muc.Visitor:
 		return core.Next

@@ -69,37 +69,46 @@ func (x *room) restore(b []byte) error {
 	if err := json.Unmarshal(b, &k); err != nil {
 		return err
 	}
-	x.locked = k.Locked
+	x.locked = x.locked || k.Locked
 	for _, one := range k.Occupants {
-		n, refused := nickOf(one.Nick, jid.MaxPart)
-		role, _ := muc.ParseRole(one.Role)
-		if refused != nil || role == muc.Absent || x.nicks[n.key] != nil {
-			continue
-		}
-		o := &occupant{nick: n, role: role, quiet: one.Quiet}
-		for _, s := range one.Sessions {
-			full, err := jid.Parse(s.JID)
-			presence, bad := stanza.Parse(s.Presence)
-			if err != nil || bad != nil {
-				continue
-			}
-			if o.account.IsZero() {
-				o.account, o.id = full.Bare(), occupantID(x.kept.Secret, full)
-			}
-			in := &session{jid: full, occupant: o, presence: presence}
-			o.sessions = append(o.sessions, in)
-			x.sessions[full] = in
-			x.crowd = append(x.crowd, in)
-		}
-		if len(o.sessions) > 0 {
-			o.face = o.sessions[0]
-			x.nicks[n.key] = o
-			x.here[o.account]++
-			o.view = x.look(o)
-			x.faces = append(x.faces, o)
-		}
+		x.seat(one, len(k.Occupants))
 	}
 	return nil
+}
+
+// seat takes over one of who was in the room, of so many.
+func (x *room) seat(one keptOccupant, most int) {
+	n, refused := nickOf(one.Nick, jid.MaxPart)
+	role, _ := muc.ParseRole(one.Role)
+	if refused != nil || role == muc.Absent || x.nicks[n.key] != nil {
+		return
+	}
+	o := &occupant{nick: n, role: role, quiet: one.Quiet}
+	for _, s := range one.Sessions {
+		full, err := jid.Parse(s.JID)
+		presence, bad := stanza.Parse(s.Presence)
+		if err != nil || bad != nil {
+			continue
+		}
+		if o.account.IsZero() {
+			o.account, o.id = full.Bare(), occupantID(x.kept.Secret, full)
+		}
+		in := &session{jid: full, occupant: o, presence: presence}
+		o.sessions = append(o.sessions, in)
+		x.sessions[full] = in
+		x.crowd = append(x.crowd, in)
+	}
+	if len(o.sessions) == 0 {
+		return
+	}
+	if role != initialRole(&x.config, x.affiliation(o.account)) {
+		x.remark(o, role, most)
+	}
+	o.face = o.sessions[0]
+	x.nicks[n.key] = o
+	x.here[o.account]++
+	o.view = x.look(o)
+	x.faces = append(x.faces, o)
 }
 
 // loaded is core.Rooms.Loaded.

@@ -44,7 +44,8 @@ func (m *Module) moderate(ctx context.Context, e *core.Event) (core.Answer, erro
 		if !ok || r.ID != room {
 			return errNoRoom
 		}
-		kept, err = m.takeBack(r, w, x, was, from, reason)
+		t, err := m.takeBack(r, w, x, was, from, reason)
+		kept = t
 		return err
 	})
 	if err == nil {
@@ -117,6 +118,14 @@ func tombstone(was *stanza.Stanza, id, by string, stamp []byte) (*stanza.Stanza,
 		return nil, err
 	}
 	return st.Seal(), nil
+}
+
+// takenBack takes out of the history what its publisher takes back with this message (XEP-0424 section 3).
+func (x *room) takenBack(a core.Archived) {
+	back, _ := a.Stanza.Child(ns.Retract, "retract")
+	if id, _ := back.Attr("id"); id != "" {
+		x.unsay(id, a.Publisher)
+	}
 }
 
 // unsay takes a message out of the history, if the publisher said it: nobody who comes later is shown it (XEP-0424 section 6).

@@ -46,9 +46,10 @@ type Module struct {
 	rooms  core.Slot[room]
 	making core.Tally  // rooms that accounts are about to make
 	purses core.Purses // deliveries, by account
-	sent   core.Quota  // invitations and requests for voice, by account
+	sent   core.Quota  // invitations, requests for voice and registrations, by account
 
 	searches core.Quota // by account
+	guesses  core.Quota // wrong passwords, by account
 }
 
 // New takes the stores and the limits.

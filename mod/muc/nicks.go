@@ -17,7 +17,7 @@ import (
 type nick struct {
 	shown string
 	// key is equal for nicks that people would take for the same: differences of case, width and spaces do not count (RFC 8266), nor letters of
-	// other alphabets that look alike.
+	// other alphabets that look alike, nor accents over what has none.
 	key string
 }
 
@@ -44,8 +44,12 @@ func nickOf(resource string, most int) (nick, *stanza.Error) {
 	return nick{shown: strings.Clone(shown), key: strings.Map(alike, key)}, nil
 }
 
-// alike is the letter that stands for all that look like it. Keys are in lower case.
+// alike is the letter that stands for all that look like it. Keys are in lower case, and composed where that is possible: an accent that still stands
+// alone may not be seen, as the dot over an i, or be one of a heap.
 func alike(r rune) rune {
+	if r >= 0x300 && r < 0x370 {
+		return -1
+	}
 	if r < 0x80 && r != '0' && r != '1' && r != '|' {
 		return r
 	}

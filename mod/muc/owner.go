@@ -40,6 +40,8 @@ func (m *Module) setConfig(_ context.Context, e *core.Event) (core.Answer, error
 	switch {
 	case err != nil:
 		return core.Answer{}, err
+	case req.Destroy != nil && len(req.Destroy.Password) > maxSecret:
+		return core.Answer{}, stanza.NewError(stanza.NotAcceptable, "this password is too long")
 	case req.Destroy != nil:
 		req.Destroy.Reason = clip(req.Destroy.Reason)
 		m.destroy(e, x, req.Destroy)
@@ -60,6 +62,9 @@ func (m *Module) setConfig(_ context.Context, e *core.Event) (core.Answer, error
 	}
 	if err := checkConfig(&c, m.config.Occupants, m.config.History); err != nil {
 		return core.Answer{}, err
+	}
+	if c.NonAnonymous && !x.config.NonAnonymous && !x.locked {
+		c.Shown = e.Host.Now().UTC()
 	}
 	return core.Answer{}, m.configure(e, x, c, staff)
 }
@@ -100,19 +105,19 @@ func (m *Module) configure(e *core.Event, x *room, c muc.Config, staff muc.Staff
 		}
 		hold := out.told()
 		x.kept.Config, x.kept.Public, x.kept.Temporary = kept.Config, kept.Public, kept.Temporary
-		was := x.config
-		m.reconfigure(r, w, x, c, hold)
+		was := m.reconfigure(r, w, x, c, hold)
 		m.introduce(x, &was, from)
 		m.carryOut(r, w, x, plan, from, actor, hold)
+		m.refit(r, w, x, &was, hold) // who has become somebody by the form fits
 		m.lookAfter(r)
 	})
 	return nil
 }
 
-// reconfigure makes a configuration hold.
-func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, hold store.Ticket) {
-	was := x.config
-	x.config = c
+// reconfigure makes a configuration hold, and returns the one before. Occupants are as they were (refit).
+func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, hold store.Ticket) (was muc.Config) {
+	was = x.config
+	x.config, r.NamesSince = c, c.Shown
 	told := changes(&was, &c)
 	portrait := x.portrait()
 	if x.locked {
@@ -134,7 +139,7 @@ func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, 
 		}
 		x.exposed = c.NonAnonymous // behind the warning
 	}, hold)
-	m.refit(r, w, x, &was, hold)
+	return was
 }
 
 // inOrder are all occupants, first those who are seen.
@@ -280,8 +285,23 @@ func (x *room) mayRegister(who jid.JID) *stanza.Error {
 	// A room for members only chooses them itself.
 	case a == muc.Outcast, a == muc.Unaffiliated && (!x.config.Register || x.config.MembersOnly):
 		return notAllowed("this room is not open for registration")
+	// A member reads what was said, and speaks: that is for who has come past the password, and, as section 7.10 has it, for participants.
+	case a == muc.Unaffiliated && (x.config.Password != "" || x.config.Moderated) && x.here[who.Bare()] == 0:
+		return notAllowed("who registers with this room has to be in it")
+	case a == muc.Unaffiliated && x.silenced(who.Bare()):
+		return notAllowed("who registers with this room has a voice in it")
 	}
 	return nil
+}
+
+// silenced tells whether somebody is in the room without a voice, or has lost it at the last visit.
+func (x *room) silenced(who jid.JID) bool {
+	for _, o := range x.nicks {
+		if o.account == who && o.role == muc.Visitor {
+			return true
+		}
+	}
+	return x.given[who] == muc.Visitor
 }
 
 // register is section 7.10: who registers becomes a member, with a nick of their own. <remove/> ends it (XEP-0077 section 3.2).
@@ -307,6 +327,10 @@ func (m *Module) register(_ context.Context, e *core.Event) (core.Answer, error)
 	}
 	if err := m.afford(who, len(x.crowd)); err != nil {
 		return core.Answer{}, err
+	}
+	if !m.spend(who) {
+		// The room waits for the disk, whoever asks.
+		return core.Answer{}, &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many requests"}
 	}
 	c := change{who: who.Clone(), person: is}
 	t := m.Affiliations.Set(e.Room.ID, []store.Affiliation{c.kept()})

@@ -10,6 +10,9 @@ import (
 // creationCost is what a room costs its creator: it is kept, and erased again, in many rows.
 const creationCost = 1000
 
+// listed is how many people of a list count as one delivery: some addresses are as large as a presence.
+const listed = 4
+
 // weight is as how many deliveries each of a stanza counts: what is large costs everybody more than a turn.
 func weight(st *stanza.Stanza) int { return 1 + st.Size()>>12 }
 

@@ -2,6 +2,7 @@ package muc
 
 import (
 	"crypto/rand"
+	"strings"
 	"time"
 
 	"stonechat/core"
@@ -13,7 +14,8 @@ import (
 
 const (
 	maxQuestions = 1000            // requests that are on their way to occupants of one room
-	maxOfOne     = 100             // of them of one asker
+	maxOfOne     = 100             // of them of one account
+	maxID        = 1024            // bytes of what the asker calls one
 	questionTime = 5 * time.Minute // after which nobody waits for the answer any more
 )
 
@@ -63,12 +65,15 @@ func (m *Module) relay(e *core.Event) core.Verdict {
 // ask passes a request on under an id of its own.
 func (m *Module) ask(e *core.Event, x *room, s *session, to *occupant, payload stanza.Child) core.Verdict {
 	now := e.Host.Now()
+	if len(e.Stanza.ID) > maxID {
+		return refuse(e, stanza.NewError(stanza.PolicyViolation, "the id of this request is too long"))
+	}
 	if len(x.asked) >= maxOfOne {
 		own := 0
 		for id, q := range x.asked {
 			if now.Sub(q.since) > questionTime {
 				delete(x.asked, id)
-			} else if q.asker == s.jid {
+			} else if q.asker.Bare() == s.occupant.account {
 				own++
 			}
 		}
@@ -86,7 +91,7 @@ func (m *Module) ask(e *core.Event, x *room, s *session, to *occupant, payload s
 		target = to.account
 	}
 	id := rand.Text()
-	x.asked[id] = question{id: e.Stanza.ID, asker: s.jid, to: e.Stanza.To.Clone(), by: target, since: now}
+	x.asked[id] = question{id: strings.Clone(e.Stanza.ID), asker: s.jid, to: e.Stanza.To.Clone(), by: target, since: now}
 	out := e.Stanza.WithID(id).WithTo(target).Stamped(x.at(s.occupant.nick))
 	e.Room.Stand(e.Work, func(w *core.Work, _ error) { m.host.Router.Route(w, out) })
 	return core.Next

@@ -23,15 +23,15 @@ type room struct {
 	config  muc.Config
 	// locked: it was created and not yet configured (section 10.1.1), so that nobody but its owner may come in.
 	locked   bool
-	people   map[jid.JID]person    // by bare address, or domain for outcasts
-	reserved map[string]jid.JID    // keys of reserved nicks
-	nicks    map[string]*occupant  // by key of the nick
-	sessions map[jid.JID]*session  // by full address
-	here     map[jid.JID]int       // how many occupants are of an account
-	asked    map[string]question   // by id: requests that were passed on to occupants
-	invited  map[jid.JID]time.Time // who was invited by way of the room
-	given    map[jid.JID]muc.Role  // roles that moderators gave, for the next visit
-	spoke    map[jid.JID]time.Time // in slow mode: when people last said something
+	people   map[jid.JID]person       // by bare address, or domain for outcasts
+	reserved map[string]jid.JID       // keys of reserved nicks
+	nicks    map[string]*occupant     // by key of the nick
+	sessions map[jid.JID]*session     // by full address
+	here     map[jid.JID]int          // how many occupants are of an account
+	asked    map[string]question      // by id: requests that were passed on to occupants
+	invited  map[invitation]time.Time // what the room has passed on
+	given    map[jid.JID]muc.Role     // roles that moderators gave, for the next visit
+	spoke    map[jid.JID]time.Time    // in slow mode: when people last said something
 	versions versions
 	hats     []hat
 
@@ -90,7 +90,7 @@ func (x *room) begin(address jid.JID, kept store.Room, c muc.Config) {
 	*x = room{
 		address: address, kept: kept, config: c, exposed: c.NonAnonymous,
 		people: make(map[jid.JID]person), reserved: make(map[string]jid.JID), nicks: make(map[string]*occupant), sessions: make(map[jid.JID]*session),
-		here: make(map[jid.JID]int), seen: kept.Subject, asked: make(map[string]question), invited: make(map[jid.JID]time.Time),
+		here: make(map[jid.JID]int), seen: kept.Subject, asked: make(map[string]question), invited: make(map[invitation]time.Time),
 		given: make(map[jid.JID]muc.Role),
 	}
 }
@@ -244,10 +244,11 @@ func (m *Module) load(ctx context.Context, r *core.Room) error {
 	if err != nil {
 		return err
 	}
-	r.ID = kept.ID
+	r.ID, r.NamesSince = kept.ID, c.Shown
 	x := m.rooms.Of(r)
 	x.begin(r.JID, kept, c.Config)
 	x.hats = c.Hats
+	x.locked = kept.Temporary && c.Persistent // nobody has configured it, or it would be kept as it is configured
 	for _, a := range people {
 		x.remember(a, m.config.Nick)
 	}
@@ -295,6 +296,7 @@ func (m *Module) recall(ctx context.Context, r *core.Room, x *room) error {
 		return err
 	}
 	for _, a := range newest {
+		x.takenBack(a)
 		m.note(x, a)
 	}
 	return nil

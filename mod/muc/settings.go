@@ -87,7 +87,7 @@ func changes(was, is *muc.Config) []muc.Status {
 	tell(was.Archive, is.Archive, muc.StatusLogged, muc.StatusNotLogged)
 	tell(was.NonAnonymous, is.NonAnonymous, muc.StatusNowNonAnonymous, muc.StatusNowSemi)
 	a, b := *was, *is
-	a.Archive, a.NonAnonymous = b.Archive, b.NonAnonymous
+	a.Archive, a.NonAnonymous, a.Shown = b.Archive, b.NonAnonymous, b.Shown
 	if a != b {
 		out = append(out, muc.StatusConfiguration)
 	}

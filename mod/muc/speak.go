@@ -79,16 +79,12 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 		}
 	}
 	a.Stanza.Seal()
-	back, _ := a.Stanza.Child(ns.Retract, "retract")
-	gone, _ := back.Attr("id")
 	e.Wait(kept) // a failure is told to the sender
 	r.Stand(e.Work, func(w *core.Work, err error) {
 		if err != nil {
 			return
 		}
-		if gone != "" {
-			x.unsay(gone, a.Publisher)
-		}
+		x.takenBack(a)
 		m.note(x, a)
 		x.tellCrowd(r, w, a.Stanza)
 		m.said(r, w, x, a)
@@ -134,7 +130,7 @@ func (x *room) ours(st *stanza.Stanza) *stanza.Stanza {
 	})
 }
 
-// besideSubject is how many bytes may come with a subject: ids and the like, and its words in other languages.
+// besideSubject is how many bytes may come with a subject: addresses, ids and the like, and its words in other languages.
 const besideSubject = 4 << 10
 
 // setSubject is section 8.1.
@@ -144,7 +140,7 @@ func (m *Module) setSubject(e *core.Event, x *room, s *session) core.Verdict {
 		return refuse(e, forbidden("you may not change the subject of this room"))
 	}
 	// All of it is sent to everybody who enters.
-	if c, _ := st.Child(ns.Client, "subject"); len(c.Text()) > m.config.Subject || len(st.Inner()) > m.config.Subject+besideSubject {
+	if c, _ := st.Child(ns.Client, "subject"); len(c.Text()) > m.config.Subject || st.Size() > m.config.Subject+besideSubject {
 		return refuse(e, stanza.NewError(stanza.NotAcceptable, "this subject is too long"))
 	}
 	if err := m.afford(s.occupant.account, len(x.crowd)); err != nil {
@@ -244,12 +240,18 @@ func (m *Module) whisper(e *core.Event, x *room, s *session) core.Verdict {
 	if err != nil {
 		return refuse(e, stanza.AsError(err))
 	}
-	m.pass(e.Room, e.Work, x, out, x.at(s.occupant.nick), to)
+	var by jid.JID
+	if x.config.NonAnonymous {
+		// XEP-0191: whom somebody has blocked does not reach them by way of a room either. Where addresses are hidden this would tell whose one is: who is
+		// behind a nick could be tried out by blocking one address after the other. There a nick is blocked by its own address.
+		by = s.jid
+	}
+	m.pass(e.Room, e.Work, x, out, x.at(s.occupant.nick), by, to)
 	return core.Next
 }
 
 // pass brings a stanza from one occupant's address to all sessions of another (section 7.2.8).
-func (m *Module) pass(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, from jid.JID, to *occupant) {
+func (m *Module) pass(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, from, by jid.JID, to *occupant) {
 	r.Stand(w, func(w *core.Work, _ error) {
 		var all []jid.JID
 		for _, s := range x.crowd {
@@ -258,7 +260,7 @@ func (m *Module) pass(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, fr
 			}
 		}
 		if len(all) > 0 {
-			r.Route(w, st.WithTo(all[0]).Stamped(from), all[1:]...)
+			r.RouteBy(w, st.WithTo(all[0]).Stamped(from), by, all[1:]...)
 		}
 	})
 }
@@ -270,11 +272,11 @@ func (m *Module) failed(e *core.Event, x *room, s *session) {
 	}
 	// What was said in private comes back to who said it. The error tells nothing of who the other is.
 	to := x.named(e.Stanza.To.Resource())
-	if to == nil {
-		return
+	if to == nil || !mayWhisper(&x.config, to.role) || len(e.Stanza.ID) > maxID {
+		return // it answers nothing that was said here
 	}
 	if out := withoutAddress(e.Stanza); out != nil {
-		m.pass(e.Room, e.Work, x, out, x.at(s.occupant.nick), to)
+		m.pass(e.Room, e.Work, x, out, x.at(s.occupant.nick), jid.JID{}, to)
 	}
 }
 

@@ -136,12 +136,12 @@ func (x *room) open(s *session, j muc.Join, id string) (o opening) {
 	return o
 }
 
-// listing is as how many deliveries the list counts that a client asks for when it enters: some addresses are as large as a presence.
+// listing is as how many deliveries the list counts that a client asks for when it enters.
 func (x *room) listing(j muc.Join) int {
 	if !j.Versions || !x.config.NonAnonymous || j.Since == x.versions.now() {
 		return 0
 	}
-	return len(x.people) / 4
+	return len(x.people) / listed
 }
 
 // everybody are all affiliations.

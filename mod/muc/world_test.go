@@ -96,7 +96,10 @@ func (a fullArchive) Append(e store.Entry) (key store.Key, t store.Ticket) {
 		key, t = a.Archive.Append(e)
 		return t
 	})
-	return max(key, store.KeyAt(time.Now())), t
+	if key == 0 {
+		key = store.KeyAt(time.Now())
+	}
+	return key, t
 }
 
 // world is a host with rooms, a real store, and the accounts that a test names.

@@ -2,6 +2,7 @@ package muc
 
 import (
 	"strconv"
+	"time"
 
 	"stonechat/xmpp/form"
 	"stonechat/xmpp/jid"
@@ -64,6 +65,8 @@ type Config struct {
 	Node string `json:"node,omitempty"`
 	// Picture is the hash of the room's picture (XEP-0486), in hexadecimal digits; empty: there is none. The form does not have it.
 	Picture string `json:"picture,omitempty"`
+	// Shown is since when every occupant sees addresses, in a room that has hidden them before. The form does not have it.
+	Shown time.Time `json:"shown,omitzero"`
 }
 
 // What is kept for who may enter is as public as the room is, so it has the field of a public log. Other servers have the second one for it.
