@@ -38,6 +38,19 @@ type PublishedHook = Hook[func(*Event, *Publication)]
 // StoredHook is one function that hears what is put into private storage; the ticket is that of the disk.
 type StoredHook = Hook[func(*Event, store.PrivateData, store.Ticket)]
 
+// Shown is what a client was shown of private storage or of a node of its own account, by an answer or by a notification.
+type Shown struct {
+	Private store.PrivateName // or
+	Node    string
+	// Told: by a notification, which has been queued for it. Session.Then says when it is written.
+	Told bool
+	// XML is it as XML that stands alone; empty: there is nothing. It is pulled, so what nobody cares for costs nothing.
+	XML func() string
+}
+
+// ShownHook is one function that hears of what a client was shown. The session is one of the account's own.
+type ShownHook = Hook[func(*Work, *Session, Shown)]
+
 // Publisher publishes to nodes of an account for another feature, with the rights of the account itself. Its methods run in a turn of the account. The
 // ticket of a change is done when the change is durable and was told, or fails as a client's request would: with a *stanza.Error.
 type Publisher interface {

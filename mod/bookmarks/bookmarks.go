@@ -5,9 +5,12 @@
 // have changed, the documents are written again (spread.go). A document that says the same is left as it is, so nothing goes round in circles.
 // forms.go reads and writes the forms as pure functions.
 //
+// An older client writes the whole document out of its memory, hours after it has read it, and private storage tells nobody of changes. So a document is
+// compared with what its session has seen last (seen.go), not with what is there by now: see merged.
+//
 // Nothing happens while a node is shown to others: what is private in one form must not become known by another.
 //
-// Hooks: Loading, Bound, Published, Stored. Left out: bookmarks of web pages (<url/>), which stay in the document that has them.
+// Hooks: Loading, Bound, Published, Stored, Shown. Left out: bookmarks of web pages (<url/>), which stay in the document that has them.
 package bookmarks
 
 import (
@@ -34,6 +37,7 @@ type Module struct {
 	obs    obs.Obs
 	host   *core.Host
 	states core.Slot[state]
+	seen   core.Slot[seen] // of sessions whose clients use a document
 }
 
 // state is what the module knows of an account.
@@ -61,11 +65,12 @@ func (m *Module) Name() string { return "bookmarks" }
 
 // Install registers everything on h.
 func (m *Module) Install(h *core.Host) {
-	m.host, m.states = h, core.NewSlot[state](h)
+	m.host, m.states, m.seen = h, core.NewSlot[state](h), core.NewSlot[seen](h)
 	h.Hooks.Loading.Add(m.Name(), m.loading)
 	h.Hooks.Bound.Add(m.Name(), m.bound)
 	h.Hooks.Published = append(h.Hooks.Published, core.PublishedHook{Module: m.Name(), Do: m.published})
 	h.Hooks.Stored = append(h.Hooks.Stored, core.StoredHook{Module: m.Name(), Do: m.stored})
+	h.Hooks.Shown = append(h.Hooks.Shown, core.ShownHook{Module: m.Name(), Do: m.shown})
 	// XEP-0402 section 5.3; the last one is how it was called before (XEP-0411).
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.BookmarksCompat, ns.BookmarksCompatPEP, ns.BookmarksConversion)
 }
@@ -92,7 +97,7 @@ func (m *Module) bound(e *core.Event) {
 	}
 	kept, err := m.private(e.Account)
 	if err == nil && kept != "" {
-		err = m.take(e.Work, e.Account, kept, func(store.Ticket) {})
+		err = m.take(e.Work, e.Account, written{xml: kept}, func(store.Ticket) {})
 	}
 	m.failed(e.Account, "bookmarks in private storage not taken over", err)
 }
@@ -104,7 +109,7 @@ func (m *Module) stored(e *core.Event, d store.PrivateData, t store.Ticket) {
 	}
 	s := m.states.Of(e.Account)
 	s.look, s.under[0] = false, t
-	if err := m.take(e.Work, e.Account, string(d.XML), e.Wait); err != nil {
+	if err := m.take(e.Work, e.Account, written{string(d.XML), e.Session, t}, e.Wait); err != nil {
 		e.Wait(store.Settled(err))
 	}
 }
@@ -115,7 +120,7 @@ func (m *Module) published(e *core.Event, p *core.Publication) {
 	case p.Node == ns.Bookmarks:
 		p.Wait(m.spreadSoon(e.Account))
 	case p.Node == ns.BookmarksLegacy && p.Item != "" && !p.By.IsZero() && m.free(e.Account) && m.hidden(e.Account, p.Node):
-		if err := m.take(e.Work, e.Account, p.Payload, p.Wait); err != nil {
+		if err := m.take(e.Work, e.Account, written{xml: p.Payload, by: sessionOf(e.Account, p.By)}, p.Wait); err != nil {
 			p.Wait(store.Settled(err))
 		}
 	}

@@ -97,6 +97,7 @@ func (m *Module) getPrivate(ctx context.Context, e *core.Event) (core.Answer, er
 		if err != nil {
 			return core.Answer{}, err
 		}
+		m.shownPrivate(e, d.PrivateName, kept)
 		if kept == nil {
 			kept = d.XML
 		}
