@@ -10,7 +10,7 @@
 //
 // Nothing happens while a node is shown to others: what is private in one form must not become known by another.
 //
-// Hooks: Loading, Bound, Published, Stored, Shown. Left out: bookmarks of web pages (<url/>), which stay in the document that has them.
+// Hooks: Loading, Bound, Published, Used. Left out: bookmarks of web pages (<url/>), which stay in the document that has them.
 package bookmarks
 
 import (
@@ -69,8 +69,7 @@ func (m *Module) Install(h *core.Host) {
 	h.Hooks.Loading.Add(m.Name(), m.loading)
 	h.Hooks.Bound.Add(m.Name(), m.bound)
 	h.Hooks.Published = append(h.Hooks.Published, core.PublishedHook{Module: m.Name(), Do: m.published})
-	h.Hooks.Stored = append(h.Hooks.Stored, core.StoredHook{Module: m.Name(), Do: m.stored})
-	h.Hooks.Shown = append(h.Hooks.Shown, core.ShownHook{Module: m.Name(), Do: m.shown})
+	h.Hooks.Used = append(h.Hooks.Used, core.UsedHook{Module: m.Name(), Do: m.used})
 	// XEP-0402 section 5.3; the last one is how it was called before (XEP-0411).
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.BookmarksCompat, ns.BookmarksCompatPEP, ns.BookmarksConversion)
 }
@@ -102,15 +101,17 @@ func (m *Module) bound(e *core.Event) {
 	m.failed(e.Account, "bookmarks in private storage not taken over", err)
 }
 
-// stored: a client keeps the document in private storage. Its answer waits until the items are durable, too.
-func (m *Module) stored(e *core.Event, d store.PrivateData, t store.Ticket) {
-	if d.PrivateName != document || !m.free(e.Account) {
-		return
-	}
-	s := m.states.Of(e.Account)
-	s.look, s.under[0] = false, t
-	if err := m.take(e.Work, e.Account, written{string(d.XML), e.Session, t}, e.Wait); err != nil {
-		e.Wait(store.Settled(err))
+// used: a client keeps the document in private storage, and its answer waits until the items are durable, too; or it was shown one.
+func (m *Module) used(e *core.Event, x core.Use) {
+	switch {
+	case x.How != core.Stored:
+		m.shown(e, x)
+	case x.Private == document && m.free(e.Account):
+		s := m.states.Of(e.Account)
+		s.look, s.under[0] = false, x.Ticket
+		if err := m.take(e.Work, e.Account, written{x.XML(), e.Session, x.Ticket}, e.Wait); err != nil {
+			e.Wait(store.Settled(err))
+		}
 	}
 }
 

@@ -18,18 +18,18 @@ type seen struct {
 
 // shown: a client has read a document, or was told of it. What it was told counts when it is written to the client: not for what it has said before, such as
 // the very document that it was told of.
-func (m *Module) shown(w *core.Work, s *core.Session, x core.Shown) {
+func (m *Module) shown(e *core.Event, x core.Use) {
 	if x.Private != document && x.Node != ns.BookmarksLegacy {
 		return
 	}
 	d, err := readDocument(x.XML())
 	switch {
 	case err != nil:
-	case x.Told:
-		account := s.Account.JID
-		s.Then(w, func(*core.Work) { m.sawBehind(account, s, d, nil) })
+	case x.How == core.Told:
+		account, s := e.Account.JID, e.Session
+		s.Then(e.Work, func(*core.Work) { m.sawBehind(account, s, d, nil) })
 	default:
-		m.saw(s, d)
+		m.saw(e.Session, d)
 	}
 }
 

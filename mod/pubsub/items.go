@@ -42,7 +42,7 @@ func (m *Module) items(ctx context.Context, e *core.Event, r request) (answer, e
 	if err != nil {
 		return answer{}, storeFault(err)
 	}
-	m.shownItems(e, r, q, got)
+	m.readItems(e, r, q, got)
 	var b []byte
 	for _, i := range got.Items {
 		b = append(b, itemXML(m.at(e), i.ID, string(i.Payload), i.Publisher)...)

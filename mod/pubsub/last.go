@@ -31,7 +31,7 @@ func (m *Module) fetch(w *core.Work, s *core.Session, of wishes) {
 		for _, x := range all {
 			if !b.Blocks(x.st.From) {
 				s.SendShared(w, x.st, s.JID)
-				m.shownEvent(w, s, x.node, x.st)
+				m.toldEvent(w, s, x.node, x.st)
 			}
 		}
 	}

@@ -171,7 +171,7 @@ func (m *Module) receive(w *core.Work, b *core.Account, from jid.JID, name strin
 	for _, s := range b.Sessions() {
 		if _, direct := why.direct[s.JID]; !why.everywhere && s.Available() && m.wants(s, name) && !direct {
 			s.SendShared(w, st, s.JID)
-			m.shownEvent(w, s, name, st)
+			m.toldEvent(w, s, name, st)
 			why.explicit = false
 		}
 	}

@@ -5,10 +5,10 @@
 // options.go is how a node can be configured, access.go who may what, as pure functions of what somebody is to a node, home.go what depends on whether
 // the owner is an account or a part of the service. service.go is the service's own: its parts, its lists and rows. book.go is what one owner has in memory. requests.go reads requests; publish.go, items.go, subscribe.go, owner.go, peers.go and
 // approve.go answer them. notify.go tells what has happened, last.go what the last items are, caps.go who wants to hear of it (XEP-0115). disco.go shows
-// nodes, publisher.go publishes for other modules, shown.go tells them what a client has seen.
+// nodes, publisher.go publishes for other modules, used.go tells them what clients know.
 // docs/decisions/0023-pubsub.md says why it is so.
 //
-// Hooks: Loading, Sending, Announcing, Available, Unavailable, Bound, Probed, AccountDeleted; it runs Publishing, Published, Stored and Shown. Port: Publisher. It serves parts (core.Rooms.Find). Left out:
+// Hooks: Loading, Sending, Announcing, Available, Unavailable, Bound, Probed, AccountDeleted; it runs Publishing, Published and Used. Port: Publisher. It serves parts (core.Rooms.Find). Left out:
 // collections (XEP-0248), options of subscriptions, several subscriptions of one address; at the service instant nodes and nodes made by publishing.
 package pubsub
 
