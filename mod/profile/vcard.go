@@ -93,16 +93,14 @@ func (m *Module) setVCard(_ context.Context, e *core.Event) (core.Answer, error)
 	if len(tree.Children) == 0 {
 		raw = ""
 	}
-	t := m.store.SetVCard(e.Account.ID, []byte(raw))
-	m.faces.Of(e.Account).under = t
-	e.Wait(t)
-	photo := photoOf(tree)
-	m.spread(e, photo)
+	photo, before := photoOf(tree), m.faces.Of(e.Account).next
+	e.Wait(m.keep(e.Account, raw, photo.hash))
+	if photo.hash != before {
+		m.spread(e, photo)
+	}
 	done := new(store.Promise)
 	e.Wait(done.Ticket())
 	m.follow(e.Work, e.Account, done)
-	hash := photo.hash
-	e.After(func(e *core.Event) { m.show(e.Work, e.Account, hash) })
 	return core.Answer{}, nil
 }
 
