@@ -140,8 +140,8 @@ func (m *Module) configure(x *act) *stanza.Error {
 	n.options = o
 	by := x.from.Clone()
 	c := store.NodeChange{Node: n.name, Config: o.kept(), Purge: !o.Persist}
-	if o.Persist && n.items > m.keep(&o) {
-		c.Keep = m.keep(&o)
+	if o.Persist {
+		c.Keep = m.keep(&o) // also of what is on its way to the disk before this
 	}
 	t := m.nodes.ChangeNode(x.at.id(), c)
 	if x.at.room != nil {
@@ -150,14 +150,14 @@ func (m *Module) configure(x *act) *stanza.Error {
 	m.changed(x.at, x.book, t)
 	x.Wait(t)
 	x.After(func(e *core.Event) {
-		b := m.books.Of(m.at(e).holder())
-		if b.nodes[n.name] != n {
+		b, n := m.still(e, n.name)
+		if n == nil {
 			return
 		}
 		b.drop(n)
 		if c.Purge {
 			b.set(n, 0, 0)
-		} else if c.Keep > 0 {
+		} else if n.items > c.Keep {
 			b.stale = true // how much is left is counted when it is next asked for
 		}
 		m.prune(e.Work, m.at(e), n)
@@ -217,8 +217,8 @@ func (m *Module) purge(x *act) *stanza.Error {
 	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Purge: true})
 	x.Wait(t)
 	x.After(func(e *core.Event) {
-		b := m.books.Of(m.at(e).holder())
-		if b.nodes[n.name] != n {
+		b, n := m.still(e, n.name)
+		if n == nil {
 			return
 		}
 		b.set(n, 0, 0)

@@ -118,7 +118,11 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	t := m.nodes.ChangeNode(x.at.id(), c)
 	m.changed(x.at, x.book, t)
 	x.Wait(t)
-	x.After(func(e *core.Event) { m.prune(e.Work, m.at(e), n) })
+	x.After(func(e *core.Event) {
+		if _, n := m.still(e, n.name); n != nil {
+			m.prune(e.Work, m.at(e), n)
+		}
+	})
 	return nil
 }
 
@@ -207,7 +211,7 @@ func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) {
 				continue
 			}
 			m.tellState(e.Work, m.at(e), n, s.JID, s.State)
-			m.welcome(e.Work, m.at(e), n, s.JID)
+			m.welcome(e, n.name, s.JID)
 		}
 	})
 }

@@ -60,7 +60,7 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 			return
 		}
 		m.tellOwner(e.Work, m.at(e), n, j, state)
-		m.welcome(e.Work, m.at(e), n, j)
+		m.welcome(e, n.name, j)
 	})
 	return m.granted(x, j, state), nil
 }
@@ -83,13 +83,15 @@ func (m *Module) granted(x *act, j jid.JID, state string) string {
 	return subscriptionXML(x.node, j, state)
 }
 
-// welcome sends the last item to a new subscriber (XEP-0060 section 6.1.7).
-func (m *Module) welcome(w *core.Work, a home, n *node, j jid.JID) {
-	if n.options.Send == sendNever || !n.options.Persist || !n.options.Deliver {
+// welcome sends the last item to a new subscriber (XEP-0060 section 6.1.7), if that is still one.
+func (m *Module) welcome(e *core.Event, name string, j jid.JID) {
+	b, n := m.still(e, name)
+	if n == nil || n.subscriptions[j] != stateSubscribed || n.options.Send == sendNever || !n.options.Persist || !n.options.Deliver {
 		return
 	}
-	for _, x := range m.ready(a, m.books.Of(a.holder()), []string{n.name}) {
-		m.tellSubscriber(w, a, n, j, x.st, nil)
+	a := m.at(e)
+	for _, x := range m.ready(a, b, []string{name}) {
+		m.tellSubscriber(e.Work, a, n, j, x.st, nil)
 	}
 }
 

@@ -1,0 +1,116 @@
+package pubsub
+
+import (
+	"strings"
+	"testing"
+
+	"stonechat/core"
+	"stonechat/store"
+	"stonechat/xmpp/ns"
+)
+
+func configuring(node string, fields ...string) string {
+	var b strings.Builder
+	b.WriteString("<iq type='set' id='c'><pubsub xmlns='" + ns.PubSubOwner + "'><configure node='" + node + "'><x xmlns='jabber:x:data' type='submit'>" +
+		"<field var='FORM_TYPE'><value>" + ns.PubSubNodeConfig + "</value></field>")
+	for i := 0; i < len(fields); i += 2 {
+		b.WriteString("<field var='pubsub#" + fields[i] + "'><value>" + fields[i+1] + "</value></field>")
+	}
+	return b.String() + "</x></configure></pubsub></iq>"
+}
+
+func publishing(node, id string) string {
+	return "<iq type='set' id='p" + id + "'><pubsub xmlns='" + ns.PubSub + "'><publish node='" + node + "'><item id='" + id + "'>" + payload + "</item></publish></pubsub></iq>"
+}
+
+// together has turns come behind each other before the disk has answered to any of them.
+func (c *client) together(said ...func(w *core.Work)) {
+	c.Helper()
+	w := core.NewWork(c.host.Pool())
+	for _, f := range said {
+		f(w)
+	}
+	w.Run()
+	c.rest()
+}
+
+func (c *client) saying(text string) func(*core.Work) { return func(w *core.Work) { c.receive(w, text) } }
+
+// What follows a change of a node follows it also when the account's nodes are read again before it is durable.
+func TestReadAgainInBetween(t *testing.T) {
+	v := newWorld(t, 2, nil)
+	me, friend := v.bind(juliet, "a"), v.bind(v.friends[0], "b", "n")
+	me.online("")
+	friend.online("")
+	me.publish("n", "0", payload)
+	again := func(*core.Work) {
+		err := v.host.Do(juliet, func(_ *core.Work, a *core.Account) {
+			v.module.books.Of(a).stale = true
+			_, _ = v.module.of(ofAccount(a))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	friend.say("<iq type='set' id='s' to='juliet@example.org'><pubsub xmlns='" + ns.PubSub + "'><subscribe node='n' jid='" + v.friends[0].String() + "'/></pubsub></iq>")
+	me.rest()
+	friend.take()
+	me.together(me.saying(configuring("n", "access_model", "whitelist")), again)
+	configured := 0
+	v.mu.Lock()
+	for _, p := range v.heard {
+		if p.Configured {
+			configured++
+		}
+	}
+	v.mu.Unlock()
+	if configured != 1 {
+		t.Errorf("%d changes were told", configured)
+	}
+	if got := friend.take(); strings.Count(got, "subscription='none'") != 1 {
+		t.Errorf("who is not to read it any more was told %s", got)
+	}
+	me.together(me.saying("<iq type='set' id='u'><pubsub xmlns='"+ns.PubSubOwner+"'><purge node='n'/></pubsub></iq>"), again)
+	if got := me.ask("get", ns.PubSub, "<items node='n'/>"); strings.Contains(got, "<item ") {
+		t.Error(got)
+	}
+	if n := v.module.books.Of(me.s.Account).bytes; n != 0 {
+		t.Errorf("%d bytes in nothing", n)
+	}
+}
+
+// Somebody subscribes to a node that is deleted before the subscription is durable.
+func TestSubscribedAndGone(t *testing.T) {
+	v := newWorld(t, 1, nil)
+	me, friend := v.bind(juliet, "a"), v.bind(v.friends[0], "b")
+	me.online("")
+	me.publish("n", "0", payload)
+	friend.say("<iq type='set' id='s' to='juliet@example.org'><pubsub xmlns='" + ns.PubSub + "'><subscribe node='n' jid='" + v.friends[0].String() + "'/></pubsub></iq>")
+	me.together(me.saying("<iq type='set' id='d'><pubsub xmlns='" + ns.PubSubOwner + "'><delete node='n'/></pubsub></iq>"))
+	if got := friend.take(); !strings.Contains(got, "id='s' type='result'") {
+		t.Error(got)
+	}
+	if got := me.take(); !strings.Contains(got, "id='d' type='result'") {
+		t.Error(got)
+	}
+}
+
+// A node that may keep less keeps less, also of what was published right before.
+func TestTrimmedBehindPublications(t *testing.T) {
+	v := newWorld(t, 1, nil)
+	me := v.bind(juliet, "a")
+	me.online("")
+	me.publish("n", "0", payload)
+	me.say(configuring("n", "max_items", "10"))
+	me.rest()
+	me.together(
+		me.saying(publishing("n", "1")), me.saying(publishing("n", "2")), me.saying(publishing("n", "3")), me.saying(configuring("n", "max_items", "1")),
+	)
+	got, err := v.db.Nodes.Items(t.Context(), me.s.Account.ID, "n", store.NodeQuery{Max: -1})
+	if err != nil || len(got.Items) != 1 || got.Items[0].ID != "3" {
+		t.Errorf("%+v, %v", got.Items, err)
+	}
+	if got := me.ask("get", ns.PubSub, "<items node='n'/>"); strings.Count(got, "<item ") != 1 {
+		t.Error(got)
+	}
+}
