@@ -34,7 +34,9 @@ func (c *client) together(said ...func(w *core.Work)) {
 	c.rest()
 }
 
-func (c *client) saying(text string) func(*core.Work) { return func(w *core.Work) { c.receive(w, text) } }
+func (c *client) saying(text string) func(*core.Work) {
+	return func(w *core.Work) { c.receive(w, text) }
+}
 
 // What follows a change of a node follows it also when the account's nodes are read again before it is durable.
 func TestReadAgainInBetween(t *testing.T) {
