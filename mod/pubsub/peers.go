@@ -123,7 +123,23 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 			m.prune(e.Work, m.at(e), n)
 		}
 	})
+	m.settle(x, n, m.decided(x.at, n))
 	return nil
+}
+
+// decided are the subscriptions that wait for an owner's word where an affiliation has said it (XEP-0060 section 8.7).
+func (m *Module) decided(a home, n *node) (out []store.NodeSubscription) {
+	for _, j := range n.subscribers(jid.JID{}) {
+		p := m.person(a, n, j.Bare())
+		switch {
+		case n.subscriptions[j] != statePending:
+		case mayRead(&n.options, p) == nil:
+			out = append(out, store.NodeSubscription{JID: j, State: stateSubscribed})
+		case p.affiliation == isOutcast:
+			out = append(out, store.NodeSubscription{JID: j})
+		}
+	}
+	return out
 }
 
 // listSubscriptions is XEP-0060 section 8.8.1: those that count.
@@ -132,7 +148,7 @@ func (m *Module) listSubscriptions(x *act) (string, *stanza.Error) {
 		return "", fail
 	}
 	var b []byte
-	for _, j := range x.is.subscribers() {
+	for _, j := range x.is.subscribers(jid.JID{}) {
 		if x.is.subscriptions[j] == stateSubscribed {
 			b = append(b, subscriptionXML("", j, stateSubscribed)...)
 		}

@@ -140,10 +140,8 @@ func (m *Module) subscriptionsOf(x *act) (string, *stanza.Error) {
 			continue
 		}
 		n := x.book.nodes[name]
-		for _, j := range n.subscribers() {
-			if j.Bare() == x.from.Bare() {
-				b = append(b, subscriptionXML(name, j, n.subscriptions[j])...)
-			}
+		for _, j := range n.subscribers(x.from.Bare()) {
+			b = append(b, subscriptionXML(name, j, n.subscriptions[j])...)
 		}
 	}
 	return list("subscriptions", x.node, string(b)), nil
@@ -188,11 +186,13 @@ func (b *book) names() []string {
 	return out
 }
 
-// subscribers are the addresses of all subscriptions, in order.
-func (n *node) subscribers() []jid.JID {
-	out := make([]jid.JID, 0, len(n.subscriptions))
+// subscribers are the addresses of all subscriptions, or of those of one bare address, in order.
+func (n *node) subscribers(of jid.JID) []jid.JID {
+	var out []jid.JID
 	for j := range n.subscriptions {
-		out = append(out, j)
+		if of.IsZero() || j.Bare() == of {
+			out = append(out, j)
+		}
 	}
 	return ordered(out)
 }
