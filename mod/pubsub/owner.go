@@ -6,6 +6,7 @@ import (
 	"stonechat/core"
 	"stonechat/store"
 	"stonechat/xmpp/form"
+	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
 	"stonechat/xmpp/xmltok"
@@ -134,7 +135,8 @@ func (m *Module) configure(x *act) *stanza.Error {
 	if fail != nil {
 		return fail
 	}
-	if fail := m.pay(x.at, x.book, n, 0, o.OnConfig && o.Deliver); fail != nil {
+	was := n.options
+	if fail := m.pay(x.at, x.book, n, 0, (o.OnConfig || !was.sameReaders(&o)) && o.Deliver); fail != nil {
 		return fail
 	}
 	n.options = o
@@ -162,15 +164,42 @@ func (m *Module) configure(x *act) *stanza.Error {
 		}
 		m.prune(e.Work, m.at(e), n)
 		if o.OnConfig {
-			inner := "" // XEP-0060 section 8.2.5.3
-			if o.Payloads {
-				inner = string(m.form(m.at(e), form.Result, ns.PubSubNodeConfig, &o).AppendXML(nil))
-			}
-			m.tell(e.Work, m.at(e), n, m.event(m.at(e), o.messages(), element("configuration", n.name, inner), ""))
+			m.tellOptions(e.Work, m.at(e), n, o)
 		}
+		m.reveal(e.Work, m.at(e), b, n, &was)
 		m.happened(e.Work, m.at(e), &core.Publication{Node: n.name, By: by, Configured: true})
 	})
 	return nil
+}
+
+// tellOptions says how a node is configured now (XEP-0060 section 8.2.5.3), but for the groups of the owner's roster, which are nobody else's business.
+func (m *Module) tellOptions(w *core.Work, a home, n *node, o options) {
+	inner := ""
+	if o.Groups = nil; o.Payloads {
+		inner = string(m.form(a, form.Result, ns.PubSubNodeConfig, &o).AppendXML(nil))
+	}
+	m.tell(w, a, n, m.event(a, o.messages(), element("configuration", n.name, inner), ""))
+}
+
+// reveal sends the last item to contacts who may read the node now and could not as it was (XEP-0060 section 12.2).
+func (m *Module) reveal(w *core.Work, a home, b *book, n *node, was *options) {
+	o := &n.options
+	if a.account == nil || was.sameReaders(o) || o.Send != sendOnPresence || !o.Deliver || !o.Persist {
+		return
+	}
+	before := *n
+	before.options = *was
+	last, from := m.ready(a, b, []string{n.name}), a.jid
+	m.eachContact(a, n, func(contact jid.JID) {
+		if implicit(was, m.person(a, &before, contact)) {
+			return
+		}
+		a.visit(w, contact, func(w *core.Work, b *core.Account) {
+			for _, x := range last {
+				m.receive(w, b, from, x.node, x.st, heard{})
+			}
+		})
+	})
 }
 
 // delete is XEP-0060 section 8.4.

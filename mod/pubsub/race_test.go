@@ -116,3 +116,19 @@ func TestTrimmedBehindPublications(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// What subscribers are told of options says nothing of the owner's roster.
+func TestGroupsStayAtHome(t *testing.T) {
+	v := newWorld(t, 1, nil)
+	v.groups[v.friends[0]] = []string{"lovers"}
+	me, friend := v.bind(juliet, "a"), v.bind(v.friends[0], "b", "n")
+	me.online("")
+	friend.online("")
+	me.publish("n", "0", payload)
+	friend.take()
+	me.say(configuring("n", "access_model", "roster", "roster_groups_allowed", "lovers", "notify_config", "1"))
+	me.rest()
+	if got := friend.take(); !strings.Contains(got, "<configuration") || strings.Contains(got, "lovers") {
+		t.Error(got)
+	}
+}
