@@ -97,7 +97,9 @@ func (o options) kept() string {
 }
 
 // sameReaders tells whether two sets of options are for the same people, as far as options say that.
-func (o *options) sameReaders(p *options) bool { return o.Access == p.Access && slices.Equal(o.Groups, p.Groups) }
+func (o *options) sameReaders(p *options) bool {
+	return o.Access == p.Access && slices.Equal(o.Groups, p.Groups)
+}
 
 // field is one option as clients see it.
 type field struct {

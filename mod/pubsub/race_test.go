@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"stonechat/core"
@@ -23,32 +24,57 @@ func publishing(node, id string) string {
 	return "<iq type='set' id='p" + id + "'><pubsub xmlns='" + ns.PubSub + "'><publish node='" + node + "'><item id='" + id + "'>" + payload + "</item></publish></pubsub></iq>"
 }
 
-// together has turns come behind each other before the disk has answered to any of them.
-func (c *client) together(said ...func(w *core.Work)) {
-	c.Helper()
-	w := core.NewWork(c.host.Pool())
-	for _, f := range said {
-		f(w)
-	}
-	w.Run()
-	c.rest()
+// late is a store that changes nodes when it is let.
+type late struct {
+	kept
+	mu    sync.Mutex
+	holds bool
+	waits []func()
 }
 
-func (c *client) saying(text string) func(*core.Work) {
-	return func(w *core.Work) { c.receive(w, text) }
+// ChangeNode is store.Nodes.
+func (l *late) ChangeNode(owner store.Owner, c store.NodeChange) store.Ticket {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.holds {
+		return l.kept.ChangeNode(owner, c)
+	}
+	p := new(store.Promise)
+	l.waits = append(l.waits, func() { l.kept.ChangeNode(owner, c).Done(p.Settle) })
+	return p.Ticket()
+}
+
+// before has things come behind each other before the disk has changed a node for any of them.
+func (l *late) before(steps ...func()) {
+	l.mu.Lock()
+	l.holds = true
+	l.mu.Unlock()
+	for _, f := range steps {
+		f()
+	}
+	l.mu.Lock()
+	waits := l.waits
+	l.holds, l.waits = false, nil
+	l.mu.Unlock()
+	for _, f := range waits {
+		f()
+	}
 }
 
 // What follows a change of a node follows it also when the account's nodes are read again before it is durable.
 func TestReadAgainInBetween(t *testing.T) {
 	v := newWorld(t, 2, nil)
+	disk := &late{kept: v.db.Nodes}
+	v.module.nodes = disk
 	me, friend := v.bind(juliet, "a"), v.bind(v.friends[0], "b", "n")
 	me.online("")
 	friend.online("")
 	me.publish("n", "0", payload)
-	again := func(*core.Work) {
-		err := v.host.Do(juliet, func(_ *core.Work, a *core.Account) {
+	again := func() {
+		err := v.host.Ask(t.Context(), juliet, func(_ *core.Work, a *core.Account) error {
 			v.module.books.Of(a).stale = true
-			_, _ = v.module.of(ofAccount(a))
+			_, err := v.module.of(ofAccount(a))
+			return err
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -57,7 +83,8 @@ func TestReadAgainInBetween(t *testing.T) {
 	friend.say("<iq type='set' id='s' to='juliet@example.org'><pubsub xmlns='" + ns.PubSub + "'><subscribe node='n' jid='" + v.friends[0].String() + "'/></pubsub></iq>")
 	me.rest()
 	friend.take()
-	me.together(me.saying(configuring("n", "access_model", "whitelist")), again)
+	disk.before(func() { me.say(configuring("n", "access_model", "whitelist")) }, again)
+	me.rest()
 	configured := 0
 	v.mu.Lock()
 	for _, p := range v.heard {
@@ -72,7 +99,10 @@ func TestReadAgainInBetween(t *testing.T) {
 	if got := friend.take(); strings.Count(got, "subscription='none'") != 1 {
 		t.Errorf("who is not to read it any more was told %s", got)
 	}
-	me.together(me.saying("<iq type='set' id='u'><pubsub xmlns='"+ns.PubSubOwner+"'><purge node='n'/></pubsub></iq>"), again)
+	disk.before(func() {
+		me.say("<iq type='set' id='u'><pubsub xmlns='" + ns.PubSubOwner + "'><purge node='n'/></pubsub></iq>")
+	}, again)
+	me.rest()
 	if got := me.ask("get", ns.PubSub, "<items node='n'/>"); strings.Contains(got, "<item ") {
 		t.Error(got)
 	}
@@ -84,11 +114,20 @@ func TestReadAgainInBetween(t *testing.T) {
 // Somebody subscribes to a node that is deleted before the subscription is durable.
 func TestSubscribedAndGone(t *testing.T) {
 	v := newWorld(t, 1, nil)
+	disk := &late{kept: v.db.Nodes}
+	v.module.nodes = disk
 	me, friend := v.bind(juliet, "a"), v.bind(v.friends[0], "b")
 	me.online("")
 	me.publish("n", "0", payload)
-	friend.say("<iq type='set' id='s' to='juliet@example.org'><pubsub xmlns='" + ns.PubSub + "'><subscribe node='n' jid='" + v.friends[0].String() + "'/></pubsub></iq>")
-	me.together(me.saying("<iq type='set' id='d'><pubsub xmlns='" + ns.PubSubOwner + "'><delete node='n'/></pubsub></iq>"))
+	disk.before(
+		func() {
+			friend.say("<iq type='set' id='s' to='juliet@example.org'><pubsub xmlns='" + ns.PubSub + "'><subscribe node='n' jid='" + v.friends[0].String() + "'/></pubsub></iq>")
+		},
+		func() {
+			me.say("<iq type='set' id='d'><pubsub xmlns='" + ns.PubSubOwner + "'><delete node='n'/></pubsub></iq>")
+		},
+	)
+	me.rest()
 	if got := friend.take(); !strings.Contains(got, "id='s' type='result'") {
 		t.Error(got)
 	}
@@ -105,9 +144,12 @@ func TestTrimmedBehindPublications(t *testing.T) {
 	me.publish("n", "0", payload)
 	me.say(configuring("n", "max_items", "10"))
 	me.rest()
-	me.together(
-		me.saying(publishing("n", "1")), me.saying(publishing("n", "2")), me.saying(publishing("n", "3")), me.saying(configuring("n", "max_items", "1")),
-	)
+	w := core.NewWork(v.host.Pool())
+	for _, text := range []string{publishing("n", "1"), publishing("n", "2"), publishing("n", "3"), configuring("n", "max_items", "1")} {
+		me.receive(w, text)
+	}
+	w.Run()
+	me.rest()
 	got, err := v.db.Nodes.Items(t.Context(), me.s.Account.ID, "n", store.NodeQuery{Max: -1})
 	if err != nil || len(got.Items) != 1 || got.Items[0].ID != "3" {
 		t.Errorf("%+v, %v", got.Items, err)
