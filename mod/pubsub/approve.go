@@ -46,10 +46,8 @@ func (m *Module) remind(w *core.Work, account *core.Account, s *core.Session) {
 	}
 	for _, name := range b.names() {
 		n := b.nodes[name]
-		for _, j := range n.subscribers(jid.JID{}) {
-			if n.subscriptions[j] == statePending {
-				m.askApproval(w, a, n, j, s)
-			}
+		for _, j := range n.subscribers(func(_ jid.JID, state string) bool { return state == statePending }) {
+			m.askApproval(w, a, n, j, s)
 		}
 	}
 }

@@ -203,7 +203,7 @@ func (m *Module) lapse(a home, name string, j jid.JID) {
 func (m *Module) prune(w *core.Work, a home, n *node) {
 	var gone []store.NodeSubscription
 	for j, state := range n.subscriptions {
-		if state != stateSubscribed || mayRead(&n.options, m.person(a, n, j.Bare())) == nil {
+		if state != stateSubscribed || mayRead(&n.options, m.subscribed(a, n, j.Bare(), state)) == nil {
 			continue
 		}
 		delete(n.subscriptions, j)

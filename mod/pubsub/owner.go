@@ -189,9 +189,10 @@ func (m *Module) reveal(w *core.Work, a home, b *book, n *node, was *options) {
 	}
 	before := *n
 	before.options = *was
+	states := before.states()
 	last, from := m.ready(a, b, []string{n.name}), a.jid
 	m.eachContact(a, n, func(contact jid.JID) {
-		if implicit(was, m.person(a, &before, contact)) {
+		if implicit(was, m.subscribed(a, &before, contact, states[contact])) {
 			return
 		}
 		a.visit(w, contact, func(w *core.Work, b *core.Account) {

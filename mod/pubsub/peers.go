@@ -87,7 +87,7 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	bad, now := false, []byte(nil)
 	for _, p := range all {
 		is := affiliation(p.is)
-		was := m.person(x.at, n, p.jid).affiliation
+		was := m.subscribed(x.at, n, p.jid, "").affiliation
 		now = affiliationXML(now, p.jid, was)
 		switch {
 		case p.is == "":
@@ -129,10 +129,9 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 
 // decided are the subscriptions that wait for an owner's word where an affiliation has said it (XEP-0060 section 8.7).
 func (m *Module) decided(a home, n *node) (out []store.NodeSubscription) {
-	for _, j := range n.subscribers(jid.JID{}) {
-		p := m.person(a, n, j.Bare())
+	for _, j := range n.subscribers(func(_ jid.JID, state string) bool { return state == statePending }) {
+		p := m.subscribed(a, n, j.Bare(), statePending)
 		switch {
-		case n.subscriptions[j] != statePending:
 		case mayRead(&n.options, p) == nil:
 			out = append(out, store.NodeSubscription{JID: j, State: stateSubscribed})
 		case p.affiliation == isOutcast:
@@ -148,10 +147,8 @@ func (m *Module) listSubscriptions(x *act) (string, *stanza.Error) {
 		return "", fail
 	}
 	var b []byte
-	for _, j := range x.is.subscribers(jid.JID{}) {
-		if x.is.subscriptions[j] == stateSubscribed {
-			b = append(b, subscriptionXML("", j, stateSubscribed)...)
-		}
+	for _, j := range x.is.subscribers(func(_ jid.JID, state string) bool { return state == stateSubscribed }) {
+		b = append(b, subscriptionXML("", j, stateSubscribed)...)
 	}
 	return element("subscriptions", x.node, string(b)), nil
 }
@@ -178,7 +175,7 @@ func (m *Module) manage(x *act) *stanza.Error {
 		case p.is == "" || p.is == was:
 		case p.is == stateNone:
 			states = append(states, store.NodeSubscription{JID: p.jid})
-		case p.is == stateSubscribed && (there || m.person(x.at, n, p.jid.Bare()).contact) && m.subscribable(x, p.jid):
+		case p.is == stateSubscribed && (there || m.subscribed(x.at, n, p.jid.Bare(), "").contact) && m.subscribable(x, p.jid):
 			// Only contacts and who has asked: nobody is sent things because a stranger wants it.
 			states = append(states, store.NodeSubscription{JID: p.jid, State: stateSubscribed})
 			if !there {
@@ -201,7 +198,7 @@ func (m *Module) manage(x *act) *stanza.Error {
 
 // subscribable tells whether somebody may hear of the node once the owner wants it.
 func (m *Module) subscribable(x *act, j jid.JID) bool {
-	p := m.person(x.at, x.is, j.Bare())
+	p := m.subscribed(x.at, x.is, j.Bare(), "")
 	return mayRead(&x.is.options, p) == nil || x.is.options.Access == accessAuthorize && p.affiliation != isOutcast && p.affiliation != isPublishOnly
 }
 

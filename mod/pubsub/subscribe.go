@@ -140,7 +140,7 @@ func (m *Module) subscriptionsOf(x *act) (string, *stanza.Error) {
 			continue
 		}
 		n := x.book.nodes[name]
-		for _, j := range n.subscribers(x.from.Bare()) {
+		for _, j := range n.subscribers(func(j jid.JID, _ string) bool { return j.Bare() == x.from.Bare() }) {
 			b = append(b, subscriptionXML(name, j, n.subscriptions[j])...)
 		}
 	}
@@ -186,11 +186,11 @@ func (b *book) names() []string {
 	return out
 }
 
-// subscribers are the addresses of all subscriptions, or of those of one bare address, in order.
-func (n *node) subscribers(of jid.JID) []jid.JID {
+// subscribers are the addresses of those subscriptions that are wanted, in order.
+func (n *node) subscribers(wanted func(j jid.JID, state string) bool) []jid.JID {
 	var out []jid.JID
-	for j := range n.subscriptions {
-		if of.IsZero() || j.Bare() == of {
+	for j, state := range n.subscriptions {
+		if wanted(j, state) {
 			out = append(out, j)
 		}
 	}
