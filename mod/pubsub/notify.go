@@ -91,7 +91,7 @@ func (m *Module) tell(w *core.Work, a home, n *node, st *stanza.Stanza) {
 	}
 	wanted := func(w *core.Work, b *core.Account) { m.receive(w, b, a.jid, n.name, st, heard{direct: direct}) }
 	m.eachContact(a, n, func(contact jid.JID) {
-		if n.subscriptions[contact] != stateSubscribed {
+		if n.subscriptions[contact] != stateSubscribed && !m.indifferent(contact, n.name) {
 			a.visit(w, contact, wanted)
 		}
 	})

@@ -48,6 +48,7 @@ type Module struct {
 	books     core.Slot[book]     // of accounts that have, or had, nodes, and of parts of the service
 	listeners core.Slot[listener] // of sessions whose clients say what they can do
 	caps      *core.Cache[capsKey, wishes]
+	interests *core.Cache[jid.JID, interest] // of accounts of this host
 }
 
 // New takes what keeps the data, and how much of it.
@@ -55,7 +56,7 @@ func New(s Stores, private config.Personal, nodes config.Pubsub, o obs.Obs) *Mod
 	return &Module{
 		store: s.Personal, personal: private, nodes: s.Nodes, config: nodes, rooms: s.Rooms, obs: o,
 		accountFields: fieldsOf(nodes), serviceFields: serviceFieldsOf(nodes),
-		caps: core.NewCache[capsKey, wishes](cachedCaps),
+		caps: core.NewCache[capsKey, wishes](cachedCaps), interests: core.NewCache[jid.JID, interest](cachedInterests),
 	}
 }
 
