@@ -41,6 +41,9 @@ type interest []wishes
 
 // note remembers what the clients of an account want to hear of. Only in a turn of a.
 func (m *Module) note(a *core.Account) {
+	if a.Guest() {
+		return // nobody's contact
+	}
 	var all interest
 	for _, s := range a.Sessions() {
 		if l, ok := m.listeners.Has(s); ok && len(l.wishes) > 0 {

@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -10,6 +11,9 @@ import (
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
+
+// lastBytes bounds the last items of one account that somebody is sent on presence.
+const lastBytes = 1 << 20
 
 // lastItem is the newest item of a node, ready to be sent.
 type lastItem struct {
@@ -82,8 +86,24 @@ func (m *Module) newest(a home, who jid.JID, of wishes) []lastItem {
 			names = append(names, name)
 		}
 	}
+	return m.ready(a, b, m.affordable(b, names))
+}
+
+// affordable are those of the nodes whose last items are certainly not more than lastBytes together, small ones first: who comes online gets them all at once
+// and unasked, and must not be drowned by what a contact keeps.
+func (m *Module) affordable(b *book, names []string) []string {
+	most := func(name string) int { return min(b.nodes[name].bytes, m.config.ItemBytes+maxName) }
+	slices.SortFunc(names, func(x, y string) int { return cmp.Or(cmp.Compare(most(x), most(y)), strings.Compare(x, y)) })
+	total := 0
+	for i, name := range names {
+		if total += most(name); total > lastBytes {
+			m.host.Metrics().Refused("pubsub_last")
+			names = names[:i]
+			break
+		}
+	}
 	slices.Sort(names)
-	return m.ready(a, b, names)
+	return names
 }
 
 // ready are the last items of nodes.
