@@ -54,7 +54,7 @@ const (
 	Stored How = iota
 	// Read: it has read it.
 	Read
-	// Told: a notification of it has been queued. Session.Then says when that is written.
+	// Told: a notification of it has been queued.
 	Told
 )
 

@@ -16,8 +16,8 @@ type seen struct {
 	rooms map[string]bookmark
 }
 
-// shown: a client has read a document, or was told of it. What it was told counts when it is written to the client: not for what it has said before, such as
-// the very document that it was told of.
+// shown: a client has read a document, or was told of it. What it was told counts behind this turn: not for what it has said before, such as the very document
+// that it was told of. A client without a connection has not seen what waits for it.
 func (m *Module) shown(e *core.Event, x core.Use) {
 	if x.Private != document && x.Node != ns.BookmarksLegacy {
 		return
@@ -26,8 +26,9 @@ func (m *Module) shown(e *core.Event, x core.Use) {
 	switch {
 	case err != nil:
 	case x.How == core.Told:
-		account, s := e.Account.JID, e.Session
-		s.Then(e.Work, func(*core.Work) { m.sawBehind(account, s, d, nil) })
+		if e.Session.LostAt().IsZero() {
+			m.sawBehind(e.Account.JID, e.Session, d, nil)
+		}
 	default:
 		m.saw(e.Session, d)
 	}
