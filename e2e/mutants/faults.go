@@ -138,6 +138,7 @@ var faults = []fault{
 	{"clients are told of nodes that they do not want", "mod/pubsub/notify.go", "s.Available() && m.wants(s, name) && !direct {", "s.Available() && !direct {", plays + "TestPlays/.*/.*/.*/xep0163"},
 	{"a hash that proves nothing is believed of others", "mod/pubsub/caps.go", "	if err != nil {\n		return wishesOf(info)\n	}\n", "	if err != nil {\n		proven = info\n	}\n", "./mod/pubsub -run TestCaps"},
 	{"who has just come is thought to want nothing", "mod/pubsub/caps.go", "	l.wishes, l.known = found, true\n	m.note(s.Account)\n", "	l.wishes, l.known = found, true\n", "./mod/pubsub -run TestIndifferent"},
+	{"who comes later brings no last items", "mod/pubsub/caps.go", "	m.arrived(e.Work, e.Account)\n", "", "./mod/pubsub -run TestLastItemsOfWho"},
 	{"no last item on presence", "mod/pubsub/caps.go", "	if s.Available() {\n		m.fetch(w, s, fresh)\n	}\n", "", plays + "TestPlays/.*/.*/.*/xep0163"},
 	{"a publisher replaces what another has published", "mod/pubsub/access.go", "	case isPublishOnly:\n		return true, nil\n", "	case isPublishOnly:\n		return false, nil\n", plays + "TestPlays/.*/.*/.*/xep0060"},
 	{"who gets a name inherits its rights on nodes", "mod/pubsub/book.go", "	e.Wait(m.nodes.Forget(gone))\n", "", "./mod/pubsub -run TestDeletedAccount"},

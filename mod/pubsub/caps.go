@@ -32,6 +32,7 @@ type listener struct {
 	caps   disco.Caps // as its presence says; zero: there are none
 	wishes wishes
 	known  bool
+	missed []jid.JID // contacts who were not in memory when their last items were wanted
 }
 
 // interest is what the clients of an account want to hear of, for publishers, which have no business in its turns: who is known to want nothing is not visited.
@@ -191,6 +192,7 @@ func (m *Module) learn(w *core.Work, s *core.Session, found wishes) {
 func (m *Module) available(e *core.Event) {
 	m.remind(e.Work, e.Account, e.Session)
 	m.note(e.Account)
+	m.arrived(e.Work, e.Account)
 	if l, ok := m.listeners.Has(e.Session); ok && l.known {
 		m.fetch(e.Work, e.Session, l.wishes)
 	}
