@@ -155,9 +155,10 @@ type Hooks struct {
 	Publishing []PublishedHook
 	// Published: something was published to a node of the account, or is gone; it is durable, and told. Turn of the account.
 	Published []PublishedHook
-	// Stored: a client has put an element into the account's private storage (XEP-0049), which is on its way to the disk. Event.Wait makes the
-	// answer wait for more than that. Turn of the account.
-	Stored []StoredHook
+	// Used: a client has put an element into the account's private storage (XEP-0049), which is on its way to the disk, or was shown one, or the newest
+	// item of a node of the account: what it writes from then on, it writes knowing that. Event.Wait makes the answer wait for more than the disk.
+	// Turn of the account.
+	Used []UsedHook
 	// Said: something was said in a room, and is durable and shown; once for each message. What it means for a member who is not there is a turn of
 	// that account (Host.Do, or Account.Visit for what is of no use to who is offline). Turn of the room.
 	Said []SaidHook
@@ -206,8 +207,8 @@ func (h *Hooks) HookList() []string {
 	for _, k := range h.Published {
 		out = append(out, "Published "+k.Module)
 	}
-	for _, k := range h.Stored {
-		out = append(out, "Stored "+k.Module)
+	for _, k := range h.Used {
+		out = append(out, "Used "+k.Module)
 	}
 	for _, k := range h.Said {
 		out = append(out, "Said "+k.Module)

@@ -35,8 +35,31 @@ func (p *Publication) Waits() []store.Ticket { return p.tickets }
 // PublishedHook is one function that hears of publications. It changes nothing of them.
 type PublishedHook = Hook[func(*Event, *Publication)]
 
-// StoredHook is one function that hears what is put into private storage; the ticket is that of the disk.
-type StoredHook = Hook[func(*Event, store.PrivateData, store.Ticket)]
+// Use is what a client has to do with something that its account keeps: an element of private storage, or the newest item of a node.
+type Use struct {
+	Private store.PrivateName // or
+	Node    string
+	How     How
+	// XML is it as XML that stands alone; empty: there is nothing. It is pulled, so what nobody cares for costs nothing.
+	XML func() string
+	// Ticket is that of the disk, where the client has stored it.
+	Ticket store.Ticket
+}
+
+// How a client uses something.
+type How uint8
+
+const (
+	// Stored: it has put the element into private storage; what it publishes is told by Published.
+	Stored How = iota
+	// Read: it has read it.
+	Read
+	// Told: a notification of it has been queued.
+	Told
+)
+
+// UsedHook is one function that hears of uses. Event.Session is whose client it is.
+type UsedHook = Hook[func(*Event, Use)]
 
 // Publisher publishes to nodes of an account for another feature, with the rights of the account itself. Its methods run in a turn of the account. The
 // ticket of a change is done when the change is durable and was told, or fails as a client's request would: with a *stanza.Error.

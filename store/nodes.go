@@ -112,7 +112,8 @@ type NodeQuery struct {
 	Since Key
 }
 
-// NodePage is an answer. First is the position of its first item among all Count items of the node.
+// NodePage is an answer. First is the position of its first item among all Count items of the node; or, of items that were asked for by their ids, among
+// those that there are at most.
 type NodePage struct {
 	Items        []NodeItem
 	First, Count int

@@ -5,9 +5,12 @@
 // have changed, the documents are written again (spread.go). A document that says the same is left as it is, so nothing goes round in circles.
 // forms.go reads and writes the forms as pure functions.
 //
+// An older client writes the whole document out of its memory, hours after it has read it, and private storage tells nobody of changes. So a document is
+// compared with what its session has seen last (seen.go), not with what is there by now: see merged.
+//
 // Nothing happens while a node is shown to others: what is private in one form must not become known by another.
 //
-// Hooks: Loading, Bound, Published, Stored. Left out: bookmarks of web pages (<url/>), which stay in the document that has them.
+// Hooks: Loading, Bound, Published, Used. Left out: bookmarks of web pages (<url/>), which stay in the document that has them.
 package bookmarks
 
 import (
@@ -34,6 +37,7 @@ type Module struct {
 	obs    obs.Obs
 	host   *core.Host
 	states core.Slot[state]
+	seen   core.Slot[seen] // of sessions whose clients use a document
 }
 
 // state is what the module knows of an account.
@@ -62,11 +66,11 @@ func (m *Module) Name() string { return "bookmarks" }
 
 // Install registers everything on h.
 func (m *Module) Install(h *core.Host) {
-	m.host, m.states = h, core.NewSlot[state](h)
+	m.host, m.states, m.seen = h, core.NewSlot[state](h), core.NewSlot[seen](h)
 	h.Hooks.Loading.Add(m.Name(), m.loading)
 	h.Hooks.Bound.Add(m.Name(), m.bound)
 	h.Hooks.Published = append(h.Hooks.Published, core.PublishedHook{Module: m.Name(), Do: m.published})
-	h.Hooks.Stored = append(h.Hooks.Stored, core.StoredHook{Module: m.Name(), Do: m.stored})
+	h.Hooks.Used = append(h.Hooks.Used, core.UsedHook{Module: m.Name(), Do: m.used})
 	// XEP-0402 section 5.3; the last one is how it was called before (XEP-0411).
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.BookmarksCompat, ns.BookmarksCompatPEP, ns.BookmarksConversion)
 }
@@ -93,20 +97,22 @@ func (m *Module) bound(e *core.Event) {
 	}
 	kept, err := m.private(e.Account)
 	if err == nil && kept != "" {
-		err = m.take(e.Work, e.Account, kept, func(store.Ticket) {})
+		err = m.take(e.Work, e.Account, written{xml: kept}, func(store.Ticket) {})
 	}
 	m.failed(e.Account, "bookmarks in private storage not taken over", err)
 }
 
-// stored: a client keeps the document in private storage. Its answer waits until the items are durable, too.
-func (m *Module) stored(e *core.Event, d store.PrivateData, t store.Ticket) {
-	if d.PrivateName != document || !m.free(e.Account) {
-		return
-	}
-	s := m.states.Of(e.Account)
-	s.look, s.under[0] = false, t
-	if err := m.take(e.Work, e.Account, string(d.XML), e.Wait); err != nil {
-		e.Wait(store.Settled(err))
+// used: a client keeps the document in private storage, and its answer waits until the items are durable, too; or it was shown one.
+func (m *Module) used(e *core.Event, x core.Use) {
+	switch {
+	case x.How != core.Stored:
+		m.shown(e, x)
+	case x.Private == document && m.free(e.Account):
+		s := m.states.Of(e.Account)
+		s.look, s.under[0] = false, x.Ticket
+		if err := m.take(e.Work, e.Account, written{x.XML(), e.Session, x.Ticket}, e.Wait); err != nil {
+			e.Wait(store.Settled(err))
+		}
 	}
 }
 
@@ -116,7 +122,7 @@ func (m *Module) published(e *core.Event, p *core.Publication) {
 	case p.Node == ns.Bookmarks:
 		p.Wait(m.spreadSoon(e.Account))
 	case p.Node == ns.BookmarksLegacy && p.Item != "" && !p.By.IsZero() && m.free(e.Account) && m.hidden(e.Account, p.Node):
-		if err := m.take(e.Work, e.Account, p.Payload, p.Wait); err != nil {
+		if err := m.take(e.Work, e.Account, written{xml: p.Payload, by: sessionOf(e.Account, p.By)}, p.Wait); err != nil {
 			p.Wait(store.Settled(err))
 		}
 	}

@@ -128,16 +128,11 @@ func readDocument(text string) (documentOf, error) {
 func renewed(text string, items []bookmark) (string, bool) {
 	d, err := readDocument(text)
 	if err == nil && len(d.rooms) == len(items) {
-		if publish, retract := differences(items, d.rooms); len(publish)+len(retract) == 0 {
+		if publish, retract := merged(items, byRoom(items), d.rooms); len(publish)+len(retract) == 0 {
 			return text, false
 		}
 	}
-	old := make(map[string]bookmark, len(d.rooms))
-	for _, b := range d.rooms {
-		if _, twice := old[b.room]; !twice {
-			old[b.room] = b
-		}
-	}
+	old := byRoom(d.rooms)
 	out := []byte("<storage xmlns='" + ns.BookmarksLegacy + "'>")
 	for _, b := range items {
 		if was, there := old[b.room]; there && was.same(&b) {

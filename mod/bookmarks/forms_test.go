@@ -48,8 +48,8 @@ func TestItems(t *testing.T) {
 	}
 }
 
-// What is published and what is retracted when a client keeps another document.
-func TestDifferences(t *testing.T) {
+// What is published and what is retracted when a client that has seen everything keeps another document.
+func TestAfterReading(t *testing.T) {
 	now := []bookmark{
 		item(t, "a@rooms.example", " name='A'><extensions><x xmlns='y'/></extensions></conference>"),
 		item(t, "B@rooms.example", " autojoin='true'/>"),
@@ -60,7 +60,7 @@ func TestDifferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	publish, retract := differences(now, d.rooms)
+	publish, retract := merged(now, byRoom(now), d.rooms)
 	got := ""
 	for _, b := range publish {
 		got += b.id + b.item() + "\n"
@@ -71,8 +71,44 @@ func TestDifferences(t *testing.T) {
 		t.Errorf("published\n%swant\n%sretracted %v", got, want, retract)
 	}
 	d, _ = readDocument("")
-	if publish, retract = differences(now, d.rooms); len(publish) != 0 || len(retract) != 3 || retract[1].id != "B@rooms.example" {
+	if publish, retract = merged(now, byRoom(now), d.rooms); len(publish) != 0 || len(retract) != 3 || retract[1].id != "B@rooms.example" {
 		t.Errorf("of an empty document: %v, %v", publish, retract)
+	}
+}
+
+// A client that has seen less than is there, or something else, changes only what it means to change.
+func TestMerged(t *testing.T) {
+	rooms := func(inner string) []bookmark {
+		d, err := readDocument(storage(inner))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.rooms
+	}
+	const a, b, renamed = "<conference jid='a@x'/>", "<conference jid='b@x'/>", "<conference jid='a@x' name='A'/>"
+	for name, x := range map[string]struct{ now, seen, want, publish, retract string }{
+		"added by others since":             {a + b, a, a, "", ""},
+		"removed by this one":               {a + b, a + b, a, "", "b@x"},
+		"removed, and added by others":      {a + b, a, "", "", "a@x"},
+		"changed by others since":           {renamed, a, a, "", ""},
+		"changed by this one":               {a, a, renamed, "a@x", ""},
+		"changed by both":                   {renamed, a, "<conference jid='a@x' name='other'/>", "a@x", ""},
+		"removed by others since":           {"", a, a + b, "b@x", ""},
+		"removed by others, and changed":    {"", a, renamed, "a@x", ""},
+		"removed by this one, and changed":  {renamed + b, a + b, b, "", "a@x"},
+		"never seen anything":               {a + b, "", renamed, "a@x", ""},
+		"never seen anything, says nothing": {a + b, "", "", "", ""},
+	} {
+		publish, retract := merged(rooms(x.now), byRoom(rooms(x.seen)), rooms(x.want))
+		ids := func(all []bookmark) (out string) {
+			for _, b := range all {
+				out += b.id
+			}
+			return out
+		}
+		if ids(publish) != x.publish || ids(retract) != x.retract {
+			t.Errorf("%s: published %q, retracted %q", name, ids(publish), ids(retract))
+		}
 	}
 }
 
@@ -110,7 +146,7 @@ func FuzzDocument(f *testing.F) {
 			return
 		}
 		var items []bookmark
-		publish, retract := differences(nil, d.rooms)
+		publish, retract := merged(nil, nil, d.rooms)
 		if len(retract) > 0 {
 			t.Fatalf("%q retracts what is not there", text)
 		}

@@ -1,16 +1,27 @@
 package bookmarks
 
 import (
+	"errors"
+
 	"stonechat/core"
 	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/ns"
+	"stonechat/xmpp/stanza"
 )
 
-// take makes the items what a document says (XEP-0402 section 5.3.2): what is unchanged is not published again. The tickets of changes go to wait.
-// What the document does not know of a bookmark (its extensions) stays. Only in a turn of a.
-func (m *Module) take(w *core.Work, a *core.Account, xml string, wait func(store.Ticket)) error {
-	d, err := readDocument(xml)
+// written is a document that was written: by the client of a session, nil for none, and how it fares.
+type written struct {
+	xml    string
+	by     *core.Session
+	ticket store.Ticket
+}
+
+// take makes the items what a client says with a document (XEP-0402 section 5.3.2), which is compared with what the client has seen before. What is
+// unchanged is not published again. The tickets of changes go to wait. What the document does not know of a bookmark (its extensions) stays. Only in a
+// turn of a.
+func (m *Module) take(w *core.Work, a *core.Account, x written, wait func(store.Ticket)) error {
+	d, err := readDocument(x.xml)
 	if err != nil {
 		// It is kept by now, and says nothing that another form could say.
 		m.obs.Log.Debug("no document of bookmarks", obs.JID, a.JID.String(), obs.Err, err)
@@ -21,21 +32,38 @@ func (m *Module) take(w *core.Work, a *core.Account, xml string, wait func(store
 	if err != nil {
 		return err
 	}
-	publish, retract := differences(now, d.rooms)
+	publish, retract := merged(now, m.seenBy(x.by), d.rooms)
+	under := []store.Ticket{x.ticket}
+	begin := func(id string, c change) error {
+		under = append(under, c.ticket)
+		return s.began(id, c, wait)
+	}
 	for _, b := range publish {
-		t := m.host.Ports.Publisher.Publish(w, a, ns.Bookmarks, b.id, b.item(), nil)
-		if err := s.began(b.id, change{to: b, ticket: t}, wait); err != nil {
+		if err := begin(b.id, change{to: b, ticket: m.host.Ports.Publisher.Publish(w, a, ns.Bookmarks, b.id, b.item(), nil)}); err != nil {
 			return err
 		}
 	}
 	for _, b := range retract {
-		t := m.host.Ports.Publisher.Retract(w, a, ns.Bookmarks, b.id)
-		if err := s.began(b.id, change{gone: true, ticket: t}, wait); err != nil {
+		if err := begin(b.id, change{gone: true, ticket: gone(m.host.Ports.Publisher.Retract(w, a, ns.Bookmarks, b.id))}); err != nil {
 			return err
 		}
 	}
+	m.sawBehind(a.JID, x.by, d, under)
 	wait(m.spreadSoon(a)) // also when the items are right: the other document may say something else
 	return nil
+}
+
+// gone is a ticket of what removes an item, which somebody else may have removed meanwhile.
+func gone(t store.Ticket) store.Ticket {
+	p := new(store.Promise)
+	t.Done(func(err error) {
+		var refused *stanza.Error
+		if errors.As(err, &refused) && refused.Condition == stanza.ItemNotFound {
+			err = nil
+		}
+		p.Settle(err)
+	})
+	return p.Ticket()
 }
 
 // began notes a change that is on its way, unless it was refused at once.
@@ -51,18 +79,18 @@ func (s *state) began(id string, c change, wait func(store.Ticket)) error {
 	return nil
 }
 
-// differences are what is to be published and retracted so that the items say what the rooms of a document say.
-func differences(now, want []bookmark) (publish, retract []bookmark) {
-	at := make(map[string]bookmark, len(now))
-	for _, b := range now {
-		at[b.room] = b
-	}
-	wanted := make(map[string]bool, len(want))
+// merged are what is to be published and retracted when a client writes rooms, having seen others before: what it has changed, added or removed itself.
+// What it leaves as it has seen it may be different by now, or gone; and what it has never seen, it cannot mean to remove.
+func merged(now []bookmark, seen map[string]bookmark, want []bookmark) (publish, retract []bookmark) {
+	at, wanted := byRoom(now), make(map[string]bool, len(want))
 	for _, b := range want {
 		if wanted[b.room] {
 			continue // the first of a room counts
 		}
 		wanted[b.room] = true
+		if was, known := seen[b.room]; known && b.same(&was) {
+			continue
+		}
 		old, there := at[b.room]
 		if there {
 			b.id, b.extensions = old.id, old.extensions
@@ -72,9 +100,20 @@ func differences(now, want []bookmark) (publish, retract []bookmark) {
 		}
 	}
 	for _, b := range now {
-		if !wanted[b.room] {
+		if _, known := seen[b.room]; known && !wanted[b.room] {
 			retract = append(retract, b)
 		}
 	}
 	return publish, retract
+}
+
+// byRoom finds bookmarks by their rooms; of several the first one counts.
+func byRoom(all []bookmark) map[string]bookmark {
+	out := make(map[string]bookmark, len(all))
+	for _, b := range all {
+		if _, twice := out[b.room]; !twice {
+			out[b.room] = b
+		}
+	}
+	return out
 }

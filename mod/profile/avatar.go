@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -23,8 +24,9 @@ const readTime = 250 * time.Millisecond
 
 // face is what the module knows of an account's picture: the one in its vCard, which is what its presence tells (XEP-0153).
 type face struct {
-	hash  string       // SHA-1 of the picture; empty: there is none
-	under store.Ticket // of the newest change of the vCard
+	hash  string       // SHA-1 of the picture that presence tells; empty: there is none
+	next  string       // that of the picture when the newest change of the vCard is done
+	under store.Ticket // of that change
 	sets  int          // how often a client has set the whole of it
 
 	unread time.Time // since when what the forms say cannot be read; zero: it can
@@ -136,32 +138,49 @@ func (m *Module) loading(ctx context.Context, a *core.Account, held store.Held) 
 		return err
 	}
 	if tree, bad := xmltok.Tree(string(card), ns.Client); bad == nil {
-		m.faces.Of(a).hash = photoOf(tree).hash
+		f := m.faces.Of(a)
+		f.hash = photoOf(tree).hash
+		f.next = f.hash
 	}
 	return nil
 }
 
 // published is XEP-0398 section 3.1: what was published as an avatar becomes the picture in the vCard. What the server publishes comes from there.
 func (m *Module) published(e *core.Event, p *core.Publication) {
-	if p.Configured && (p.Node == ns.AvatarData || p.Node == ns.AvatarMetadata) {
-		m.reconsider(e.Work, e.Account)
+	if !(p.Node == ns.AvatarMetadata || p.Node == ns.AvatarData && p.Configured) || p.By.IsZero() {
 		return
 	}
-	if p.Node != ns.AvatarMetadata || p.By.IsZero() {
-		return
+	id, said := "", true // purged or deleted
+	switch {
+	case p.Item != "":
+		id, said = described(p.Payload)
+	case p.Configured:
+		// Who may see the avatar has changed, and with it whether it belongs into the vCard.
+		id, said = m.newest(e.Account)
+		said = said && id != "" // what the vCard has without the nodes is not their business
+	case len(p.Retracted) > 0:
+		id, said = m.newest(e.Account)
 	}
-	if p.Purged || p.Deleted {
-		m.adopt(e.Work, e.Account, "", nil)
-		return
-	}
-	if p.Item == "" {
-		return
-	}
-	if id, said := described(p.Payload); said {
+	if said {
 		done := new(store.Promise)
 		p.Wait(done.Ticket())
 		m.adopt(e.Work, e.Account, id, done)
 	}
+}
+
+// newest is described for what metadata there are; without any there is no picture.
+func (m *Module) newest(a *core.Account) (id string, said bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+	defer cancel()
+	items, err := m.host.Ports.Publisher.Items(ctx, a, ns.AvatarMetadata)
+	if err != nil {
+		m.obs.Log.Warn("avatar not compared with the vCard", obs.JID, a.JID.String(), obs.Err, err)
+		return "", false
+	}
+	if len(items) == 0 {
+		return "", true
+	}
+	return described(string(items[len(items)-1].Payload))
 }
 
 // described is the picture that metadata names and that lies on the node: not one elsewhere on the web. said is false when there is only such a one;
@@ -180,22 +199,6 @@ func described(payload string) (id string, said bool) {
 	return "", len(infos) == 0
 }
 
-// reconsider: who may see the avatar has changed, and with it whether it belongs into the vCard. Only in a turn of a.
-func (m *Module) reconsider(w *core.Work, a *core.Account) {
-	ctx, cancel := context.WithTimeout(context.Background(), readTime)
-	defer cancel()
-	items, err := m.host.Ports.Publisher.Items(ctx, a, ns.AvatarMetadata)
-	if err != nil {
-		m.obs.Log.Warn("avatar not compared with the vCard", obs.JID, a.JID.String(), obs.Err, err)
-	}
-	if len(items) == 0 {
-		return
-	}
-	if id, said := described(string(items[len(items)-1].Payload)); said {
-		m.adopt(w, a, id, nil)
-	}
-}
-
 // adopt puts the picture of that id, or none, into the vCard, and settles done, if there is one, behind that. One that not everybody may see takes the
 // place of another by leaving none, since the vCard is for everybody (XEP-0398 section 7). Only in a turn of a.
 func (m *Module) adopt(w *core.Work, a *core.Account, id string, done *store.Promise) {
@@ -210,7 +213,7 @@ func (m *Module) adopt(w *core.Work, a *core.Account, id string, done *store.Pro
 	if access := m.host.Ports.Publisher.Access(a, ns.AvatarData); access != "" && access != "open" {
 		id = ""
 	}
-	if id == f.hash {
+	if id == f.next {
 		done.Settle(nil)
 		return
 	}
@@ -224,20 +227,47 @@ func (m *Module) adopt(w *core.Work, a *core.Account, id string, done *store.Pro
 		done.Settle(nil)
 		return
 	}
-	f.under = m.store.SetVCard(a.ID, []byte(card))
 	account := a.JID
-	f.under.Done(func(err error) {
-		if err == nil {
-			err = m.host.Do(account, func(w *core.Work, a *core.Account) {
-				m.show(w, a, id)
-				done.Settle(nil)
-			})
-		}
+	m.keep(a, card, id).Done(func(err error) {
 		if err != nil {
 			m.obs.Log.Warn("avatar not put into the vCard", obs.JID, account.String(), obs.Err, err)
-			done.Settle(nil)
+		}
+		done.Settle(nil)
+	})
+}
+
+// keep makes card, which has the picture of that hash, the vCard. The ticket is done when it is durable, and presence tells of the picture. Only in a
+// turn of a.
+func (m *Module) keep(a *core.Account, card, hash string) store.Ticket {
+	f, p, account := m.faces.Of(a), new(store.Promise), a.JID
+	f.next, f.under = hash, m.store.SetVCard(a.ID, []byte(card))
+	f.under.Done(func(failed error) {
+		err := m.host.Do(account, func(w *core.Work, a *core.Account) {
+			m.kept(w, a)
+			p.Settle(failed)
+		})
+		if err != nil {
+			p.Settle(errors.Join(failed, err))
 		}
 	})
+	return p.Ticket()
+}
+
+// kept tells by presence which picture there is, if no other change of the vCard is under way, which will. Only in a turn of a.
+func (m *Module) kept(w *core.Work, a *core.Account) {
+	f := m.faces.Of(a)
+	over, failed := f.under.Outcome()
+	if !over {
+		return
+	}
+	if failed != nil {
+		_, card, err := m.card(a)
+		if err != nil {
+			return
+		}
+		f.next = photoOf(card).hash
+	}
+	m.show(w, a, f.next)
 }
 
 // again adopts behind t.
@@ -284,11 +314,14 @@ func (m *Module) adopted(ctx context.Context, a *core.Account, id string) (card 
 	return card, true, nil
 }
 
-// spread is XEP-0398 section 3.2: the picture of a vCard that is on its way to the disk, or that there is none any more, is published as an avatar. The
+// open makes avatars that are made of pictures of vCards for everybody, as those are; nodes that are there keep what they have.
+func open() map[string]string { return map[string]string{"pubsub#access_model": "open"} }
+
+// spread is XEP-0398 section 3.2: another picture of a vCard that is on its way to the disk, or that there is none any more, is published as an avatar. The
 // answer waits for that, and does not depend on it. Only in a turn of the account.
 func (m *Module) spread(e *core.Event, p picture) {
 	a, publisher := e.Account, m.host.Ports.Publisher
-	if p.hash == m.faces.Of(a).hash || publisher == nil {
+	if publisher == nil {
 		return
 	}
 	if p.hash == "" {
@@ -298,14 +331,14 @@ func (m *Module) spread(e *core.Event, p picture) {
 		return
 	}
 	data := "<data xmlns='" + ns.AvatarData + "'>" + base64.StdEncoding.EncodeToString(p.data) + "</data>"
-	t := publisher.Publish(e.Work, a, ns.AvatarData, p.hash, data, nil)
+	t := publisher.Publish(e.Work, a, ns.AvatarData, p.hash, data, open())
 	e.Wait(m.anyway(a, t))
 	if over, err := t.Outcome(); over && err != nil {
 		return
 	}
 	b := xmltok.AppendAttr([]byte("<metadata xmlns='"+ns.AvatarMetadata+"'><info"), "bytes", strconv.Itoa(len(p.data)))
 	b = append(xmltok.AppendAttr(xmltok.AppendAttr(b, "id", p.hash), "type", p.kind), "/></metadata>"...)
-	e.Wait(m.anyway(a, publisher.Publish(e.Work, a, ns.AvatarMetadata, p.hash, string(b), nil)))
+	e.Wait(m.anyway(a, publisher.Publish(e.Work, a, ns.AvatarMetadata, p.hash, string(b), open())))
 }
 
 // anyway is a ticket that is done without a failure when t is done; a failure is logged.

@@ -7,7 +7,7 @@
 // is who sees which field. A field that the readers of a node do not see does not stand there, also when a client publishes it: it is taken out before
 // it is kept. docs/decisions/0025-profile.md says why it is so.
 //
-// Hooks: Loading, Bound, Announcing, Directing, Stored, Publishing, Published. Left out: pictures in vCards 4, and fields that only these know while they
+// Hooks: Loading, Bound, Announcing, Directing, Used, Publishing, Published. Left out: pictures in vCards 4, and fields that only these know while they
 // are hidden, which are then not kept.
 package profile
 

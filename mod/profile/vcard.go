@@ -93,17 +93,16 @@ func (m *Module) setVCard(_ context.Context, e *core.Event) (core.Answer, error)
 	if len(tree.Children) == 0 {
 		raw = ""
 	}
-	t := m.store.SetVCard(e.Account.ID, []byte(raw))
-	f := m.faces.Of(e.Account)
-	f.under, f.sets = t, f.sets+1
-	e.Wait(t)
-	photo := photoOf(tree)
-	m.spread(e, photo)
+	f, photo := m.faces.Of(e.Account), photoOf(tree)
+	before := f.next
+	f.sets++
+	e.Wait(m.keep(e.Account, raw, photo.hash))
+	if photo.hash != before {
+		m.spread(e, photo)
+	}
 	done := new(store.Promise)
 	e.Wait(done.Ticket())
 	m.follow(e.Work, e.Account, done)
-	hash := photo.hash
-	e.After(func(e *core.Event) { m.show(e.Work, e.Account, hash) })
 	return core.Answer{}, nil
 }
 

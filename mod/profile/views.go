@@ -149,8 +149,7 @@ func (m *Module) edit(w *core.Work, a *core.Account, sets int, become func(*xmlt
 		m.follow(w, a, done)
 		return
 	}
-	f.under = m.store.SetVCard(a.ID, []byte(next))
-	m.behind(a.JID, f.under, done, func(w *core.Work, a *core.Account) { m.follow(w, a, done) })
+	m.behind(a.JID, m.keep(a, next, f.next), done, func(w *core.Work, a *core.Account) { m.follow(w, a, done) })
 }
 
 // card is the vCard that is kept, as text and as a tree, which is never nil. Only in a turn of a.

@@ -134,7 +134,7 @@ func (m *Module) installVisibility(h *core.Host) {
 	h.IQ.Handle(row)
 	row.Type, row.Do = stanza.Set, m.setVisibility
 	h.IQ.Handle(row)
-	h.Hooks.Stored = append(h.Hooks.Stored, core.StoredHook{Module: m.Name(), Do: m.stored})
+	h.Hooks.Used = append(h.Hooks.Used, core.UsedHook{Module: m.Name(), Do: m.used})
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, Space)
 }
 
@@ -164,16 +164,16 @@ func (m *Module) setVisibility(_ context.Context, e *core.Event) (core.Answer, e
 	return core.Answer{Payload: v.xml()}, nil
 }
 
-// stored: a client has chosen by private storage.
-func (m *Module) stored(e *core.Event, d store.PrivateData, t store.Ticket) {
-	if d.PrivateName != choice {
+// used: a client has chosen by private storage.
+func (m *Module) used(e *core.Event, x core.Use) {
+	if x.Private != choice || x.How != core.Stored {
 		return
 	}
-	v, err := parseVisibility(d.XML)
+	v, err := parseVisibility([]byte(x.XML()))
 	if err != nil {
 		v = hidden()
 	}
-	m.choose(e, v, t)
+	m.choose(e, v, x.Ticket)
 }
 
 // hidden is the visibility of who has made a choice that cannot be read: what both forms know is for nobody.

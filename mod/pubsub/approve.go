@@ -50,10 +50,8 @@ func (m *Module) remind(w *core.Work, account *core.Account, s *core.Session) {
 	}
 	for _, name := range b.names() {
 		n := b.nodes[name]
-		for _, j := range n.subscribers() {
-			if n.subscriptions[j] == statePending {
-				m.askApproval(w, a, n, j, s)
-			}
+		for _, j := range n.subscribers(func(_ jid.JID, state string) bool { return state == statePending }) {
+			m.askApproval(w, a, n, j, s)
 		}
 	}
 }
@@ -123,5 +121,9 @@ func (m *Module) decide(e *core.Event, f *form.Form) *stanza.Error {
 	if allow {
 		state.State = stateSubscribed
 	}
-	return m.settle(x, n, []store.NodeSubscription{state})
+	if fail := m.afford(e.Stanza.From, m.settling(at, n, 1)); fail != nil {
+		return fail
+	}
+	m.settle(x, n, []store.NodeSubscription{state})
+	return nil
 }

@@ -26,6 +26,7 @@ type book struct {
 	ready    int          // bytes of all notifications that are kept ready
 	open     store.Ticket // of the newest change
 	stale    bool
+	arrived  bool         // contacts who had come before know that the account is there
 }
 
 // node is one node. newest is its last item as a notification, if that is small; known: newest nil means that there is none.
@@ -61,7 +62,7 @@ func (m *Module) fill(ctx context.Context, a home, b *book) error {
 	if err != nil {
 		return err
 	}
-	*b = book{nodes: make(map[string]*node, len(kept)), reserved: b.reserved, open: b.open}
+	*b = book{nodes: make(map[string]*node, len(kept)), reserved: b.reserved, open: b.open, arrived: b.arrived}
 	for _, k := range kept {
 		o := a.defaults(k.Name)
 		if err := o.read(k.Config); err != nil {

@@ -1,11 +1,13 @@
 package pubsub
 
 import (
+	"slices"
 	"strings"
 
 	"stonechat/core"
 	"stonechat/obs"
 	"stonechat/xmpp/disco"
+	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
 	"stonechat/xmpp/xmltok"
@@ -15,6 +17,8 @@ const (
 	cachedCaps = 5000 // hashes whose wishes are remembered
 	maxWishes  = 256  // nodes that one client wants to hear of
 	maxCaps    = 256  // bytes of a node or hash of capabilities
+
+	cachedInterests = 20_000 // accounts of which it is remembered what their clients want
 )
 
 // wishes are the nodes that a client wants to hear of: its features that end in +notify (XEP-0060 section 9.2).
@@ -28,6 +32,35 @@ type listener struct {
 	caps   disco.Caps // as its presence says; zero: there are none
 	wishes wishes
 	known  bool
+	missed []jid.JID // contacts who were not in memory when their last items were wanted
+}
+
+// interest is what the clients of an account want to hear of, for publishers, which have no business in its turns: who is known to want nothing is not visited.
+// It may name too much, such as the wishes of a client that has just gone, and never too little: what a session wants is noted before it asks for last
+// items, so what a publisher who did not know it yet has published is among them.
+type interest []wishes
+
+// note remembers what the clients of an account want to hear of. Only in a turn of a.
+func (m *Module) note(a *core.Account) {
+	if a.Guest() {
+		return // nobody's contact
+	}
+	var all interest
+	for _, s := range a.Sessions() {
+		if l, ok := m.listeners.Has(s); ok && len(l.wishes) > 0 {
+			all = append(all, l.wishes)
+		}
+	}
+	m.interests.Put(a.JID, all)
+}
+
+// indifferent tells whether it is known that no client of an account wants to hear of a node.
+func (m *Module) indifferent(bare jid.JID, name string) bool {
+	all, known := m.interests.Get(bare)
+	return known && !slices.ContainsFunc(all, func(of wishes) bool {
+		_, wanted := of[name]
+		return wanted
+	})
 }
 
 // wants tells whether the session's client wants to hear of a node.
@@ -149,6 +182,7 @@ func (m *Module) learn(w *core.Work, s *core.Session, found wishes) {
 		}
 	}
 	l.wishes, l.known = found, true
+	m.note(s.Account)
 	if s.Available() {
 		m.fetch(w, s, fresh)
 	}
@@ -157,6 +191,8 @@ func (m *Module) learn(w *core.Work, s *core.Session, found wishes) {
 // available is the first presence of a session: if it is known what it wants, it gets the last items (XEP-0163 section 4.3.4).
 func (m *Module) available(e *core.Event) {
 	m.remind(e.Work, e.Account, e.Session)
+	m.note(e.Account)
+	m.arrived(e.Work, e.Account)
 	if l, ok := m.listeners.Has(e.Session); ok && l.known {
 		m.fetch(e.Work, e.Session, l.wishes)
 	}
@@ -167,6 +203,7 @@ func (m *Module) unavailable(e *core.Event) {
 	if l, ok := m.listeners.Has(e.Session); ok {
 		*l = listener{}
 	}
+	m.note(e.Account)
 }
 
 // bound: a session has a connection again. One that is back from disk has shown its presence, and nothing is known of it.

@@ -110,7 +110,20 @@ func (m *Module) makes(a home, who jid.JID) bool {
 
 // person looks up a bare address. Only in a turn of a.
 func (m *Module) person(a home, n *node, who jid.JID) person {
-	p := person{affiliation: isNone}
+	state := ""
+	if n.options.bySubscription() {
+		for j, s := range n.subscriptions {
+			if j.Bare() == who && state != stateSubscribed {
+				state = s
+			}
+		}
+	}
+	return m.subscribed(a, n, who, state)
+}
+
+// subscribed is person for somebody of whose subscriptions the best has that state: to look for that costs as much as there are subscriptions.
+func (m *Module) subscribed(a home, n *node, who jid.JID, state string) person {
+	p := person{affiliation: isNone, state: state}
 	if is, ok := n.affiliations[who]; ok {
 		p.affiliation = is
 	}
@@ -124,15 +137,21 @@ func (m *Module) person(a home, n *node, who jid.JID) person {
 			p.groups = contacts.Groups(a.account, who)
 		}
 	}
-	if n.options.Access != accessAuthorize && n.options.Publish != publishSubscribers {
-		return p // nothing depends on it
+	return p
+}
+
+// states are the best subscriptions by bare addresses, if anything depends on them.
+func (n *node) states() map[jid.JID]string {
+	if !n.options.bySubscription() {
+		return nil
 	}
+	out := make(map[jid.JID]string, len(n.subscriptions))
 	for j, state := range n.subscriptions {
-		if j.Bare() == who && p.state != stateSubscribed {
-			p.state = state
+		if bare := j.Bare(); out[bare] != stateSubscribed {
+			out[bare] = state
 		}
 	}
-	return p
+	return out
 }
 
 // eachContact calls f for all who hear of a node because they see the account's presence, if their clients want to (XEP-0060 section 9.1.2, XEP-0163 section 4.1).
@@ -141,8 +160,9 @@ func (m *Module) eachContact(a home, n *node, f func(contact jid.JID)) {
 	if a.account == nil {
 		return
 	}
+	states := n.states()
 	m.host.Ports.Contacts.Each(a.account, func(contact jid.JID, s core.Subscription) {
-		if s&core.SubscribedFrom != 0 && !a.blocks(contact) && implicit(&n.options, m.person(a, n, contact)) {
+		if s&core.SubscribedFrom != 0 && !a.blocks(contact) && implicit(&n.options, m.subscribed(a, n, contact, states[contact])) {
 			f(contact)
 		}
 	})

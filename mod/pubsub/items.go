@@ -42,12 +42,13 @@ func (m *Module) items(ctx context.Context, e *core.Event, r request) (answer, e
 	if err != nil {
 		return answer{}, storeFault(err)
 	}
+	m.readItems(e, r, q, got)
 	var b []byte
 	for _, i := range got.Items {
 		b = append(b, itemXML(m.at(e), i.ID, string(i.Payload), i.Publisher)...)
 	}
 	out := element("items", r.node, string(b))
-	if page || len(q.IDs) == 0 && q.Max < 0 && len(got.Items) < got.Count {
+	if page || q.Max < 0 && len(got.Items) < got.Count {
 		out += string(pageOf(got).AppendXML(nil))
 	}
 	return result(ns.PubSub, out, nil)

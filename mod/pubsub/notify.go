@@ -98,7 +98,7 @@ func (m *Module) tell(w *core.Work, a home, n *node, st *stanza.Stanza) store.Ti
 	}
 	wanted := func(w *core.Work, b *core.Account) { m.receive(w, b, a.jid, n.name, st, heard{direct: direct}) }
 	m.eachContact(a, n, func(contact jid.JID) {
-		if n.subscriptions[contact] != stateSubscribed {
+		if n.subscriptions[contact] != stateSubscribed && !m.indifferent(contact, n.name) {
 			a.visit(w, contact, wanted)
 		}
 	})
@@ -184,6 +184,7 @@ func (m *Module) receive(w *core.Work, b *core.Account, from jid.JID, name strin
 	for _, s := range b.Sessions() {
 		if _, direct := why.direct[s.JID]; !why.everywhere && s.Available() && m.wants(s, name) && !direct {
 			s.SendShared(w, st, s.JID)
+			m.toldEvent(w, s, name, st)
 			why.explicit = false
 		}
 	}
@@ -215,7 +216,7 @@ func (m *Module) lapse(a home, name string, j jid.JID) {
 func (m *Module) prune(w *core.Work, a home, n *node) {
 	var gone []store.NodeSubscription
 	for j, state := range n.subscriptions {
-		if state != stateSubscribed || mayRead(&n.options, m.person(a, n, j.Bare())) == nil {
+		if state != stateSubscribed || mayRead(&n.options, m.subscribed(a, n, j.Bare(), state)) == nil {
 			continue
 		}
 		delete(n.subscriptions, j)

@@ -96,6 +96,16 @@ func (o options) kept() string {
 	return string(b)
 }
 
+// sameReaders tells whether two sets of options are for the same people, as far as options say that.
+func (o *options) sameReaders(p *options) bool {
+	return o.Access == p.Access && slices.Equal(o.Groups, p.Groups)
+}
+
+// bySubscription tells whether what somebody may depends on their subscription.
+func (o *options) bySubscription() bool {
+	return o.Access == accessAuthorize || o.Publish == publishSubscribers
+}
+
 // field is one option as clients see it.
 type field struct {
 	name, label string

@@ -6,6 +6,7 @@ import (
 	"stonechat/core"
 	"stonechat/store"
 	"stonechat/xmpp/form"
+	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
 	"stonechat/xmpp/xmltok"
@@ -134,7 +135,8 @@ func (m *Module) configure(x *act) *stanza.Error {
 	if fail != nil {
 		return fail
 	}
-	if fail := m.pay(x.from, x.at, n, 0, o.OnConfig && o.Deliver || o.Access != n.options.Access); fail != nil {
+	before := n.options
+	if fail := m.pay(x.from, x.at, n, 0, (o.OnConfig || !before.sameReaders(&o)) && o.Deliver || o.Access != before.Access); fail != nil {
 		return fail
 	}
 	if x.at.room != nil && (o.Type != n.options.Type || o.Access != n.options.Access) {
@@ -146,8 +148,8 @@ func (m *Module) configure(x *act) *stanza.Error {
 	n.options = o
 	by := x.from.Clone()
 	c := store.NodeChange{Node: n.name, Config: o.kept(), Purge: !o.Persist}
-	if o.Persist && n.items > m.keep(&o) {
-		c.Keep = m.keep(&o)
+	if o.Persist {
+		c.Keep = m.keep(&o) // also of what is on its way to the disk before this
 	}
 	t := m.nodes.ChangeNode(x.at.id(), c)
 	if x.at.room != nil {
@@ -157,27 +159,55 @@ func (m *Module) configure(x *act) *stanza.Error {
 	x.Wait(t)
 	m.follow(x, n, was, t)
 	x.After(func(e *core.Event) {
-		b := m.books.Of(m.at(e).holder())
-		if b.nodes[n.name] != n {
+		b, n := m.still(e, n.name)
+		if n == nil {
 			return
 		}
 		b.drop(n)
 		if c.Purge {
 			b.set(n, 0, 0)
-		} else if c.Keep > 0 {
+		} else if n.items > c.Keep {
 			b.stale = true // how much is left is counted when it is next asked for
 		}
 		m.prune(e.Work, m.at(e), n)
 		if o.OnConfig {
-			inner := "" // XEP-0060 section 8.2.5.3
-			if o.Payloads {
-				inner = string(m.form(m.at(e), form.Result, ns.PubSubNodeConfig, &o).AppendXML(nil))
-			}
-			e.Wait(m.tell(e.Work, m.at(e), n, m.event(m.at(e), o.messages(), element("configuration", n.name, inner), "")))
+			e.Wait(m.tellOptions(e.Work, m.at(e), n, o))
 		}
+		m.reveal(e.Work, m.at(e), b, n, &before)
 		m.happened(e.Work, m.at(e), &core.Publication{Node: n.name, By: by, Configured: true})
 	})
 	return nil
+}
+
+// tellOptions says how a node is configured now (XEP-0060 section 8.2.5.3), but for the groups of the owner's roster, which are nobody else's business.
+func (m *Module) tellOptions(w *core.Work, a home, n *node, o options) store.Ticket {
+	inner := ""
+	if o.Groups = nil; o.Payloads {
+		inner = string(m.form(a, form.Result, ns.PubSubNodeConfig, &o).AppendXML(nil))
+	}
+	return m.tell(w, a, n, m.event(a, o.messages(), element("configuration", n.name, inner), ""))
+}
+
+// reveal sends the last item to contacts who may read the node now and could not as it was (XEP-0060 section 12.2).
+func (m *Module) reveal(w *core.Work, a home, b *book, n *node, was *options) {
+	o := &n.options
+	if a.account == nil || was.sameReaders(o) || o.Send != sendOnPresence || !o.Deliver || !o.Persist {
+		return
+	}
+	before := *n
+	before.options = *was
+	states := before.states()
+	last, from := m.ready(a, b, []string{n.name}), a.jid
+	m.eachContact(a, n, func(contact jid.JID) {
+		if implicit(was, m.subscribed(a, &before, contact, states[contact])) {
+			return
+		}
+		a.visit(w, contact, func(w *core.Work, b *core.Account) {
+			for _, x := range last {
+				m.receive(w, b, from, x.node, x.st, heard{})
+			}
+		})
+	})
 }
 
 // delete is XEP-0060 section 8.4.
@@ -224,8 +254,8 @@ func (m *Module) purge(x *act) *stanza.Error {
 	t := m.nodes.ChangeNode(x.at.id(), store.NodeChange{Node: n.name, Purge: true})
 	x.Wait(t)
 	x.After(func(e *core.Event) {
-		b := m.books.Of(m.at(e).holder())
-		if b.nodes[n.name] != n {
+		b, n := m.still(e, n.name)
+		if n == nil {
 			return
 		}
 		b.set(n, 0, 0)

@@ -87,7 +87,7 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	bad, now := false, []byte(nil)
 	for _, p := range all {
 		is := affiliation(p.is)
-		was := m.person(x.at, n, p.jid).affiliation
+		was := m.subscribed(x.at, n, p.jid, "").affiliation
 		now = affiliationXML(now, p.jid, was)
 		switch {
 		case p.is == "":
@@ -117,7 +117,7 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	if fail := m.roomFor(x.at, n, addresses(next)-addresses(n.affiliations)); fail != nil {
 		return fail
 	}
-	if fail := m.afford(x.from, len(c.Affiliations)+x.at.halls(n)); fail != nil { // some of them may have to be told that their subscription ends
+	if fail := m.afford(x.from, m.settling(x.at, n, len(c.Affiliations))); fail != nil { // subscriptions of theirs may begin or end
 		return fail
 	}
 	var whose []jid.JID
@@ -129,9 +129,28 @@ func (m *Module) affiliate(x *act) *stanza.Error {
 	t := m.nodes.ChangeNode(x.at.id(), c)
 	m.changed(x.at, x.book, t)
 	x.Wait(t)
+	x.After(func(e *core.Event) {
+		if _, n := m.still(e, n.name); n != nil {
+			m.prune(e.Work, m.at(e), n)
+		}
+	})
+	m.settle(x, n, m.decided(x.at, n))
 	m.follow(x, n, roles, t)
-	x.After(func(e *core.Event) { m.prune(e.Work, m.at(e), n) })
 	return nil
+}
+
+// decided are the subscriptions that wait for an owner's word where an affiliation has said it (XEP-0060 section 8.7).
+func (m *Module) decided(a home, n *node) (out []store.NodeSubscription) {
+	for _, j := range n.subscribers(func(_ jid.JID, state string) bool { return state == statePending }) {
+		p := m.subscribed(a, n, j.Bare(), statePending)
+		switch {
+		case mayRead(&n.options, p) == nil:
+			out = append(out, store.NodeSubscription{JID: j, State: stateSubscribed})
+		case p.affiliation == isOutcast:
+			out = append(out, store.NodeSubscription{JID: j})
+		}
+	}
+	return out
 }
 
 // manyNodes is as how many full nodes all of an account may be in the number of people with a right of their own.
@@ -159,10 +178,8 @@ func (m *Module) listSubscriptions(x *act) (string, *stanza.Error) {
 		return "", fail
 	}
 	var b []byte
-	for _, j := range x.is.subscribers() {
-		if x.is.subscriptions[j] == stateSubscribed {
-			b = append(b, subscriptionXML("", j, stateSubscribed)...)
-		}
+	for _, j := range x.is.subscribers(func(_ jid.JID, state string) bool { return state == stateSubscribed }) {
+		b = append(b, subscriptionXML("", j, stateSubscribed)...)
 	}
 	return element("subscriptions", x.node, string(b)), nil
 }
@@ -189,7 +206,7 @@ func (m *Module) manage(x *act) *stanza.Error {
 		case p.is == "" || p.is == was:
 		case p.is == stateNone:
 			states = append(states, store.NodeSubscription{JID: p.jid})
-		case p.is == stateSubscribed && (there || m.person(x.at, n, p.jid.Bare()).contact) && m.subscribable(x, p.jid):
+		case p.is == stateSubscribed && (there || m.subscribed(x.at, n, p.jid.Bare(), "").contact) && m.subscribable(x, p.jid):
 			// Only contacts and who has asked: nobody is sent things because a stranger wants it.
 			states = append(states, store.NodeSubscription{JID: p.jid, State: stateSubscribed})
 			if !there {
@@ -206,22 +223,31 @@ func (m *Module) manage(x *act) *stanza.Error {
 		m.host.Metrics().Refused("pubsub_peers")
 		return stanza.NewError(stanza.ResourceConstraint, "the node has no room for more subscribers")
 	}
-	return m.settle(x, n, states)
+	if fail := m.afford(x.from, m.settling(x.at, n, len(states))); fail != nil {
+		return fail
+	}
+	m.settle(x, n, states)
+	return nil
+}
+
+// settling is what it costs at most to settle so many subscriptions.
+func (m *Module) settling(a home, n *node, states int) int {
+	if states == 0 {
+		return 0
+	}
+	return states*(1+m.greeting(n)) + a.halls(n)
 }
 
 // subscribable tells whether somebody may hear of the node once the owner wants it.
 func (m *Module) subscribable(x *act, j jid.JID) bool {
-	p := m.person(x.at, x.is, j.Bare())
+	p := m.subscribed(x.at, x.is, j.Bare(), "")
 	return mayRead(&x.is.options, p) == nil || x.is.options.Access == accessAuthorize && p.affiliation != isOutcast && p.affiliation != isPublishOnly
 }
 
 // settle changes subscriptions, and tells the subscribers when that is durable.
-func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) *stanza.Error {
+func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) {
 	if len(states) == 0 {
-		return nil
-	}
-	if fail := m.afford(x.Stanza.From, len(states)*(1+m.greeting(n))+x.at.halls(n)); fail != nil {
-		return fail
+		return
 	}
 	var whose []jid.JID
 	for _, s := range states {
@@ -246,8 +272,7 @@ func (m *Module) settle(x *act, n *node, states []store.NodeSubscription) *stanz
 				continue
 			}
 			m.tellState(e.Work, m.at(e), n, s.JID, s.State)
-			e.Wait(m.welcome(e.Work, m.at(e), n, s.JID))
+			e.Wait(m.welcome(e, n.name, s.JID))
 		}
 	})
-	return nil
 }

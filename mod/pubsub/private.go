@@ -97,6 +97,7 @@ func (m *Module) getPrivate(ctx context.Context, e *core.Event) (core.Answer, er
 		if err != nil {
 			return core.Answer{}, err
 		}
+		m.readPrivate(e, d.PrivateName, kept)
 		if kept == nil {
 			kept = d.XML
 		}
@@ -125,9 +126,7 @@ func (m *Module) setPrivate(_ context.Context, e *core.Event) (core.Answer, erro
 	t := m.store.SetPrivate(e.Account.ID, data, m.personal.PrivateElements, m.personal.PrivateBytes)
 	e.Wait(t)
 	for _, d := range data {
-		for _, h := range m.host.Hooks.Stored {
-			h.Do(e, d, t)
-		}
+		m.used(e, core.Use{Private: d.PrivateName, How: core.Stored, Ticket: t, XML: func() string { return string(d.XML) }})
 	}
 	return core.Answer{}, nil
 }

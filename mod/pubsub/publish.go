@@ -179,14 +179,18 @@ func (m *Module) put(w *core.Work, a home, b *book, p publication) (store.Ticket
 	}), nil
 }
 
-// then has f called in a turn of the account when t is done, and is done itself behind that and behind the tickets that f returns. When the account's
-// nodes cannot be had then, f is not called.
+// then has f called in a turn of the account when t is done, and is done itself behind that and behind the tickets that f returns. It has failed, for f too,
+// when t has, or when the account's nodes cannot be had then.
 func (m *Module) then(a home, t store.Ticket, f func(w *core.Work, a home, b *book, err error) []store.Ticket) store.Ticket {
 	p, id := new(store.Promise), a.id()
 	t.Done(func(err error) {
 		failed := m.later(a, func(w *core.Work, a home) {
 			var more []store.Ticket
-			if b, bad := m.of(a); bad == nil && a.id() == id {
+			b, bad := m.of(a)
+			if bad != nil {
+				b, err = m.books.Of(a.holder()), errors.Join(err, bad)
+			}
+			if a.id() == id {
 				more = f(w, a, b, err)
 			}
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"stonechat/core"
 	"stonechat/store"
 	"stonechat/xmpp/form"
+	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
 )
 
@@ -53,7 +54,7 @@ func (m *Module) Retract(_ *core.Work, a *core.Account, name, id string) store.T
 	if n == nil {
 		return store.Settled(noNode())
 	}
-	return m.take(ofAccount(a), name, id, false, n.options.OnRetract, a.JID)
+	return m.take(ofAccount(a), name, id, false, n.options.OnRetract, jid.JID{})
 }
 
 // Items is core.Publisher.

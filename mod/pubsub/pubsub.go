@@ -5,10 +5,10 @@
 // options.go is how a node can be configured, access.go who may what, as pure functions of what somebody is to a node, home.go what depends on whether
 // the owner is an account or a part of the service. service.go is the service's own: its parts, its lists and rows. book.go is what one owner has in memory. requests.go reads requests; publish.go, items.go, subscribe.go, owner.go, peers.go and
 // approve.go answer them. notify.go tells what has happened, last.go what the last items are, caps.go who wants to hear of it (XEP-0115). disco.go shows
-// nodes, publisher.go publishes for other modules.
+// nodes, publisher.go publishes for other modules, used.go tells them what clients know.
 // docs/decisions/0023-pubsub.md says why it is so.
 //
-// Hooks: Loading, Sending, Announcing, Available, Unavailable, Bound, Probed, AccountDeleted; it runs Published and Stored. Ports: Publisher, Spaces. It serves parts (core.Rooms.Find). Left out:
+// Hooks: Loading, Sending, Announcing, Available, Unavailable, Bound, Probed, AccountDeleted; it runs Publishing, Published and Used. Ports: Publisher, Spaces. It serves parts (core.Rooms.Find). Left out:
 // collections (XEP-0248), options of subscriptions, several subscriptions of one address; at the service instant nodes and nodes made by publishing.
 package pubsub
 
@@ -50,6 +50,7 @@ type Module struct {
 	books     core.Slot[book]     // of accounts that have, or had, nodes, and of parts of the service
 	listeners core.Slot[listener] // of sessions whose clients say what they can do
 	caps      *core.Cache[capsKey, wishes]
+	interests *core.Cache[jid.JID, interest] // of accounts of this host
 }
 
 // New takes what keeps the data, and how much of it.
@@ -57,7 +58,7 @@ func New(s Stores, private config.Personal, nodes config.Pubsub, o obs.Obs) *Mod
 	return &Module{
 		store: s.Personal, personal: private, nodes: s.Nodes, config: nodes, rooms: s.Rooms, obs: o,
 		accountFields: fieldsOf(nodes), serviceFields: serviceFieldsOf(nodes),
-		caps: core.NewCache[capsKey, wishes](cachedCaps), ledgers: ledgers(),
+		caps: core.NewCache[capsKey, wishes](cachedCaps), interests: core.NewCache[jid.JID, interest](cachedInterests), ledgers: ledgers(),
 	}
 }
 

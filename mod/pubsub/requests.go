@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"stonechat/core"
+	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/form"
 	"stonechat/xmpp/jid"
@@ -96,6 +97,17 @@ type act struct {
 	book *book
 	is   *node  // nil: there is no such node
 	who  person // what the sender is to it
+}
+
+// still is a node as it is when a change of it is durable: the book may have been read again since, and the node may be gone (nil). Only in a turn of the
+// owner.
+func (m *Module) still(e *core.Event, name string) (*book, *node) {
+	b, err := m.of(m.at(e))
+	if err != nil {
+		m.obs.Log.Error("what follows the change of a node is left out", obs.JID, m.at(e).jid.String(), obs.Err, err)
+		return nil, nil
+	}
+	return b, b.nodes[name]
 }
 
 // answer is the payload of a result; handlers of requests return it.

@@ -69,7 +69,7 @@ func (m *Module) follow(x *act, n *node, was map[jid.JID]core.SpaceRole, t store
 	if len(moved) == 0 {
 		return
 	}
-	name, by := n.name, x.from.Bare().Clone()
+	name, by := n.name, x.Stanza.From.Bare().Clone()
 	x.Wait(m.then(x.at, t, func(_ *core.Work, a home, b *book, err error) []store.Ticket {
 		if n := b.nodes[name]; err == nil && n != nil {
 			return m.tellRooms(a, n, by, moved, store.NodeQuery{Max: -1})

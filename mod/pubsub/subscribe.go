@@ -73,7 +73,7 @@ func (m *Module) subscribe(x *act) (string, *stanza.Error) {
 			return
 		}
 		m.tellOwner(e.Work, m.at(e), n, j, state)
-		e.Wait(m.welcome(e.Work, m.at(e), n, j))
+		e.Wait(m.welcome(e, n.name, j))
 	})
 	return m.granted(x, j, state), nil
 }
@@ -96,16 +96,18 @@ func (m *Module) granted(x *act, j jid.JID, state string) string {
 	return subscriptionXML(x.node, j, state)
 }
 
-// welcome sends the last item to a new subscriber (XEP-0060 section 6.1.7). The ticket is that of tell.
-func (m *Module) welcome(w *core.Work, a home, n *node, j jid.JID) store.Ticket {
-	if n.options.Send == sendNever || !n.options.Persist || !n.options.Deliver {
+// welcome sends the last item to a new subscriber (XEP-0060 section 6.1.7), if that is still one. The ticket is that of tell.
+func (m *Module) welcome(e *core.Event, name string, j jid.JID) store.Ticket {
+	b, n := m.still(e, name)
+	if n == nil || n.subscriptions[j] != stateSubscribed || n.options.Send == sendNever || !n.options.Persist || !n.options.Deliver {
 		return store.Ticket{}
 	}
 	var mail []*stanza.Stanza
-	for _, x := range m.ready(a, m.books.Of(a.holder()), []string{n.name}) {
-		mail = append(mail, m.tellSubscriber(w, a, n, j, x.st, nil)...)
+	a := m.at(e)
+	for _, x := range m.ready(a, b, []string{name}) {
+		mail = append(mail, m.tellSubscriber(e.Work, a, n, j, x.st, nil)...)
 	}
-	return m.host.Router.Deliver(w, mail...)
+	return m.host.Router.Deliver(e.Work, mail...)
 }
 
 // tellOwner says that a subscription came or went, where the node is so configured (XEP-0060 section 12.18).
@@ -162,10 +164,8 @@ func (m *Module) subscriptionsOf(x *act) (string, *stanza.Error) {
 			continue
 		}
 		n := x.book.nodes[name]
-		for _, j := range n.subscribers() {
-			if j.Bare() == x.from.Bare() {
-				b = append(b, subscriptionXML(name, j, n.subscriptions[j])...)
-			}
+		for _, j := range n.subscribers(func(j jid.JID, _ string) bool { return j.Bare() == x.from.Bare() }) {
+			b = append(b, subscriptionXML(name, j, n.subscriptions[j])...)
 		}
 	}
 	return list("subscriptions", x.node, string(b)), nil
@@ -210,11 +210,13 @@ func (b *book) names() []string {
 	return out
 }
 
-// subscribers are the addresses of all subscriptions, in order.
-func (n *node) subscribers() []jid.JID {
-	out := make([]jid.JID, 0, len(n.subscriptions))
-	for j := range n.subscriptions {
-		out = append(out, j)
+// subscribers are the addresses of those subscriptions that are wanted, in order.
+func (n *node) subscribers(wanted func(j jid.JID, state string) bool) []jid.JID {
+	var out []jid.JID
+	for j, state := range n.subscriptions {
+		if wanted(j, state) {
+			out = append(out, j)
+		}
 	}
 	return ordered(out)
 }

@@ -162,15 +162,21 @@ func (v *world) bind(account jid.JID, resource string, wants ...string) *client 
 
 func (c *client) say(text string) {
 	c.Helper()
+	w := core.NewWork(c.host.Pool())
+	c.receive(w, text)
+	w.Run()
+}
+
+// receive is say for what arrives together.
+func (c *client) receive(w *core.Work, text string) {
+	c.Helper()
 	st, err := stanza.Parse(text)
 	if err != nil {
 		c.Fatal(err)
 	}
-	w := core.NewWork(c.host.Pool())
 	if fail := c.s.Receive(w, c, st); fail != nil {
 		c.Fatal(fail)
 	}
-	w.Run()
 }
 
 // caps is the note of its capabilities; the true one, if ver is empty.

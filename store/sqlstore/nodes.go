@@ -486,8 +486,9 @@ func (n nodes) byID(s *snapshot, owner store.Owner, node string, q *store.NodeQu
 				page.Items = page.Items[:last]
 			}
 		}
-		if q.MaxBytes > 0 && bytes > q.MaxBytes {
-			break
+		if left := len(q.IDs) - i - 1; q.MaxBytes > 0 && bytes > q.MaxBytes && left > 0 {
+			page.Count = len(page.Items) + left
+			return nil
 		}
 	}
 	page.Count = len(page.Items)

@@ -196,6 +196,7 @@ func testNodeItems(t *testing.T, f *fixture) {
 		{store.NodeQuery{Max: -1, Since: store.KeyAt(since)}, "bf 0/2"},
 		{store.NodeQuery{Max: -1, Names: true}, "acdebf 0/6"},
 		{store.NodeQuery{IDs: []string{"f", "nothing", "a", "f"}}, "fa 0/2"},
+		{store.NodeQuery{IDs: []string{"a", "b", "c", "d"}, MaxBytes: 10}, "ab 0/4"},
 		{store.NodeQuery{IDs: []string{"f", "a"}, Since: store.KeyAt(since)}, "f 0/1"},
 	} {
 		if got := f.items(t, c.q); got != c.want {
