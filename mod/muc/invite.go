@@ -128,7 +128,8 @@ func (m *Module) deliverInvites(r *core.Room, w *core.Work, x *room, st *stanza.
 		i.To, i.From, i.Reason = jid.JID{}, from, clip(i.Reason)
 		out := muc.User{Invites: []muc.Invite{i}, Password: x.config.Password}
 		head := stanza.Head{Kind: stanza.Message, From: x.address, To: to, ID: st.ID, Lang: st.Lang}
-		inner := string(out.AppendXML(nil))
+		// Section 7.8.2, implementation note: there are clients that know no invitations but direct ones.
+		inner := string(i.AppendDirect(out.AppendXML(nil), x.address, x.config.Password))
 		r.Stand(w, func(w *core.Work, _ error) { m.send(r, w, head, inner) })
 	}
 }
