@@ -33,7 +33,7 @@ const browser = await puppeteer.launch({
 
 process.on("exit", () => browser.process()?.kill("SIGKILL"));
 
-// open shows the client in a browser's worth of storage of its own and logs in. What happens there is told to this program.
+// open shows the client in a browser's worth of storage of its own and logs in. What happens there is told to this program; with LOUD in the environment every stanza, too.
 export async function open(jid, url, told, options = {}) {
   const context = await browser.createBrowserContext();
   const tab = await context.newPage();
