@@ -58,6 +58,7 @@ func TestForeign(t *testing.T) {
 		{"poezio in rooms", []string{"tmux", "poezio"}, peers.Options{Users: acquainted("example.org")}, poezioRooms},
 		{"gajim", []string{"Xvfb", "dbus-daemon", "gajim", "gajim-remote"}, peers.Options{Users: acquainted("example.org")}, gajim},
 		{"gajim in rooms", []string{"Xvfb", "dbus-daemon", "gajim", "gajim-remote"}, peers.Options{Users: acquainted("example.org")}, gajimRooms},
+		{"gajim among others", []string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "gajim", "gajim-remote"}, peers.Options{Users: acquainted("example.org")}, gajimOthers},
 		{
 			"dino",
 			[]string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "gi", "dino-im"},
