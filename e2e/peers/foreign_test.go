@@ -65,6 +65,12 @@ func TestForeign(t *testing.T) {
 			peers.Options{Domains: []string{dinoDomain}, Users: acquainted(dinoDomain)},
 			dino,
 		},
+		{
+			"dino in rooms",
+			[]string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "dino-im"},
+			peers.Options{Domains: []string{dinoDomain}, Users: acquainted(dinoDomain)},
+			dinoRooms,
+		},
 		{"xmppjs", []string{"node", "npm"}, peers.Options{}, library("xmppjs", "", 7)},
 		{"strophe", []string{"node", "npm"}, peers.Options{}, library("strophe", "", 7)},
 		{"stanzajs", []string{"node", "npm"}, peers.Options{}, library("stanzajs", "", 7)},

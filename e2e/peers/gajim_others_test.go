@@ -11,8 +11,6 @@ import (
 
 	"stonechat/e2e/peers"
 	"stonechat/xmpp/jid"
-	"stonechat/xmpp/ns"
-	"stonechat/xmpp/stanza"
 )
 
 // hasPicture waits until a picture is among those that Gajim has fetched.
@@ -69,20 +67,14 @@ func gajimOthers(t *testing.T, s *peers.Server) {
 	bob.enters(bob.room("attic", "bob"), "muc#roomconfig_persistentroom")
 	desk.enters(attic)
 	bob.meets(attic)
-	desk.until("keeps no bookmark", func() (string, bool) {
-		answer, err := other.client.IQ(t.Context(), jid.JID{}, stanza.Get, "<pubsub xmlns='"+ns.PubSub+"'><items node='urn:xmpp:bookmarks:1'/></pubsub>")
-		if err != nil {
-			return err.Error(), false
-		}
-		p, _ := answer.Payload()
-		return p.Raw(), strings.Contains(p.Raw(), "'"+attic.Bare().String()+"'")
-	})
+	other.hasBookmark(attic)
 
 	// Gajim 1.7 knows the form that retractions by moderators had before version 0.3 of XEP-0425, and keeps what it has; but another device does not get it.
 	bob.takesBack(fool, "Manners")
 	phone := startGajim(t, s, "phone", s.C2S)
 	phone.has("so is the queen")
 	phone.hasEachOnce([]string{"so is the queen"})
+	phone.hasPicture(crest)
 	phone.screenshot("gajim-phone")
 
 	bob.kicks(bob.room("council", "alice"), "Too loud")

@@ -207,6 +207,33 @@ func (p *partner) asked(to jid.JID, payload string) {
 	}
 }
 
+// hasBookmark waits until a room is among the bookmarks of the account, to be entered (XEP-0402).
+func (p *partner) hasBookmark(room jid.JID) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	for {
+		answer, err := p.client.IQ(ctx, jid.JID{}, stanza.Get, "<pubsub xmlns='"+ns.PubSub+"'><items node='urn:xmpp:bookmarks:1'/></pubsub>")
+		if err == nil {
+			payload, _ := answer.Payload()
+			tree, bad := payload.Tree()
+			if bad != nil {
+				p.t.Fatal(bad)
+			}
+			for _, item := range tree.Child(ns.PubSub, "items").Children {
+				auto := item.Child(ns.Bookmarks, "conference").Attr("autojoin")
+				if item.Attr("id") == room.Bare().String() && (auto == "true" || auto == "1") {
+					return
+				}
+			}
+		}
+		if ctx.Err() != nil {
+			p.t.Fatalf("there is no bookmark of %s: %v", room.Bare(), err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // takesBack has a room take back what somebody has said (XEP-0425 section 3).
 func (p *partner) takesBack(said *stanza.Stanza, reason string) {
 	p.t.Helper()
