@@ -67,7 +67,7 @@ func TestForeign(t *testing.T) {
 		},
 		{
 			"dino in rooms",
-			[]string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "dino-im"},
+			[]string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "gi", "dino-im"},
 			peers.Options{Domains: []string{dinoDomain}, Users: acquainted(dinoDomain)},
 			dinoRooms,
 		},
