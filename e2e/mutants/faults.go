@@ -147,6 +147,8 @@ var faults = []fault{
 	{"changes of nodes are told without end", "mod/pubsub/purse.go", "	if !notifies {\n", "	if !notifies || bytes == 0 {\n", "./mod/pubsub -run TestFlood"},
 	{"rooms tell everybody who said what", "mod/archive/rooms.go", "return knows && !at.Before(since) })", "return !knows && !at.Before(since) })", "./mod/archive -run TestArchiveOfRoom"},
 	{"a long answer ends the client that reads it", "core/outbox.go", "			if o.ahead() {\n				break\n			}\n", "", "./core -run TestJoinOfASlowClient"},
+	{"who wants no public log has no archive", "xmpp/muc/config.go", "\"muc#roomconfig_enablearchiving\"", "\"muc#roomconfig_enablelogging\"", plays + "TestPlays/.*/.*/.*/xep0045/create-a-group"},
+	{"who knows direct invitations alone is not invited", "mod/muc/invite.go", "	return string(i.AppendDirect(u.AppendXML(nil), x.address, x.config.Password))\n", "	return string(u.AppendXML(nil))\n", plays + "TestPlays/.*/.*/.*/xep0045/invite-is-read"},
 	{"contacts read what is private", "mod/pubsub/access.go", "	return fault(stanza.NotAllowed, \"closed-node\")\n", "	if p.contact {\n		return nil\n	}\n	return fault(stanza.NotAllowed, \"closed-node\")\n", plays + "TestPlays/.*/.*/.*/xep0223"},
 	{"bookmarks are shown to contacts unless their client forbids it", "mod/pubsub/options.go", "	case node == ns.Bookmarks || node == ns.Displayed:\n", "	case node == ns.Displayed:\n", plays + "TestPlays/.*/.*/.*/xep0223"},
 	{"publish-options are not compared", "mod/pubsub/options.go", "		if exists && x.get != nil && !slices.Equal(", "		if exists && x.get == nil && !slices.Equal(", plays + "TestPlays/.*/.*/.*/xep0060"},

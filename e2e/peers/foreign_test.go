@@ -58,20 +58,33 @@ func TestForeign(t *testing.T) {
 		{"poezio in rooms", []string{"tmux", "poezio"}, peers.Options{Users: acquainted("example.org")}, poezioRooms},
 		{"gajim", []string{"Xvfb", "dbus-daemon", "gajim", "gajim-remote"}, peers.Options{Users: acquainted("example.org")}, gajim},
 		{"gajim in rooms", []string{"Xvfb", "dbus-daemon", "gajim", "gajim-remote"}, peers.Options{Users: acquainted("example.org")}, gajimRooms},
+		{"gajim among others", []string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "gajim", "gajim-remote"}, peers.Options{Users: acquainted("example.org")}, gajimOthers},
 		{
 			"dino",
 			[]string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "gi", "dino-im"},
 			peers.Options{Domains: []string{dinoDomain}, Users: acquainted(dinoDomain)},
 			dino,
 		},
-		{"xmppjs", []string{"node", "npm"}, peers.Options{}, library("xmppjs", "")},
-		{"strophe", []string{"node", "npm"}, peers.Options{}, library("strophe", "")},
-		{"stanzajs", []string{"node", "npm"}, peers.Options{}, library("stanzajs", "")},
+		{
+			"dino in rooms",
+			[]string{"Xvfb", "dbus-daemon", "gdbus", "xdotool", "gi", "dino-im"},
+			peers.Options{Domains: []string{dinoDomain}, Users: acquainted(dinoDomain)},
+			dinoRooms,
+		},
+		{"xmppjs", []string{"node", "npm"}, peers.Options{}, library("xmppjs", "", 7)},
+		{"strophe", []string{"node", "npm"}, peers.Options{}, library("strophe", "", 7)},
+		{"stanzajs", []string{"node", "npm"}, peers.Options{}, library("stanzajs", "", 7)},
 		{
 			"converse",
 			[]string{"node", "npm", "chromium"},
 			peers.Options{Extra: "[http]\norigins = [\"http://" + page + "\"]"},
-			library("converse", page),
+			library("converse", page, 7),
+		},
+		{
+			"converse in rooms",
+			[]string{"node", "npm", "chromium"},
+			peers.Options{Users: acquainted("example.org"), Extra: "[http]\norigins = [\"http://" + page + "\"]"},
+			library("converse_rooms", page, 11),
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -2,7 +2,11 @@ package peers_test
 
 import (
 	"context"
+	"crypto/sha1"
 	"crypto/tls"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
 	"testing"
 	"time"
 
@@ -83,9 +87,9 @@ func (p *partner) asks(whom jid.JID) {
 }
 
 // hears waits for a message with that text.
-func (p *partner) hears(body string) {
+func (p *partner) hears(body string) *stanza.Stanza {
 	p.t.Helper()
-	p.until("hears "+body, func(st *stanza.Stanza) bool {
+	return p.until("hears "+body, func(st *stanza.Stanza) bool {
 		got, ok := st.Child(ns.Client, "body")
 		return st.Kind == stanza.Message && ok && got.Text() == body
 	})
@@ -100,7 +104,7 @@ func (p *partner) sees(whom jid.JID, typ stanza.Type) {
 }
 
 // until waits for a stanza that fits, and forgets those before it.
-func (p *partner) until(what string, fits func(*stanza.Stanza) bool) {
+func (p *partner) until(what string, fits func(*stanza.Stanza) bool) *stanza.Stanza {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
@@ -111,7 +115,7 @@ func (p *partner) until(what string, fits func(*stanza.Stanza) bool) {
 				p.t.Fatalf("%s: the line ended before it %s: %v", p.client.JID(), what, p.client.Err())
 			}
 			if fits(st) {
-				return
+				return st
 			}
 		case <-ctx.Done():
 			p.t.Fatalf("%s never %s", p.client.JID(), what)
@@ -191,4 +195,82 @@ func (p *partner) meets(occupant jid.JID) {
 	p.until("meets "+occupant.String(), func(st *stanza.Stanza) bool {
 		return st.Kind == stanza.Presence && st.From == occupant && st.Type == stanza.Available
 	})
+}
+
+// asked sends a request and wants it done.
+func (p *partner) asked(to jid.JID, payload string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	if _, err := p.client.IQ(ctx, to, stanza.Set, payload); err != nil {
+		p.t.Fatalf("%s asks %s for %s: %v", p.client.JID(), to, payload, err)
+	}
+}
+
+// hasBookmark waits until a room is among the bookmarks of the account, to be entered (XEP-0402).
+func (p *partner) hasBookmark(room jid.JID) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	for {
+		answer, err := p.client.IQ(ctx, jid.JID{}, stanza.Get, "<pubsub xmlns='"+ns.PubSub+"'><items node='urn:xmpp:bookmarks:1'/></pubsub>")
+		if err == nil {
+			payload, _ := answer.Payload()
+			tree, bad := payload.Tree()
+			if bad != nil {
+				p.t.Fatal(bad)
+			}
+			for _, item := range tree.Child(ns.PubSub, "items").Children {
+				auto := item.Child(ns.Bookmarks, "conference").Attr("autojoin")
+				if item.Attr("id") == room.Bare().String() && (auto == "true" || auto == "1") {
+					return
+				}
+			}
+		}
+		if ctx.Err() != nil {
+			p.t.Fatalf("there is no bookmark of %s: %v", room.Bare(), err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// takesBack has a room take back what somebody has said (XEP-0425 section 3).
+func (p *partner) takesBack(said *stanza.Stanza, reason string) {
+	p.t.Helper()
+	named, ok := said.Child(ns.StanzaID, "stanza-id")
+	id, _ := named.Attr("id")
+	if !ok {
+		p.t.Fatalf("%s has no id", said.Append(nil, ns.Client))
+	}
+	p.asked(said.From.Bare(), "<moderate xmlns='"+ns.Moderate+"' id='"+id+"'><retract xmlns='"+ns.Retract+"'/><reason>"+reason+"</reason></moderate>")
+}
+
+// kicks takes somebody out of a room (XEP-0045 section 8.2).
+func (p *partner) kicks(occupant jid.JID, reason string) {
+	p.t.Helper()
+	p.asked(occupant.Bare(), "<query xmlns='"+ns.MUCAdmin+"'><item nick='"+occupant.Resource()+"' role='none'><reason>"+reason+"</reason></item></query>")
+}
+
+// pictured has an avatar for everybody (XEP-0084 section 3), and returns its name.
+func (p *partner) pictured(picture []byte) string {
+	p.t.Helper()
+	sum := sha1.Sum(picture)
+	name := hex.EncodeToString(sum[:])
+	for _, x := range []struct{ node, payload string }{
+		{"data", "<data xmlns='urn:xmpp:avatar:data'>" + base64.StdEncoding.EncodeToString(picture) + "</data>"},
+		{"metadata", fmt.Sprintf("<metadata xmlns='urn:xmpp:avatar:metadata'><info id='%s' type='image/png' bytes='%d'/></metadata>", name, len(picture))},
+	} {
+		p.asked(jid.JID{}, "<pubsub xmlns='"+ns.PubSub+"'><publish node='urn:xmpp:avatar:"+x.node+"'><item id='"+name+"'>"+x.payload+"</item></publish>"+
+			"<publish-options><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'><value>"+ns.PubSub+"#publish-options</value></field>"+
+			"<field var='pubsub#access_model'><value>open</value></field></x></publish-options></pubsub>")
+	}
+	return name
+}
+
+// depicts gives a room a picture, and returns its name.
+func (p *partner) depicts(room jid.JID, picture []byte) string {
+	p.t.Helper()
+	p.asked(room.Bare(), "<vCard xmlns='vcard-temp'><PHOTO><TYPE>image/png</TYPE><BINVAL>"+base64.StdEncoding.EncodeToString(picture)+"</BINVAL></PHOTO></vCard>")
+	sum := sha1.Sum(picture)
+	return hex.EncodeToString(sum[:])
 }

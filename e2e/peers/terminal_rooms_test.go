@@ -84,7 +84,7 @@ func profanityBookmarks(t *testing.T, s *peers.Server, bob *terminal, room strin
 func profanityPicture(t *testing.T, s *peers.Server, alice, bob *terminal) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "picture.png")
-	if err := os.WriteFile(path, picture(t), 0o600); err != nil {
+	if err := os.WriteFile(path, picture(t, color.RGBA{200, 30, 30, 255}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	alice.line("/win 1")
@@ -94,10 +94,10 @@ func profanityPicture(t *testing.T, s *peers.Server, alice, bob *terminal) {
 	bob.sees("Avatar saved")
 }
 
-// picture is a small PNG.
-func picture(t *testing.T) []byte {
+// picture is a small PNG of one colour.
+func picture(t *testing.T, c color.Color) []byte {
 	t.Helper()
-	img := image.NewPaletted(image.Rect(0, 0, 64, 64), color.Palette{color.RGBA{200, 30, 30, 255}})
+	img := image.NewPaletted(image.Rect(0, 0, 64, 64), color.Palette{c})
 	var out bytes.Buffer
 	if err := png.Encode(&out, img); err != nil {
 		t.Fatal(err)

@@ -14,8 +14,8 @@ import (
 	"stonechat/e2e/peers"
 )
 
-// library drives a client written in JavaScript through foreign/web/scenario.mjs; page is where its web site is served, if it needs one.
-func library(name, page string) func(*testing.T, *peers.Server) {
+// library drives a client written in JavaScript by its script in foreign/web, which reports so many steps; page is where its web site is served, if it needs one.
+func library(name, page string, want int) func(*testing.T, *peers.Server) {
 	return func(t *testing.T, s *peers.Server) {
 		folder := libraries(t)
 		proxy, err := peers.NewProxy(s.HTTPS)
@@ -23,7 +23,7 @@ func library(name, page string) func(*testing.T, *peers.Server) {
 			t.Fatal(err)
 		}
 		defer proxy.Close()
-		setup := map[string]any{"domain": s.Domain, "password": password, "url": s.WebSocket(s.HTTPS), "proxy": s.WebSocket(proxy.Addr)}
+		setup := map[string]any{"domain": s.Domain, "password": password, "url": s.WebSocket(s.HTTPS), "proxy": s.WebSocket(proxy.Addr), "screens": *screensFlag}
 		if _, number, err := net.SplitHostPort(page); err == nil {
 			setup["site"] = number
 		}
@@ -37,7 +37,7 @@ func library(name, page string) func(*testing.T, *peers.Server) {
 		cmd := exec.CommandContext(t.Context(), "node", filepath.Join(folder, name+".mjs"), string(text))
 		// The server's certificate names its domain, which no resolver knows.
 		cmd.Env = append(os.Environ(), "NODE_TLS_REJECT_UNAUTHORIZED=0", "NODE_NO_WARNINGS=1")
-		steps(t, cmd, s, proxy, 7)
+		steps(t, cmd, s, proxy, want)
 	}
 }
 

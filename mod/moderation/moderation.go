@@ -62,7 +62,8 @@ func (m *Module) Install(h *core.Host) {
 	m.host = h
 	h.Ports.Reports = m
 	m.rows(h)
-	h.Disco.HostFeatures = append(h.Disco.HostFeatures, ns.Reporting, ns.ReportingLegacy)
+	// Conversations offers to report when it finds the older feature of a reason.
+	h.Disco.HostFeatures = append(h.Disco.HostFeatures, ns.Reporting, ns.ReportingLegacy, ns.ReportingLegacySpam, ns.ReportingLegacyAbuse)
 }
 
 // Run erases reports that were closed long ago.

@@ -393,10 +393,11 @@ func (m *Module) affiliate(r *core.Room, w *core.Work, x *room, c change, from j
 func (m *Module) tellAbsent(r *core.Room, w *core.Work, x *room, c change, was muc.Affiliation, from jid.JID, hold store.Ticket) {
 	item := c.listed()
 	item.Reason = c.item.Reason
-	notice := muc.User{Items: []muc.Item{item}, Status: []muc.Status{muc.StatusAffiliation}}
+	u := muc.User{Items: []muc.Item{item}, Status: []muc.Status{muc.StatusAffiliation}}
+	notice := string(u.AppendXML(nil))
 	opened := x.config.MembersOnly && was <= muc.Unaffiliated && c.person.affiliation >= muc.Member
 	if opened {
-		notice = muc.User{Invites: []muc.Invite{{From: from, Reason: c.item.Reason}}, Password: x.config.Password}
+		notice = x.invitation(muc.Invite{From: from, Reason: c.item.Reason})
 		x.invite(invitation{who: c.who, by: from}, m.host.Now())
 	}
 	// Nobody makes the room send without end by changing an affiliation to and fro.
@@ -407,7 +408,7 @@ func (m *Module) tellAbsent(r *core.Room, w *core.Work, x *room, c change, was m
 		m.remind(x, c.who, from)
 	}
 	r.Stand(w, func(w *core.Work, _ error) {
-		m.send(r, w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, string(notice.AppendXML(nil)))
+		m.send(r, w, stanza.Head{Kind: stanza.Message, From: x.address, To: c.who}, notice)
 	}, hold)
 }
 

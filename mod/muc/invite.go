@@ -123,13 +123,18 @@ func (m *Module) inviteAll(e *core.Event, x *room, s *session, u muc.User) core.
 func (m *Module) deliverInvites(r *core.Room, w *core.Work, x *room, st *stanza.Stanza, from jid.JID, u muc.User) {
 	for _, i := range u.Invites {
 		x.invite(invitation{who: i.To.Bare().Clone(), by: from}, m.host.Now())
-		to := i.To
+		head := stanza.Head{Kind: stanza.Message, From: x.address, To: i.To, ID: st.ID, Lang: st.Lang}
 		i.To, i.From, i.Reason = jid.JID{}, from, clip(i.Reason)
-		out := muc.User{Invites: []muc.Invite{i}, Password: x.config.Password}
-		head := stanza.Head{Kind: stanza.Message, From: x.address, To: to, ID: st.ID, Lang: st.Lang}
-		inner := string(out.AppendXML(nil))
+		inner := x.invitation(i)
 		r.Stand(w, func(w *core.Work, _ error) { m.send(r, w, head, inner) })
 	}
+}
+
+// invitation is what the room says to who is invited. Section 7.8.2, implementation note: there are clients that know no invitations but direct ones, so it
+// has the form of one, too.
+func (x *room) invitation(i muc.Invite) string {
+	u := muc.User{Invites: []muc.Invite{i}, Password: x.config.Password}
+	return string(i.AppendDirect(u.AppendXML(nil), x.address, x.config.Password))
 }
 
 // decline is section 7.8.2: who was invited says no, to who has invited them. Else the room would carry anybody's text to anybody, and what it

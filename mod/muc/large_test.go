@@ -226,7 +226,7 @@ func TestAllocationsOfAMessage(t *testing.T) {
 	owner := v.bind("owner")
 	owner.enter("owner")
 	owner.expect("code='201'")
-	owner.configure("<field var='muc#roomconfig_enablelogging'><value>0</value></field>")
+	owner.configure("<field var='muc#roomconfig_enablearchiving'><value>0</value></field>")
 	h := &hall{all: make(chan struct{}, 1)}
 	v.fill(h, n)
 	ready := 0

@@ -266,6 +266,7 @@ func fieldsOf(c config.Pubsub) []field {
 		truth("pubsub#notify_sub", "Whether to notify owners about new subscribers and unsubscribes", func(o *options) *bool { return &o.OnSub }),
 		truth("pubsub#subscribe", "Whether to allow subscriptions", func(o *options) *bool { return &o.Subscribe }),
 		fixed("pubsub#node_type", "leaf"),
+		fixed("pubsub#itemreply", "publisher"), // XEP-0060 section 12.17: items name who has published them
 		fixed("pubsub#purge_offline", "0"),
 		fixed("pubsub#presence_based_delivery", "0"),
 		fixed("pubsub#tempsub", "0"),

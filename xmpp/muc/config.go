@@ -69,11 +69,9 @@ type Config struct {
 	Shown time.Time `json:"shown,omitzero"`
 }
 
-// What is kept for who may enter is as public as the room is, so it has the field of a public log. Other servers have the second one for it.
-const (
-	varArchive      = "muc#roomconfig_enablelogging"
-	varArchiveOther = "muc#roomconfig_enablearchiving"
-)
+// varArchive is not among the registered fields, but what another server calls it. The registered muc#roomconfig_enablelogging is about a log for the public, which we have
+// not: clients that make private groups say no to it and rely on the archive.
+const varArchive = "muc#roomconfig_enablearchiving"
 
 const varNode = "muc#roomconfig_pubsub"
 
@@ -195,7 +193,6 @@ func (c Config) Submit(f *form.Form) (Config, Staff, error) {
 	r.bool("muc#roomconfig_moderatedroom", &c.Moderated)
 	r.bool("muc#roomconfig_changesubject", &c.ChangeSubject)
 	r.bool("muc#roomconfig_allowinvites", &c.Invites)
-	r.bool(varArchiveOther, &c.Archive)
 	r.bool(varArchive, &c.Archive)
 	r.bool(varRegister, &c.Register)
 	r.text(varNode, &c.Node)

@@ -200,6 +200,25 @@ func TestParseOwner(t *testing.T) {
 	}
 }
 
+func TestAppendDirect(t *testing.T) {
+	room := jid.MustParse("coven@rooms.example")
+	for _, c := range []struct {
+		invite         Invite
+		password, want string
+	}{
+		{Invite{}, "", "<x xmlns='jabber:x:conference' jid='coven@rooms.example'/>"},
+		{Invite{From: room, To: room, Thread: "none without continue"}, "", "<x xmlns='jabber:x:conference' jid='coven@rooms.example'/>"},
+		{
+			Invite{Reason: "it's <time>", Continue: true, Thread: "t'1"}, "cauldron'burn",
+			"<x xmlns='jabber:x:conference' jid='coven@rooms.example' password='cauldron&apos;burn' reason='it&apos;s &lt;time&gt;' continue='true' thread='t&apos;1'/>",
+		},
+	} {
+		if got := string(c.invite.AppendDirect(nil, room, c.password)); got != c.want {
+			t.Errorf("%+v: %s", c.invite, got)
+		}
+	}
+}
+
 func TestParseUser(t *testing.T) {
 	in := "<x xmlns='" + ns.MUCUser + "'><invite to='hag66@shakespeare.example'><reason>Come!</reason><continue thread='t1'/></invite>" +
 		"<invite to='crone1@shakespeare.example/desktop'/><password>cauldronburn</password></x>"

@@ -162,6 +162,24 @@ func (i *Invite) appendXML(dst []byte, name string) []byte {
 	return append(append(append(dst, "</"...), name...), '>')
 }
 
+// AppendDirect appends the invitation in the form of a direct one to a room (XEP-0249 section 2), with the room's password if that is not empty.
+func (i *Invite) AppendDirect(dst []byte, room jid.JID, password string) []byte {
+	dst = xmltok.AppendAttr(append(dst, "<x xmlns='"+ns.Conference+"'"...), "jid", room.String())
+	if password != "" {
+		dst = xmltok.AppendAttr(dst, "password", password)
+	}
+	if i.Reason != "" {
+		dst = xmltok.AppendAttr(dst, "reason", i.Reason)
+	}
+	if i.Continue {
+		dst = append(dst, " continue='true'"...)
+		if i.Thread != "" {
+			dst = xmltok.AppendAttr(dst, "thread", i.Thread)
+		}
+	}
+	return append(dst, "/>"...)
+}
+
 // AppendXML appends the element with its own namespace declaration and returns the extended slice.
 func (u *User) AppendXML(dst []byte) []byte {
 	dst = append(dst, "<x xmlns='"+ns.MUCUser+"'>"...)

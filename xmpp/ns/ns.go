@@ -100,6 +100,10 @@ const (
 	Reporting = "urn:xmpp:reporting:1"
 	// ReportingLegacy: XEP-0377 before version 0.3, abuse reports as older clients send them.
 	ReportingLegacy = "urn:xmpp:reporting:0"
+	// ReportingLegacySpam: XEP-0377 before version 0.3, feature of who takes reports of unwanted messages.
+	ReportingLegacySpam = "urn:xmpp:reporting:reason:spam:0"
+	// ReportingLegacyAbuse: XEP-0377 before version 0.3, feature of who takes reports of general abuse.
+	ReportingLegacyAbuse = "urn:xmpp:reporting:reason:abuse:0"
 	// ReportingSpam: XEP-0377, the reason of a report about unwanted messages.
 	ReportingSpam = "urn:xmpp:reporting:spam"
 	// ReportingAbuse: XEP-0377, the reason of a report about general abuse.

@@ -1,68 +1,8 @@
-// Converse.js in Chromium, over WebSocket: two browsers' worth of storage, each with a page that shows the whole client.
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import { dirname, join, normalize } from "node:path";
-import { createRequire } from "node:module";
-import puppeteer from "puppeteer-core";
+// Converse.js over WebSocket: two browsers' worth of storage.
+import { open, photograph } from "./page.mjs";
 import { run } from "./scenario.mjs";
 
-const files = dirname(createRequire(import.meta.url).resolve("converse.js/dist/converse.min.js"));
-const setup = JSON.parse(process.argv[2]);
-const types = { js: "text/javascript", css: "text/css", json: "application/json", wasm: "application/wasm", html: "text/html; charset=utf-8" };
-const page = `<!doctype html><title>Converse</title><link rel=stylesheet href=/converse.min.css>
-<body class=converse-fullscreen><div id=conversejs-bg></div>
-<script type=module>import converse from "/converse.min.js"; window.converse = converse;</script>`;
-
-const site = createServer(async (request, answer) => {
-  const path = normalize(new URL(request.url, "http://x").pathname);
-  const name = path === "/" ? "index.html" : path;
-  try {
-    const content = path === "/" ? page : await readFile(join(files, path));
-    answer.writeHead(200, { "Content-Type": types[name.split(".").pop()] ?? "application/octet-stream" }).end(content);
-  } catch {
-    answer.writeHead(404).end();
-  }
-});
-await new Promise((done) => site.listen(setup.site ?? 0, "127.0.0.1", done));
-const address = `http://127.0.0.1:${site.address().port}/`;
-
-const browser = await puppeteer.launch({
-  executablePath: setup.chromium,
-  acceptInsecureCerts: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--ignore-certificate-errors"],
-});
-
-// start runs in the page. What happens there is told to this program.
-function start({ jid, password, url }) {
-  converse.plugins.add("witness", {
-    initialize() {
-      const { _converse } = this;
-      const { api } = _converse;
-      window.api = api;
-      const attr = (e, name) => e.getAttribute(name) ?? undefined;
-      const listen = () => {
-        api.connection.get().addHandler((st) => {
-          told("presence", { from: attr(st, "from"), type: attr(st, "type") });
-          return true;
-        }, null, "presence");
-      };
-      api.listen.on("connected", () => (listen(), told("connected")));
-      api.listen.on("reconnected", () => (listen(), told("back", api.connection.get().hasResumed?.() ?? false)));
-      api.listen.on("disconnected", () => told("gone"));
-      api.listen.on("will-reconnect", () => told("lost"));
-      api.listen.on("rosterContactsFetched", () => told("ready"));
-      api.listen.on("message", ({ attrs }) => attrs.body && attrs.sender === "them" && !attrs.is_archived && told("chat", { from: attrs.from, body: attrs.body }));
-    },
-  });
-  converse.initialize({
-    jid, password, websocket_url: url, authentication: "login", auto_login: true, auto_reconnect: true, keepalive: true, discover_connection_methods: false,
-    view_mode: "fullscreen", whitelisted_plugins: ["witness"], loglevel: "warn", i18n: "en", allow_non_roster_messaging: true, persistent_store: "localStorage",
-    message_archiving: "never", play_sounds: false, show_desktop_notifications: false, enable_smacks: true, omemo_default: false,
-    assets_path: "/",
-  });
-}
-
-function client(jid, password, url) {
+function client(jid, _, url) {
   const self = { on: {} };
   const waiting = {};
   const happens = (name) => new Promise((done) => (waiting[name] = done));
@@ -73,15 +13,8 @@ function client(jid, password, url) {
   };
   return Object.assign(self, {
     async online() {
-      const context = await browser.createBrowserContext();
-      tab = await context.newPage();
-      await tab.setViewport({ width: 1280, height: 800 });
-      if (setup.loud) tab.on("console", (m) => console.error(jid, m.text()));
-      await tab.exposeFunction("told", told);
-      await tab.goto(address);
-      await tab.waitForFunction("window.converse");
       const ready = happens("ready");
-      await tab.evaluate(start, { jid: jid + "/web", password, url });
+      tab = await open(jid + "/web", url, told);
       await ready;
     },
     async roster() {
@@ -97,12 +30,11 @@ function client(jid, password, url) {
     },
     again: () => lost,
     async offline() {
-      if (setup.screens) await tab.screenshot({ path: join(setup.screens, `converse-${jid}.png`) });
+      await photograph(tab, jid);
       await tab.evaluate(() => api.user.logout());
     },
   });
 }
 
-process.on("exit", () => browser.process()?.kill("SIGKILL"));
 client.resumes = true;
 await run(client);

@@ -17,7 +17,7 @@
 
 const wait = 10000;
 
-class Queue {
+export class Queue {
   items = [];
   wake = () => {};
 
@@ -39,11 +39,11 @@ class Queue {
   }
 }
 
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 const bare = (address) => address.split("/")[0];
 
-async function step(name, work) {
+export async function step(name, work) {
   let timer;
   const late = new Promise((_, fail) => (timer = setTimeout(() => fail(new Error("takes too long")), 2 * wait)));
   try {
@@ -57,7 +57,7 @@ async function step(name, work) {
   }
 }
 
-function same(got, want) {
+export function same(got, want) {
   if (got !== want) throw new Error(`${JSON.stringify(got)?.slice(0, 200)} instead of ${JSON.stringify(want)?.slice(0, 200)}`);
 }
 
