@@ -134,9 +134,7 @@ func renewed(text string, items []bookmark) (string, bool) {
 	}
 	old := make(map[string]bookmark, len(d.rooms))
 	for _, b := range d.rooms {
-		if _, twice := old[b.room]; !twice {
-			old[b.room] = b
-		}
+		old[b.room] = b // the last counts, as in differences
 	}
 	out := []byte("<storage xmlns='" + ns.BookmarksLegacy + "'>")
 	for _, b := range items {

@@ -57,12 +57,14 @@ func differences(now, want []bookmark) (publish, retract []bookmark) {
 	for _, b := range now {
 		at[b.room] = b
 	}
-	wanted := make(map[string]bool, len(want))
-	for _, b := range want {
-		if wanted[b.room] {
-			continue // the first of a room counts
+	wanted := make(map[string]int, len(want))
+	for i, b := range want {
+		wanted[b.room] = i
+	}
+	for i, b := range want {
+		if wanted[b.room] != i {
+			continue // the last of a room counts: clients append what is new
 		}
-		wanted[b.room] = true
 		old, there := at[b.room]
 		if there {
 			b.id, b.extensions = old.id, old.extensions
@@ -72,7 +74,7 @@ func differences(now, want []bookmark) (publish, retract []bookmark) {
 		}
 	}
 	for _, b := range now {
-		if !wanted[b.room] {
+		if _, stays := wanted[b.room]; !stays {
 			retract = append(retract, b)
 		}
 	}
