@@ -151,6 +151,15 @@ func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error)
 			out = append(out, c)
 			continue
 		}
+		if i.JID.IsZero() {
+			// Section 9.3 and its like name an address. Some clients name an occupant instead, which says as well who is meant.
+			o := x.named(i.Nick)
+			if o == nil {
+				return nil, errNobody
+			}
+			i.JID, i.Nick, i.HasNick = o.account, "", false
+			c.item = i
+		}
 		was := x.people[i.JID]
 		if err := mayChangeAffiliation(actor.affiliation, was.affiliation, i.JID == from.Bare(), i.Affiliation, owners); err != nil {
 			return nil, err
@@ -368,7 +377,12 @@ func (c *change) listed() muc.Item {
 
 // tellList tells those who may know of an affiliation that no presence tells (section 10.3; XEP-0463 section 4.2.2).
 func (m *Module) tellList(r *core.Room, w *core.Work, x *room, c change, note cause, hold store.Ticket) {
-	u := muc.User{Items: []muc.Item{c.listed()}, Since: note.since, Until: note.until}
+	item := c.listed()
+	item.Reason = note.reason
+	u := muc.User{Items: []muc.Item{item}, Since: note.since, Until: note.until}
+	if c.person.affiliation == muc.Outcast {
+		u.Status = []muc.Status{muc.StatusBanned}
+	}
 	st, err := stanza.New(stanza.Head{Kind: stanza.Message, From: x.address}, string(u.AppendXML(nil)))
 	if err != nil {
 		return

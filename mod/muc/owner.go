@@ -113,9 +113,7 @@ func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, 
 	x.config = c
 	told := changes(&was, &c)
 	portrait := x.portrait()
-	if x.locked {
-		x.locked, told = false, nil // nobody has seen it otherwise
-	}
+	x.locked = false
 	r.Stand(w, func(w *core.Work, _ error) {
 		if !c.NonAnonymous {
 			x.exposed = false
