@@ -114,6 +114,8 @@ var faults = []fault{
 	{"everybody learns who is in a room", "mod/muc/show.go", "	return x.exposed || x.sessions[s.jid] == s && s.occupant.role == muc.Moderator\n", "	return true\n", plays + "TestPlays/.*/.*/.*/xep0045/semi-anonymous"},
 	{"occupants say who they are in the room's name", "xmpp/muc/user.go", "		case ns.MUC, ns.MUCUser,", "		case ns.MUC,", "./xmpp/muc -run TestPresence"},
 	{"a session hears of the end of the one before it", "mod/muc/enter.go", "	v.alone = e.Over\n", "", plays + "TestPlays/.*/.*/.*/xep0045/successor"},
+	{"leaving is not answered", "mod/muc/show.go", "	own.ID = v.answers\n", "", plays + "TestPlays/.*/.*/.*/xep0045/own-presence"},
+	{"whoever probes sees who is not shown", "mod/muc/probe.go", "		case !o.view.hidden, s.occupant.role == muc.Moderator:", "		case o.view != nil:", plays + "TestPlays/.*/.*/.*/xep0045/probe"},
 	{"a refusal does not say that it is a room's", "mod/muc/muc.go", "	if e.Stanza.Kind == stanza.Presence {\n", "	if e.Stanza.Kind == stanza.Message {\n", plays + "TestPlays/.*/.*/.*/xep0045/refusal"},
 	{"the picture of an occupant is kept from the others", "mod/profile/vcard.go", "h == nil && router.Serves(asker.Domain())", "h == nil && router == nil", plays + "TestPlays/.*/.*/.*/xep0398/picture"},
 	{"a locked room is open", "mod/muc/enter.go", "	if x.locked && a < muc.Owner {\n", "	if x.locked && a < muc.Outcast {\n", plays + "TestPlays/.*/.*/.*/xep0045/locked"},

@@ -7,11 +7,13 @@ import (
 	"stonechat/xmpp/stanza"
 )
 
+var errProbe = &stanza.Error{Type: stanza.Cancel, Condition: stanza.NotAcceptable, Text: "you are not in this room"}
+
 // probe is section 17.3: who is in the room may ask for presence that it has missed, of an occupant or of the room itself. The answer stands in the line, or
 // it would be about something that nobody has seen yet.
 func (m *Module) probe(e *core.Event, x *room, s *session) core.Verdict {
 	if s == nil {
-		return refuse(e, errNotHere)
+		return refuse(e, errProbe)
 	}
 	r, about := e.Room, e.Stanza.To.Clone()
 	r.Stand(e.Work, func(w *core.Work, _ error) {
@@ -30,7 +32,7 @@ func (x *room) seenBy(s *session, about jid.JID) *stanza.Stanza {
 		switch {
 		case o == s.occupant:
 			return o.view.self(x.knows(s))
-		case !o.view.hidden:
+		case !o.view.hidden, s.occupant.role == muc.Moderator: // a moderator may also ask for the list of them (section 9.8)
 			return o.view.to(x.knows(s))
 		}
 	}
