@@ -204,7 +204,7 @@ func (a *Account) direct(w *Work, s *Session, st *stanza.Stanza) {
 	case st.Type == stanza.Unavailable:
 		delete(s.directed, st.To)
 	}
-	if st.Type == stanza.Probe {
+	if st.Type == stanza.Probe && a.Host.Router.services[st.To.Domain()] == nil {
 		a.probe(w, s.JID, st.To)
 		return
 	}

@@ -66,7 +66,7 @@ func TestAfterReading(t *testing.T) {
 		got += b.id + b.item() + "\n"
 	}
 	want := "a@rooms.example<conference xmlns='urn:xmpp:bookmarks:1' name='AA'><extensions><x xmlns='y'/></extensions></conference>\n" +
-		"d@rooms.example<conference xmlns='urn:xmpp:bookmarks:1'></conference>\n"
+		"d@rooms.example<conference xmlns='urn:xmpp:bookmarks:1' name='again'></conference>\n"
 	if got != want || len(retract) != 0 {
 		t.Errorf("published\n%swant\n%sretracted %v", got, want, retract)
 	}

@@ -82,12 +82,14 @@ func (s *state) began(id string, c change, wait func(store.Ticket)) error {
 // merged are what is to be published and retracted when a client writes rooms, having seen others before: what it has changed, added or removed itself.
 // What it leaves as it has seen it may be different by now, or gone; and what it has never seen, it cannot mean to remove.
 func merged(now []bookmark, seen map[string]bookmark, want []bookmark) (publish, retract []bookmark) {
-	at, wanted := byRoom(now), make(map[string]bool, len(want))
-	for _, b := range want {
-		if wanted[b.room] {
-			continue // the first of a room counts
+	at, wanted := byRoom(now), make(map[string]int, len(want))
+	for i, b := range want {
+		wanted[b.room] = i
+	}
+	for i, b := range want {
+		if wanted[b.room] != i {
+			continue // the last of a room counts: clients append what is new
 		}
-		wanted[b.room] = true
 		if was, known := seen[b.room]; known && b.same(&was) {
 			continue
 		}
@@ -100,20 +102,19 @@ func merged(now []bookmark, seen map[string]bookmark, want []bookmark) (publish,
 		}
 	}
 	for _, b := range now {
-		if _, known := seen[b.room]; known && !wanted[b.room] {
+		_, known := seen[b.room]
+		if _, stays := wanted[b.room]; known && !stays {
 			retract = append(retract, b)
 		}
 	}
 	return publish, retract
 }
 
-// byRoom finds bookmarks by their rooms; of several the first one counts.
+// byRoom finds bookmarks by their rooms; of several the last one counts, as in merged.
 func byRoom(all []bookmark) map[string]bookmark {
 	out := make(map[string]bookmark, len(all))
 	for _, b := range all {
-		if _, twice := out[b.room]; !twice {
-			out[b.room] = b
-		}
+		out[b.room] = b
 	}
 	return out
 }

@@ -140,6 +140,10 @@ func (c *change) kept() store.Affiliation {
 // plan judges every item by the rules.
 func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error) {
 	actor := x.standingOf(from)
+	items, err := x.addressed(items)
+	if err != nil {
+		return nil, err
+	}
 	owners, err := x.ownersWith(items)
 	if err != nil {
 		return nil, err
@@ -185,6 +189,22 @@ func (m *Module) plan(x *room, from jid.JID, items []muc.Item) ([]change, error)
 		out = append(out, change{item: i, who: i.JID, person: p})
 	}
 	return out, nil
+}
+
+// addressed are items in which an affiliation has an address. Section 9.3 and its like have it so; some clients name an occupant instead, which says as well
+// who is meant.
+func (x *room) addressed(items []muc.Item) ([]muc.Item, error) {
+	for k, i := range items {
+		if i.HasRole || !i.JID.IsZero() {
+			continue
+		}
+		o := x.named(i.Nick)
+		if o == nil {
+			return nil, errNobody
+		}
+		items[k].JID, items[k].Nick, items[k].HasNick = o.account, "", false
+	}
+	return items, nil
 }
 
 // ownersWith is how many owners the room has with those who shall become one. All items hold together, so an address is named once.
@@ -419,7 +439,12 @@ func (c *change) listed() muc.Item {
 
 // tellList tells those who may know of an affiliation that no presence tells (section 10.3; XEP-0463 section 4.2.2).
 func (m *Module) tellList(r *core.Room, w *core.Work, x *room, c change, note cause, hold store.Ticket) {
-	u := muc.User{Items: []muc.Item{c.listed()}, Since: note.since, Until: note.until}
+	item := c.listed()
+	item.Reason = note.reason
+	u := muc.User{Items: []muc.Item{item}, Since: note.since, Until: note.until}
+	if c.person.affiliation == muc.Outcast {
+		u.Status = []muc.Status{muc.StatusBanned}
+	}
 	st, err := stanza.New(stanza.Head{Kind: stanza.Message, From: x.address}, string(u.AppendXML(nil)))
 	if err != nil {
 		return

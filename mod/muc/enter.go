@@ -35,10 +35,13 @@ func (m *Module) presence(e *core.Event) core.Verdict {
 		}
 		return core.Next
 	case st.Type == stanza.TypeError:
+		// Section 18.1.2. Clients answer no presence: whatever the error says, what the room showed did not get there.
 		if s != nil {
-			m.bury(e, x, s)
+			m.lose(e, x, s)
 		}
 		return core.Next
+	case st.Type == stanza.Probe:
+		return m.probe(e, x, s)
 	case st.Type != stanza.Available:
 		return core.Next
 	}
@@ -100,16 +103,22 @@ func (m *Module) bury(e *core.Event, x *room, s *session) bool {
 	if !slices.Contains(ghostly, stanza.ParseError(e.Stanza).Condition) {
 		return false
 	}
+	m.lose(e, x, s)
+	return true
+}
+
+// lose takes out a session that does not get what the room shows.
+func (m *Module) lose(e *core.Event, x *room, s *session) {
 	v := x.gone(s.occupant, s, muc.StatusTechnical)
 	v.alone = e.Over
 	m.part(e.Room, e.Work, x, s, v)
-	return true
 }
 
 // leave is section 7.14.
 func (m *Module) leave(e *core.Event, x *room, s *session) {
 	v := x.gone(s.occupant, s)
 	v.alone = e.Over
+	v.answers = e.Stanza.ID
 	if last := x.shown(e.Stanza).Inner(); len(last) <= m.config.Presence {
 		v.Content = last
 	}
@@ -274,7 +283,7 @@ func (m *Module) welcome(r *core.Room, w *core.Work, x *room, s *session, id str
 	all = append(all, x.others(o, x.knows(s))...)
 	own := *o.view
 	own.Since, own.Until = "", open.until
-	own.ID = id // section 7.2.2: for who tracks it
+	own.answers = id
 	if st := own.self(x.knows(s), status...); st != nil {
 		all = append(all, st)
 	}

@@ -120,9 +120,7 @@ func (m *Module) reconfigure(r *core.Room, w *core.Work, x *room, c muc.Config, 
 	x.config, r.NamesSince = c, c.Shown
 	told := changes(&was, &c)
 	portrait := x.portrait()
-	if x.locked {
-		x.locked, told = false, nil // nobody has seen it otherwise
-	}
+	x.locked = false
 	r.Stand(w, func(w *core.Work, _ error) {
 		if !c.NonAnonymous {
 			x.exposed = false

@@ -302,9 +302,9 @@ func (m *Module) recall(ctx context.Context, r *core.Room, x *room) error {
 	return nil
 }
 
-// note adds a message to the history, if that is what people would read.
+// note adds a message to the history, if it belongs there.
 func (m *Module) note(x *room, a core.Archived) {
-	if m.config.History == 0 || !readable(a.Stanza) {
+	if m.config.History == 0 || !historic(a.Stanza) {
 		return
 	}
 	// Section 7.2.13: by the room itself.

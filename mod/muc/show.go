@@ -14,8 +14,9 @@ import (
 // view is how an occupant is seen from some moment on: made once, written once for each kind of reader.
 type view struct {
 	muc.Presence
-	hidden      bool // others do not see it (muc#roomconfig_presencebroadcast)
-	alone       bool // its session is no more: by its address another one would hear of it, which has not been in the room
+	hidden      bool   // others do not see it (muc#roomconfig_presencebroadcast)
+	alone       bool   // its session is no more: by its address another one would hear of it, which has not been in the room
+	answers     string // the id of what the occupant's client has sent, for its own sessions: some wait for it
 	known, seen *stanza.Stanza
 }
 
@@ -63,7 +64,9 @@ func (v *view) self(knows bool, status ...muc.Status) *stanza.Stanza {
 	if v.alone {
 		return nil
 	}
-	st, _ := v.For(knows, append([]muc.Status{muc.StatusSelf}, status...)...)
+	own := v.Presence
+	own.ID = v.answers
+	st, _ := own.For(knows, append([]muc.Status{muc.StatusSelf}, status...)...)
 	return st
 }
 

@@ -211,9 +211,14 @@ func (x *room) past(h muc.History, now time.Time) []*stanza.Stanza {
 	return out
 }
 
-// readable tells whether people would read a message: what belongs into the history.
+// readable tells whether people would read a message.
 func readable(st *stanza.Stanza) bool {
 	return st.Has(ns.Client, "body") || encrypted(st) || st.Has(ns.FileSharing, "")
+}
+
+// historic tells what belongs into the history: what people would read, unless its sender wants it otherwise (XEP-0334 sections 4.2 and 4.4).
+func historic(st *stanza.Stanza) bool {
+	return !st.Has(ns.Hints, "no-store") && (readable(st) || st.Has(ns.Hints, "store"))
 }
 
 func encrypted(st *stanza.Stanza) bool {

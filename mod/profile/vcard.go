@@ -30,11 +30,12 @@ func (m *Module) installVCard(h *core.Host) {
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.VCardTemp)
 }
 
-// ownVCard is XEP-0054 section "Retrieving One".
+// ownVCard is XEP-0054 section "Retrieving One". There is always one, if only an empty one: clients that are about to change a field of it (slixmpp, when it
+// sets an avatar) take an error for the end.
 func (m *Module) ownVCard(ctx context.Context, e *core.Event) (core.Answer, error) {
 	card, err := m.store.VCard(ctx, e.Account.ID)
 	if err == nil && card == nil {
-		err = stanza.NewError(stanza.ItemNotFound, "")
+		card = []byte("<vCard xmlns='" + ns.VCardTemp + "'/>")
 	}
 	return core.Answer{Payload: string(card)}, err
 }

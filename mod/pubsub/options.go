@@ -111,6 +111,7 @@ type field struct {
 	name, label string
 	kind        form.FieldType
 	choices     []string
+	free        bool // other values than the choices will do (XEP-0122 section 3.2.2)
 	get         func(o *options) []string
 	// set takes values over; false: they are no such values.
 	set func(o *options, values []string) bool
@@ -133,6 +134,13 @@ func text(name, label string, at func(*options) *string) field {
 			return ok && len(v) <= maxText
 		},
 	}
+}
+
+// language is a text that clients expect to be chosen from a list (XEP-0060 section 5.4).
+func language(name, label string, at func(*options) *string) field {
+	f := text(name, label, at)
+	f.kind, f.free = form.ListSingle, true
+	return f
 }
 
 func some(v string) []string {
@@ -219,7 +227,7 @@ func fieldsOf(c config.Pubsub) []field {
 	return []field{
 		text("pubsub#title", "A friendly name for the node", func(o *options) *string { return &o.Title }),
 		text("pubsub#description", "A description of the node", func(o *options) *string { return &o.Description }),
-		text("pubsub#language", "The default language of the node", func(o *options) *string { return &o.Language }),
+		language("pubsub#language", "The default language of the node", func(o *options) *string { return &o.Language }),
 		text("pubsub#type", "The semantic type information of data in the node", func(o *options) *string { return &o.Type }),
 		choice("pubsub#access_model", "Who may subscribe and retrieve items", func(o *options) *string { return &o.Access },
 			accessAuthorize, accessOpen, accessPresence, accessRoster, accessWhitelist),
@@ -284,6 +292,12 @@ func (m *Module) form(a home, t form.Type, formType string, o *options) *form.Fo
 		if t == form.Prompt {
 			for _, c := range f.choices {
 				x.Options = append(x.Options, form.Option{Value: c})
+			}
+			if f.free {
+				for _, v := range x.Values {
+					x.Options = append(x.Options, form.Option{Value: v})
+				}
+				x.Validate = "<validate xmlns='" + ns.FormValidate + "' datatype='xs:language'><open/></validate>"
 			}
 		}
 		fields = append(fields, x)

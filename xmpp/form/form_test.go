@@ -111,6 +111,9 @@ func TestParsePrompt(t *testing.T) {
 	if _, err := ParseSubmit(tree(t, wrap("form", prompt))); !errors.Is(err, ErrType) {
 		t.Errorf("a prompt taken as submission: %v", err)
 	}
+	if f, err := ParseSubmit(tree(t, "<x xmlns='jabber:x:data'/>")); err != nil || f.Type != Submit {
+		t.Errorf("a submission without a type: %v, %v", f, err)
+	}
 }
 
 func TestParseResult(t *testing.T) {

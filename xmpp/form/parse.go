@@ -7,11 +7,17 @@ import (
 
 // Parse reads a form of any type. n is its <x/> element; nil is ErrNotForm.
 // The result shares strings with n.
-func Parse(n *xmltok.Node) (*Form, error) {
+func Parse(n *xmltok.Node) (*Form, error) { return parse(n, "") }
+
+// parse reads a form; one that does not say its type has the usual one.
+func parse(n *xmltok.Node, usual Type) (*Form, error) {
 	if !n.Is(ns.DataForm, "x") {
 		return nil, ErrNotForm
 	}
 	f := &Form{Type: Type(n.Attr("type"))}
+	if f.Type == "" {
+		f.Type = usual
+	}
 	if !f.Type.valid() {
 		return nil, ErrType
 	}
@@ -33,9 +39,10 @@ func Parse(n *xmltok.Node) (*Form, error) {
 }
 
 // ParseSubmit reads a form that must be a submission or its cancellation
-// (ErrType otherwise).
+// (ErrType otherwise). A type is required (XEP-0004 section 3.1); there are
+// clients that leave it out of what can be nothing else than a submission.
 func ParseSubmit(n *xmltok.Node) (*Form, error) {
-	f, err := Parse(n)
+	f, err := parse(n, Submit)
 	if err != nil {
 		return nil, err
 	}

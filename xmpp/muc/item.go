@@ -58,7 +58,7 @@ func AppendAdmin(dst []byte, items []Item) []byte {
 }
 
 // ParseAdmin reads a <query/> of muc#admin. A get asks for one list, by one affiliation or role. A set changes things: every item names a nick
-// and its new role, or a bare address and its new affiliation (section 13.3).
+// and its new role, or a bare address and its new affiliation (section 13.3); instead of the address the nick of an occupant will do.
 func ParseAdmin(n *xmltok.Node, typ stanza.Type) ([]Item, error) {
 	if !n.Is(ns.MUCAdmin, "query") {
 		return nil, ErrNotMUC
@@ -80,7 +80,7 @@ func ParseAdmin(n *xmltok.Node, typ stanza.Type) ([]Item, error) {
 		if i.HasAffiliation == i.HasRole {
 			return nil, ErrItem
 		}
-		if typ == stanza.Set && (i.HasRole && i.Nick == "" || i.HasAffiliation && i.JID.IsZero()) {
+		if typ == stanza.Set && (i.HasRole && i.Nick == "" || i.HasAffiliation && i.JID.IsZero() && i.Nick == "") {
 			return nil, ErrItem
 		}
 		// Section 10.3: who is named by a full address is meant by the bare one.

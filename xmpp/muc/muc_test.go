@@ -145,7 +145,8 @@ func TestParseAdmin(t *testing.T) {
 		// Section 13.3: both in one item.
 		{stanza.Set, "<item nick='a' jid='a@b' role='none' affiliation='none'/>", nil, ErrItem},
 		{stanza.Set, "<item jid='a@b' role='none'/>", nil, ErrItem},
-		{stanza.Set, "<item nick='a' affiliation='none'/>", nil, ErrItem},
+		{stanza.Set, "<item affiliation='none'/>", nil, ErrItem},
+		{stanza.Set, "<item nick='a' affiliation='none'/>", []Item{{HasAffiliation: true, Nick: "a", HasNick: true}}, nil},
 		{stanza.Set, "<item nick='a' role='king'/>", nil, ErrValue},
 		{stanza.Set, "<item affiliation='king' jid='a@b'/>", nil, ErrValue},
 		{stanza.Set, "<item affiliation='member' jid='@'/>", nil, ErrAddress},
