@@ -26,7 +26,7 @@ type book struct {
 	ready    int          // bytes of all notifications that are kept ready
 	open     store.Ticket // of the newest change
 	stale    bool
-	arrived  bool         // contacts who had come before know that the account is there
+	arrived  bool // contacts who had come before know that the account is there
 }
 
 // node is one node. newest is its last item as a notification, if that is small; known: newest nil means that there is none.
