@@ -209,7 +209,8 @@ func TestAppendDirect(t *testing.T) {
 		{Invite{}, "", "<x xmlns='jabber:x:conference' jid='coven@rooms.example'/>"},
 		{Invite{From: room, To: room, Thread: "none without continue"}, "", "<x xmlns='jabber:x:conference' jid='coven@rooms.example'/>"},
 		{
-			Invite{Reason: "it's <time>", Continue: true, Thread: "t'1"}, "cauldron'burn",
+			Invite{Reason: "it's <time>", Continue: true, Thread: "t'1"},
+			"cauldron'burn",
 			"<x xmlns='jabber:x:conference' jid='coven@rooms.example' password='cauldron&apos;burn' reason='it&apos;s &lt;time&gt;' continue='true' thread='t&apos;1'/>",
 		},
 	} {
