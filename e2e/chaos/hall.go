@@ -49,7 +49,7 @@ func (t *Traffic) setUp(ctx context.Context, user int) error {
 		if err == nil {
 			err = session.Send([]byte(enter(room, "setup")))
 		}
-		ask(room, configureRoom(field("muc#roomconfig_persistentroom", "1")+field("muc#roomconfig_enablelogging", "1")+fields))
+		ask(room, configureRoom(field("muc#roomconfig_persistentroom", "1")+field("muc#roomconfig_enablearchiving", "1")+fields))
 	}
 	if user < halls {
 		found(hall(t.server, user), "")

@@ -29,7 +29,7 @@ const archiveQuery = "<query xmlns='urn:xmpp:mam:2'/>"
 // TestRegistrationOpensNoPassword: whoever has not shown that they know the password does not become a member, who may read what was said.
 func TestRegistrationOpensNoPassword(t *testing.T) {
 	v, juliet, romeo := inCave(t)
-	juliet.configure(field("muc#roomconfig_passwordprotectedroom", "1") + field("muc#roomconfig_roomsecret", "sesame") + field("muc#roomconfig_enablelogging", "1"))
+	juliet.configure(field("muc#roomconfig_passwordprotectedroom", "1") + field("muc#roomconfig_roomsecret", "sesame") + field("muc#roomconfig_enablearchiving", "1"))
 	juliet.send("<message xmlns='jabber:client' to='" + cave + "' type='groupchat' id='m'><body>secret words</body></message>")
 	romeo.expect("secret words")
 	tybalt := v.bind("tybalt")
