@@ -210,11 +210,7 @@ func (a *Account) follow(w *Work, st *stanza.Stanza, s *Session, after []func(*E
 	if len(after) == 0 {
 		return nil
 	}
-	e := w.begin(a, st, s)
-	for _, f := range after {
-		f(e)
-	}
-	return e.tickets
+	return a.Host.afterwards(a.JID, w.begin(a, st, s), after)
 }
 
 // deliver is the turn of a message or subscription for the account.

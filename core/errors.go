@@ -41,3 +41,20 @@ func (h *Host) logPanic(about jid.JID, st *stanza.Stanza, r any) {
 	}
 	h.Obs.Log.Error("panic in a turn", obs.JID, about.String(), obs.Stanza, id, obs.Err, r, "stack", string(debug.Stack()))
 }
+
+// afterwards calls what was to come after an event's tickets, and returns those that what comes then waits for. A mistake there costs the stanza an error and
+// nothing else, as in its own turn.
+func (h *Host) afterwards(about jid.JID, e *Event, after []func(*Event)) (tickets []store.Ticket) {
+	st := e.Stanza
+	defer func() {
+		if p := recover(); p != nil {
+			h.metrics.panics.Inc()
+			h.logPanic(about, st, p)
+			tickets = []store.Ticket{store.Settled(stanza.NewError(stanza.InternalServerError, ""))}
+		}
+	}()
+	for _, f := range after {
+		f(e)
+	}
+	return e.tickets
+}

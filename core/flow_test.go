@@ -178,6 +178,32 @@ func TestPanicCostsOneStanza(t *testing.T) {
 	})
 }
 
+// What was to come after the disk and panics costs its request an error, and the next one is answered.
+func TestPanicBehindTheDisk(t *testing.T) {
+	everyHouse(t, func(t *testing.T, build builder) {
+		x := build(t, []string{"juliet"}, func(h *core.Host, _ *sqlstore.DB) {
+			h.IQ.Handle(core.IQ{
+				Space: "test", Local: "q", Type: stanza.Set, To: core.ToOwn, Action: core.ActUseAccount, Module: "bad",
+				Do: func(_ context.Context, e *core.Event) (core.Answer, error) {
+					p, id := new(store.Promise), e.Stanza.ID
+					e.Wait(p.Ticket())
+					e.After(func(*core.Event) {
+						if id == "bad" {
+							panic("a mistake")
+						}
+					})
+					p.Settle(nil)
+					return core.Answer{}, nil
+				},
+			})
+		})
+		juliet := x.online("juliet", "j")
+		juliet.say("<iq type='set' id='bad'><q xmlns='test'/></iq>", "<iq type='set' id='good'><q xmlns='test'/></iq>")
+		juliet.wait("internal-server-error")
+		juliet.wait("type='result'")
+	})
+}
+
 // The whole way of a one-to-one message allocates little.
 func TestAllocationsPerMessage(t *testing.T) {
 	x := build(t, []string{"juliet", "romeo"}, nil)

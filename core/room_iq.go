@@ -91,11 +91,7 @@ func (r *Room) follow(w *Work, st *stanza.Stanza, after []func(*Event)) []store.
 	if len(after) == 0 {
 		return nil
 	}
-	e := r.begin(w, st)
-	for _, f := range after {
-		f(e)
-	}
-	return e.tickets
+	return r.Host.afterwards(r.JID, r.begin(w, st), after)
 }
 
 func (r *Room) answer(w *Work, st *stanza.Stanza, ans Answer, err error) {
