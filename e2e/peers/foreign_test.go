@@ -272,7 +272,7 @@ func (x *terminal) command(format string, args ...any) {
 	x.t.Helper()
 	x.tmux("send-keys", "-l", "/")
 	x.until("still waits for a slash", func(screen string) bool { return !strings.Contains(screen, "Enter commands with") })
-	x.line(format, args...)
+	x.enters(format, args...)
 }
 
 // sees waits until the screen shows something.
@@ -284,7 +284,6 @@ func (x *terminal) sees(pattern string) {
 // until waits for a screen that fits; complaint is what to say otherwise.
 func (x *terminal) until(complaint string, fits func(screen string) bool) {
 	x.t.Helper()
-	const patience = 20 * time.Second
 	screen := ""
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if screen = x.tmux("capture-pane", "-p"); fits(screen) {

@@ -13,7 +13,7 @@ import slixmpp
 
 SETUP = json.loads(sys.argv[1])
 DOMAIN = SETUP["domain"]
-WAIT = 10
+WAIT = 60
 PICTURE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 
 

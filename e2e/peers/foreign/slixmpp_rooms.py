@@ -296,6 +296,7 @@ async def faces(alice, bob):
         form.add_field(var="pubsub#access_model", value="open")
         await alice["xep_0084"].publish_avatar(PICTURE, options=form)
         await alice["xep_0084"].publish_avatar_metadata([{"id": name, "type": "image/png", "bytes": len(PICTURE)}], options=form)
+        await alice["xep_0153"].api["reset_hash"](alice.boundjid)  # or it goes on saying that there is no picture
         alice.send_presence(pto=f"{ROOM}/alice")  # section 4.2 of XEP-0398 leaves this to the client
         await until(bob.seen, lambda p: p["from"] == f"{ROOM}/alice" and p["vcard_temp_update"]["photo"] == name)
         card = await bob["xep_0054"].get_vcard(slixmpp.JID(f"{ROOM}/alice"))

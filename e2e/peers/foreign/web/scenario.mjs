@@ -15,7 +15,7 @@
 //
 // A library that miscounts acknowledges less than it was sent (XEP-0198 section 4), so that it is sent some of it again.
 
-const wait = 10000;
+const wait = 30000;
 
 export class Queue {
   items = [];
