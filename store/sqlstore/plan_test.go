@@ -109,12 +109,16 @@ func TestNoScans(t *testing.T) {
 	queries = append(queries, eraseSteps[:]...)
 	queries = append(queries, eraseRest[:]...)
 	queries = append(queries, expireSteps[:]...)
+	fine := map[string]string{selectHeir: "USE TEMP B-TREE FOR ORDER BY"} // of the people of one room, when its last owner goes
 	for _, query := range queries {
 		steps := plan(t, db, query)
 		if len(steps) == 0 {
 			t.Errorf("%s: no plan", query)
 		}
 		for _, s := range steps {
+			if s == fine[query] {
+				continue
+			}
 			if strings.Contains(s, "SCAN") && s != "SCAN CONSTANT ROW" || strings.Contains(s, "TEMP B-TREE") || strings.Contains(s, "AUTOMATIC") {
 				t.Errorf("%s\n %s", query, strings.Join(steps, "\n "))
 				break
