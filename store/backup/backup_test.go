@@ -78,7 +78,7 @@ func full(t testing.TB) string {
 	}
 	must(t, l.SetCounters(map[string]int64{"owners": 77_777_777}))
 	must(t, l.Finish())
-	for name, mode := range map[string]fs.FileMode{"self-signed.crt": 0o644, "self-signed.key": 0o600, "acme/account/key.pem": 0o600, "empty": 0o600} {
+	for name, mode := range map[string]fs.FileMode{"self-signed.crt": 0o644, "self-signed.key": 0o600, "acme/account/key.pem": 0o600, "empty": 0o600, "files/ab/abcd": 0o600} {
 		path := filepath.Join(folder, name)
 		must(t, os.MkdirAll(filepath.Dir(path), 0o700))
 		must(t, os.WriteFile(path, []byte(strings.Repeat(name, 1000*len(name)%7)), mode))

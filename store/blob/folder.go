@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
 	"time"
@@ -17,16 +18,17 @@ import (
 	"stonechat/store"
 )
 
+// FolderName is what the folder is called within the data folder.
+const FolderName = "files"
+
 // incoming is the part of the folder for what is not whole yet; see Arriving.
 const incoming = "incoming"
 
 // copyBytes is the memory that one Put takes for bytes on their way.
 const copyBytes = 64 << 10
 
-// Arriving tells whether a file, named with slashes relative to the folder that Open was given, is a content that is not whole yet.
-func Arriving(name string) bool {
-	return filepath.ToSlash(filepath.Dir(filepath.FromSlash(name))) == incoming
-}
+// Arriving tells whether a file of the data folder, named with slashes relative to it, is a content that is not whole yet: no part of a copy.
+func Arriving(name string) bool { return path.Dir(name) == FolderName+"/"+incoming }
 
 // Folder keeps contents as files, named by their hash, in folders by its first byte. One process at a time may use it.
 type Folder struct {
@@ -36,19 +38,19 @@ type Folder struct {
 }
 
 // OpenFolder makes the folder if there is none, durably, and clears away what an earlier process has left unfinished.
-func OpenFolder(path string) (*Folder, error) {
-	f := &Folder{path: path}
-	for _, p := range []string{path, filepath.Join(path, incoming)} {
+func OpenFolder(folder string) (*Folder, error) {
+	f := &Folder{path: folder}
+	for _, p := range []string{folder, filepath.Join(folder, incoming)} {
 		if err := f.makeFolder(p); err != nil {
 			return nil, fmt.Errorf("folder of files: %w", err)
 		}
 	}
-	left, err := os.ReadDir(filepath.Join(path, incoming))
+	left, err := os.ReadDir(filepath.Join(folder, incoming))
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range left {
-		if err := os.Remove(filepath.Join(path, incoming, e.Name())); err != nil {
+		if err := os.Remove(filepath.Join(folder, incoming, e.Name())); err != nil {
 			return nil, err
 		}
 	}
@@ -56,17 +58,17 @@ func OpenFolder(path string) (*Folder, error) {
 }
 
 // makeFolder makes a folder, and its name durable.
-func (f *Folder) makeFolder(path string) error {
-	err := os.Mkdir(path, 0o700)
+func (f *Folder) makeFolder(folder string) error {
+	err := os.Mkdir(folder, 0o700)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	return errors.Join(err, syncFolder(filepath.Dir(path)))
+	return errors.Join(err, syncFolder(filepath.Dir(folder)))
 }
 
 // syncFolder makes the names in a folder durable: without it a file that was synced may have none after a power cut.
-func syncFolder(path string) error {
-	d, err := os.Open(path)
+func syncFolder(folder string) error {
+	d, err := os.Open(folder)
 	if err != nil {
 		return err
 	}
@@ -139,8 +141,8 @@ func (f *Folder) publish(part string, h Hash) error {
 }
 
 // removed removes a file that may have gone already.
-func removed(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+func removed(name string) error {
+	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

@@ -178,7 +178,7 @@ func TestOpenFolderAgain(t *testing.T) {
 }
 
 func TestArriving(t *testing.T) {
-	for name, want := range map[string]bool{"incoming/part-1": true, "ab/abcd": false, "incoming": false, "x/incoming/y": false} {
+	for name, want := range map[string]bool{"files/incoming/part-1": true, "files/ab/abcd": false, "files/incoming": false, "x/files/incoming/y": false, "incoming/x": false} {
 		if Arriving(name) != want {
 			t.Errorf("%s: %v", name, !want)
 		}
