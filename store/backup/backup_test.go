@@ -83,6 +83,8 @@ func full(t testing.TB) string {
 		must(t, os.MkdirAll(filepath.Dir(path), 0o700))
 		must(t, os.WriteFile(path, []byte(strings.Repeat(name, 1000*len(name)%7)), mode))
 	}
+	must(t, os.Mkdir(filepath.Join(folder, "files", "incoming"), 0o700))
+	must(t, os.WriteFile(filepath.Join(folder, "files", "incoming", "part-1"), []byte("half a fi"), 0o600))
 	must(t, os.WriteFile(filepath.Join(folder, "stonechat.lock"), []byte("1\n"), 0o600))
 	must(t, os.WriteFile(filepath.Join(folder, "stonechat.db.before-1"), []byte("old"), 0o600))
 	return folder
@@ -203,7 +205,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	r, err := Verify(name)
 	must(t, err)
-	if len(r.Manifest.Files) != 4 {
+	if len(r.Manifest.Files) != 5 {
 		t.Errorf("files %v", r.Manifest.Files)
 	}
 	to := filepath.Join(t.TempDir(), "restored")
