@@ -164,4 +164,13 @@ var faults = []fault{
 	{"who leaves a space stays in its rooms", "mod/pubsub/subscribe.go", "	delete(n.subscriptions, j)\n	t := m.nodes", "	delete(n.subscriptions, j)\n	was = nil\n	t := m.nodes", plays + "TestPlays/.*/.*/.*/xep0503"},
 	{"a room follows a space that it does not name", "mod/muc/space.go", "!ok || named != news.Space", "!ok && named != news.Space", "./mod/muc -run TestSpaceIsFollowed"},
 	{"a marker that comes late takes back what was displayed", "mod/displayed/markers.go", "row.Key <= (*newest)[chat.String()]", "row.Key == 0", plays + "TestPlays/.*/.*/.*/xep0490"},
+	{"a file of another length is kept", "store/blob/folder.go", "	if err == nil && n != size {\n", "	if err == nil && n > size {\n", "./store/blob -run TestPutRefuses"},
+	{"what was put anew is deleted for its age", "store/blob/folder.go", "	case info.ModTime().After(notAfter):\n", "	case info.ModTime().IsZero():\n", "./store/blob -run TestDelete"},
+	{"an address is used more than once", "store/sqlstore/files.go", "due = $4 WHERE id = $1 AND state = $2 AND due > $5", "due = $4 WHERE id = $1 AND state >= $2 AND due > $5", "./store/sqlstore -run TestContract$/LongTail/^Files$"},
+	{"slots do not count against the quota", "store/sqlstore/files.go", "	case f.Size > most.Bytes-bytes:\n", "	case f.Size > most.Bytes:\n", "./server -run TestUploadQuota"},
+	{"files outlive their account", "store/sqlstore/erase.go", "	\"DELETE FROM files WHERE owner = $1\",\n", "", "./store/sqlstore -run TestErased"},
+	{"uploaded pages are pages", "mod/upload/types.go", "	return anything, false\n", "	return t, false\n", "./server -run TestUploadedPages"},
+	{"who may read a file may write it", "mod/upload/address.go", "!hmac.Equal(got, c.code(putBytes, \"put\", id, seconds))", "len(got) != putBytes", "./server -run TestUploadRefuses"},
+	{"a service answers for another", "core/iq.go", "		k.server = row.Module\n", "		k.server = \"pubsub\"\n", plays + "TestPlays/.*/.*/.*/xep0363"},
+	{"half files lie about after a crash", "store/blob/folder.go", "	for _, e := range left {\n", "	for _, e := range left[:0] {\n", "./store/blob -run TestOpenFolderAgain"},
 }
