@@ -173,4 +173,6 @@ var faults = []fault{
 	{"who may read a file may write it", "mod/upload/address.go", "!hmac.Equal(got, c.code(putBytes, \"put\", id, seconds))", "len(got) != putBytes", "./server -run TestUploadRefuses"},
 	{"a service answers for another", "core/iq.go", "		k.server = row.Module\n", "		k.server = \"pubsub\"\n", plays + "TestPlays/.*/.*/.*/xep0363"},
 	{"half files lie about after a crash", "store/blob/folder.go", "	for _, e := range left {\n", "	for _, e := range left[:0] {\n", "./store/blob -run TestOpenFolderAgain"},
+	{"uploads are not synced", "store/blob/folder.go", "	return h, to.Sync()\n", "	return h, nil\n", "./e2e/chaos -run TestPowerCutUploads -cycles 5"},
+	{"names of uploads are not synced", "store/blob/folder.go", "	return errors.Join(err, syncFolder(filepath.Dir(to)))\n", "	return err\n", "./e2e/chaos -run TestPowerCutUploads -cycles 8"},
 }

@@ -251,7 +251,7 @@ func TestThroughPostgres(t *testing.T) {
 	o := sqlstore.Options{Postgres: postgres.Database(t)}
 	tables, stays, err := Migrate(context.Background(), folder, o, silent)
 	must(t, err)
-	if len(tables) != len(list) || len(stays) != 4 {
+	if len(tables) != len(list) || len(stays) != 5 {
 		t.Errorf("%d tables, files %v", len(tables), stays)
 	}
 	want.same(t, stateOf(t, folder, o))
