@@ -318,6 +318,14 @@ func TestUploadQuota(t *testing.T) {
 		}
 	}
 	mustAsk(t, bob, "a", 100, "")
+	answer, err := io.ReadAll(r.control("GET", "/users/alice/files").Body)
+	const used = `[{"purpose":"message","files":2,"bytes":61,"quota":100},{"purpose":"permanent","files":1,"bytes":30,"quota":100},{"purpose":"profile","files":1,"bytes":50,"quota":50}]`
+	if err != nil || strings.TrimSpace(string(answer)) != used {
+		t.Errorf("alice has %s, %v", answer, err)
+	}
+	if a := r.control("GET", "/users/nobody/files"); a.StatusCode != http.StatusNotFound {
+		t.Errorf("nobody has files: %s", a.Status)
+	}
 	r.hasMetrics(`stonechat_upload_refused_total{reason="quota"} 4`, `stonechat_upload_refused_total{reason="too often"} 1`, `stonechat_upload_refused_total{reason="malformed"} 1`)
 }
 

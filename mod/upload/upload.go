@@ -93,6 +93,7 @@ func (m *Module) Install(h *core.Host) {
 		row.Module, row.Type, row.To = m.Name(), stanza.Get, core.ToService
 		h.IQ.Handle(row)
 	}
+	h.HTTP.Handle(core.Route{Pattern: "GET /users/{name}/files", Action: core.ActSeeAccounts, Do: m.usage})
 	h.Web.Handle(core.Page{Path: Path, Action: core.ActFetch, Serve: m.serve, Module: m.Name()})
 	h.Disco.HostItems = append(h.Disco.HostItems, core.DiscoItem{JID: domain, Name: "Files"})
 }

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -174,6 +176,17 @@ func TestOpenFolderAgain(t *testing.T) {
 	}
 	if err := again.Each(t.Context(), func(Hash, time.Time) error { return io.EOF }); !errors.Is(err, io.EOF) {
 		t.Errorf("Each goes on: %v", err)
+	}
+}
+
+// That there is no room is told from every other mistake.
+func TestNoRoom(t *testing.T) {
+	for err, want := range map[error]bool{
+		&fs.PathError{Op: "write", Err: syscall.ENOSPC}: true, &fs.PathError{Op: "write", Err: syscall.EIO}: false, io.ErrUnexpectedEOF: false,
+	} {
+		if got := full(err); errors.Is(got, store.ErrFull) != want || !errors.Is(got, err) {
+			t.Errorf("%v is %v", err, got)
+		}
 	}
 }
 
