@@ -18,6 +18,7 @@ import (
 const (
 	lastStep    = time.Minute // for what is left when all bytes have arrived
 	slowestRate = 1 << 10     // bytes a second; who is slower is cut off by the door
+	longestTime = 24 * time.Hour
 	cacheTime   = 365 * 24 * time.Hour
 	methods     = "OPTIONS, HEAD, GET, PUT"
 	// countedFor is longer than any upload takes: what is under way is counted down when it ends.
@@ -157,64 +158,88 @@ func disposition(name string, shown bool) string {
 
 // put takes the bytes of a slot. When it returns without an error they are durable, and can be had.
 func (m *Module) put(r *http.Request) error {
-	f, end, err := m.slotOf(r)
+	f, err := m.slotOf(r)
 	if err != nil {
 		return err
 	}
 	if err := fits(f, r); err != nil {
 		return err
 	}
-	account := strconv.FormatInt(int64(f.Owner), 10)
-	now := m.now()
-	if !m.underway.Take(now, account, m.Config.AtOnce, countedFor) {
-		return &refusal{http.StatusTooManyRequests, "too many at once"}
-	}
-	defer m.underway.Give(account)
-	if !m.underway.Take(now, "", m.Config.AtOnceTotal, countedFor) {
-		return &refusal{http.StatusServiceUnavailable, "too many at once"}
-	}
-	defer m.underway.Give("")
-	if !m.roomFor(r.Context(), f.Size) {
-		return &refusal{http.StatusInsufficientStorage, "disk"}
-	}
-	longest := lastStep + time.Duration(f.Size/slowestRate)*time.Second
-	switch err := m.Files.Arrive(f, now, now.Add(longest)).Wait(r.Context()); {
-	case errors.Is(err, store.ErrConflict):
-		return &refusal{http.StatusConflict, "used"}
-	case errors.Is(err, store.ErrNotFound):
-		return &refusal{http.StatusGone, "late"}
-	case err != nil:
+	done, err := m.begin(r.Context(), f)
+	if err != nil {
 		return err
 	}
+	defer done()
 	if err := m.take(r, f); err != nil {
 		// Until its time is over the client may try again.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lastStep)
 		defer cancel()
-		return errors.Join(err, m.Files.Return(f, end).Wait(ctx))
+		return errors.Join(err, m.Files.Return(f, f.Due).Wait(ctx))
 	}
 	m.Figures.Stored.Inc()
 	m.Figures.StoredBytes.Add(float64(f.Size))
 	return nil
 }
 
-// slotOf is the slot that a request may use, and until when.
-func (m *Module) slotOf(r *http.Request) (f store.File, end time.Time, err error) {
+// begin makes a slot one that arrives, if there is room for it; done is called when it no longer does.
+func (m *Module) begin(ctx context.Context, f store.File) (done func(), err error) {
+	account := strconv.FormatInt(int64(f.Owner), 10)
+	now := m.now()
+	if !m.underway.Take(now, account, m.Config.AtOnce, countedFor) {
+		return nil, &refusal{http.StatusTooManyRequests, "too many at once"}
+	}
+	if !m.underway.Take(now, "", m.Config.AtOnceTotal, countedFor) {
+		m.underway.Give(account)
+		return nil, &refusal{http.StatusServiceUnavailable, "too many at once"}
+	}
+	done = func() {
+		m.underway.Give("")
+		m.underway.Give(account)
+	}
+	if err = m.arrive(ctx, f, now); err != nil {
+		done()
+		return nil, err
+	}
+	return done, nil
+}
+
+// arrive has the store let in one of all who come with a slot.
+func (m *Module) arrive(ctx context.Context, f store.File, now time.Time) error {
+	if !m.roomFor(ctx, f.Size) {
+		return &refusal{http.StatusInsufficientStorage, "disk"}
+	}
+	longest := lastStep + min(time.Duration(f.Size/slowestRate)*time.Second, longestTime)
+	err := m.Files.Arrive(f, now, now.Add(longest)).Wait(ctx)
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return &refusal{http.StatusConflict, "used"}
+	case errors.Is(err, store.ErrNotFound):
+		return &refusal{http.StatusGone, "late"}
+	case err != nil:
+		// The client may have gone before it was said that it may begin: what was let in goes out again behind that.
+		m.Files.Return(f, f.Due)
+	}
+	return err
+}
+
+// slotOf is the slot that a request may use.
+func (m *Module) slotOf(r *http.Request) (f store.File, err error) {
 	a, ok := parseAddress(r.URL.EscapedPath())
 	if !ok || !m.codes.genuine(a.id) {
-		return f, end, unknown()
+		return f, unknown()
 	}
-	end, ok = m.codes.end(a.id, r.URL.RawQuery)
+	end, ok := m.codes.end(a.id, r.URL.RawQuery)
 	switch {
 	case !ok:
-		return f, end, &refusal{http.StatusForbidden, "no right"}
+		return f, &refusal{http.StatusForbidden, "no right"}
 	case !end.After(m.now()):
-		return f, end, &refusal{http.StatusGone, "late"}
+		return f, &refusal{http.StatusGone, "late"}
 	}
 	f, err = m.find(r)
 	if err == nil && f.State != store.FileSlot {
 		err = &refusal{http.StatusConflict, "used"}
 	}
-	return f, end, err
+	return f, err
 }
 
 // fits compares what is announced with the slot (XEP-0363 section 7). Whoever does not say what it sends may send what the slot is for.

@@ -18,13 +18,14 @@ import (
 
 // The purposes of XEP-0363 section 5.
 const (
-	forMessage   = "message"
-	forProfile   = "profile"
-	forAWhile    = "ephemeral"
-	forGood      = "permanent"
-	slotSpan     = time.Minute
-	maxTypeBytes = 127 // RFC 6838 section 4.2 allows as much for each half; nobody has half of that
+	forMessage = "message"
+	forProfile = "profile"
+	forAWhile  = "ephemeral"
+	forGood    = "permanent"
 )
+
+// slotSpan is what Upload.SlotsPerMinute counts in.
+const slotSpan = time.Minute
 
 func purposes() []string { return []string{forMessage, forProfile, forAWhile, forGood} }
 
@@ -61,7 +62,11 @@ func readRequest(st *stanza.Stanza) (r request, err error) {
 			return r, malformed("content-type is none")
 		}
 	}
-	// Without a purpose it is that of a message.
+	return r, r.readPurpose(tree)
+}
+
+// readPurpose is section 5: without one it is that of a message.
+func (r *request) readPurpose(tree *xmltok.Node) (err error) {
 	r.purpose = forMessage
 	found := 0
 	for _, name := range purposes() {
@@ -72,16 +77,15 @@ func readRequest(st *stanza.Stanza) (r request, err error) {
 		found++
 		r.purpose = name
 		if name == forAWhile {
-			before := n.Attr("expire-before")
-			if r.before, err = time.Parse(time.RFC3339, before); err != nil {
-				return r, malformed("expire-before is missing, or no time of XEP-0082")
+			if r.before, err = time.Parse(time.RFC3339, n.Attr("expire-before")); err != nil {
+				return malformed("expire-before is missing, or no time of XEP-0082")
 			}
 		}
 	}
 	if found > 1 {
-		return r, malformed("one purpose at a time")
+		return malformed("one purpose at a time")
 	}
-	return r, nil
+	return nil
 }
 
 // slot answers a request for one. It runs outside turns.

@@ -9,6 +9,9 @@ import (
 // anything is the media type of what we do not vouch for.
 const anything = "application/octet-stream"
 
+// maxTypeBytes: RFC 6838 section 4.2 allows as much for each half, and nobody has half of that.
+const maxTypeBytes = 127
+
 // mediaType is a media type without its parameters, in lower case; false: it is none.
 func mediaType(s string) (string, bool) {
 	if len(s) > 4*maxTypeBytes {
