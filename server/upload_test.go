@@ -352,23 +352,53 @@ func TestUploadOnce(t *testing.T) {
 	}
 }
 
+// beginUpload sends the head of a request and a little of its body, and waits until that arrives.
+func (r *running) beginUpload(s slot, size int) *tls.Conn {
+	r.t.Helper()
+	conn, err := tls.Dial("tcp", r.Addresses("https")[0].String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = conn.Close() })
+	u, err := url.Parse(s.Put.URL)
+	if err == nil {
+		_, err = io.WriteString(conn, "PUT "+u.RequestURI()+" HTTP/1.1\r\nHost: "+uploadDomain+"\r\nContent-Length: "+strconv.Itoa(size)+"\r\n\r\nxxxx")
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	eventually(r.t, "it arrives", func() bool {
+		all, err := os.ReadDir(filepath.Join(r.data, "files", "incoming"))
+		return err == nil && len(all) == 1
+	})
+	return conn
+}
+
+// One account does not have all uploads for itself.
+func TestUploadsAtOnce(t *testing.T) {
+	r := startWith(t, uploadDomain, func(c *config.Config) { c.Upload.AtOnce, c.Upload.AtOnceTotal = 1, 2 })
+	alice, bob := r.dial("alice", nil), r.dial("bob", nil)
+	conn := r.beginUpload(mustAsk(t, alice, "a", 1<<20, ""), 1<<20)
+	s := mustAsk(t, alice, "b", 5, "")
+	if a, _ := r.do("PUT", s.Put.URL, strings.NewReader("hello"), nil); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
+		t.Errorf("a second one: %s", a.Status)
+	}
+	r.upload(bob, "a", "text/plain", "hello")
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "there is room again", func() bool {
+		a, _ := r.do("PUT", s.Put.URL, strings.NewReader("hello"), nil)
+		return a.StatusCode == http.StatusCreated
+	})
+}
+
 // An upload that breaks off leaves nothing, and may be done again.
 func TestUploadBreaksOff(t *testing.T) {
 	r := start(t, uploadDomain)
 	s := mustAsk(t, r.dial("alice", nil), "a.txt", 1<<20, "")
-	conn, err := tls.Dial("tcp", r.Addresses("https")[0].String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	u, err := url.Parse(s.Put.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(conn, "PUT "+u.RequestURI()+" HTTP/1.1\r\nHost: "+uploadDomain+"\r\nContent-Length: 1048576\r\n\r\n"+strings.Repeat("x", 1000)); err != nil {
-		t.Fatal(err)
-	}
+	conn := r.beginUpload(s, 1<<20)
 	incoming := filepath.Join(r.data, "files", "incoming")
-	eventually(t, "it arrives", func() bool { all, err := os.ReadDir(incoming); return err == nil && len(all) == 1 })
 	if a, _ := r.do("PUT", s.Put.URL, strings.NewReader(strings.Repeat("y", 1<<20)), nil); a.StatusCode != http.StatusConflict {
 		t.Errorf("while it arrives: %s", a.Status)
 	}
