@@ -43,6 +43,7 @@ type Config struct {
 	Reports   Reports   `toml:"reports"`
 	Personal  Personal  `toml:"personal"`
 	Pubsub    Pubsub    `toml:"pubsub"`
+	Upload    Upload    `toml:"upload"`
 	Signup    Signup    `toml:"signup"`
 	Invites   Invites   `toml:"invites"`
 	Accounts  Accounts  `toml:"accounts"`
@@ -353,6 +354,7 @@ func Default() Config {
 		Reports:  Reports{PerDay: 20, Keep: Duration(90 * 24 * time.Hour)},
 		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
 		Pubsub:   pubsub(),
+		Upload:   usualUpload(),
 		Signup:   signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
 			Free: 4, FreeNetwork: 40, FirstDelay: Duration(250 * time.Millisecond), LongestDelay: Duration(2 * time.Second),
@@ -454,6 +456,7 @@ func (c *Config) Check() error {
 	errs = append(errs, c.Limits.check()...)
 	errs = append(errs, c.checkJoin()...)
 	errs = append(errs, c.checkRooms()...)
+	errs = append(errs, c.checkUpload()...)
 	errs = append(errs, c.Guessing.check()...)
 	errs = append(errs, c.Guests.check()...)
 	return errors.Join(errs...)

@@ -149,6 +149,8 @@ func literal(t *testing.T, v reflect.Value) (kind, text string) {
 		return "true or false", strconv.FormatBool(x)
 	case int:
 		return "number", strconv.Itoa(x)
+	case int64:
+		return "number", strconv.FormatInt(x, 10)
 	case string:
 		return "text", strconv.Quote(x)
 	case Duration:

@@ -130,7 +130,7 @@ func (a *Account) pass(w *Work, x arrival) {
 
 // answerIQ has the row answer, in a turn of a: the sender's account for ToHost and ToOwn, the addressee for ToContact.
 func (a *Account) answerIQ(w *Work, st *stanza.Stanza, s *Session, to Target, from origin) {
-	row := a.Host.IQ.find(st, to)
+	row := a.Host.row(st, to)
 	// RFC 6121 section 8.5.1 and RFC 6120 section 8.4: nobody understands it.
 	err := stanza.NewError(stanza.ServiceUnavailable, "")
 	if row != nil {

@@ -59,6 +59,7 @@ type Host struct {
 	Commands CommandTable
 	Inline   InlineTable
 	HTTP     Routes
+	Web      Pages
 	Ports    Ports
 	Disco    Disco
 	// Accounts are read when an account is loaded.
@@ -154,7 +155,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 
 // Start checks what modules have registered and begins background work.
 func (h *Host) Start() error {
-	if err := errors.Join(errors.Join(h.IQ.errs...), errors.Join(h.Early.errs...), errors.Join(h.Commands.errs...), h.Inline.check(), errors.Join(h.wrong...)); err != nil {
+	if err := errors.Join(errors.Join(h.IQ.errs...), errors.Join(h.Early.errs...), errors.Join(h.Commands.errs...), h.Inline.check(), h.Web.check(), errors.Join(h.wrong...)); err != nil {
 		return err
 	}
 	for _, r := range h.HTTP {
@@ -308,7 +309,7 @@ func (h *Host) runSlow(ctx context.Context, row *IQ, e *Event) (ans Answer, err 
 func (h *Host) answerFor(a *Account, w *Work, st *stanza.Stanza, s *Session, to Target, from origin) {
 	if h != a.Host {
 		// Another domain of this server: its rows, answered in the asker's turn.
-		row := h.IQ.find(st, to)
+		row := h.row(st, to)
 		if row == nil || row.Slow || Permit(from.actor(st), row.Action, Object{}) != nil {
 			a.replyError(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))
 			from.settle(w)

@@ -2,7 +2,9 @@ package core
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Route is a row of HTTP: a module offers it, a door serves it without knowing whose it is.
@@ -24,3 +26,34 @@ type Routes []Route
 
 // Handle adds a row.
 func (r *Routes) Handle(row Route) { *r = append(*r, row) }
+
+// Page is a row of the public web: a module offers a part of the site, the door serves it to everybody without knowing whose it is.
+type Page struct {
+	// Path is what its addresses begin with: a slash, a word, a slash. The paths that Serve sees were not cleaned in any way.
+	Path string
+	// Action is the right it takes of somebody who did not say who they are; what more it takes is in the address, and Serve knows it.
+	Action Action
+	// Serve answers. The door has set headers against harm in browsers, which may be set anew. Bodies are as long as the client likes and answers,
+	// too: both are cut off when they stand still or the door closes.
+	Serve http.HandlerFunc
+	// Module is who registered it.
+	Module string
+}
+
+// Pages are all rows of the public web of a host.
+type Pages []Page
+
+// Handle adds a row.
+func (p *Pages) Handle(page Page) { *p = append(*p, page) }
+
+// check reports rows that cannot be.
+func (p Pages) check() error {
+	for _, page := range p {
+		word, begins := strings.CutPrefix(page.Path, "/")
+		word, ends := strings.CutSuffix(word, "/")
+		if !begins || !ends || word == "" || strings.Contains(word, "/") || page.Action == "" || page.Serve == nil {
+			return fmt.Errorf("core: page %q of %s is incomplete", page.Path, page.Module)
+		}
+	}
+	return nil
+}

@@ -21,7 +21,7 @@ const (
 	ToRooms                      // the domain of rooms; answered in a turn of the asker
 	ToRoom                       // the bare address of a room that exists; in a turn of the room
 	ToOccupant                   // the full address of an occupant, in a turn of the room; without a row Rooms.Receive gets it
-	ToService                    // the domain of a service of parts (Rooms.Find), about none of them; answered in a turn of the asker
+	ToService                    // the domain of a service of parts (Rooms.Find), about none of them, or one of Host.ServeDomain; answered in a turn of the asker
 	ToPart                       // the same, about a part, whether or not that exists; in a turn of the part
 )
 
@@ -29,6 +29,9 @@ const (
 func (t Target) String() string {
 	return [...]string{"?", "host", "own", "contact", "device", "rooms", "room", "occupant", "service", "part"}[t]
 }
+
+// served tells whether rows with this target belong to the module that serves the domain asked.
+func (t Target) served() bool { return t == ToRooms || t == ToService }
 
 // Answer is what an IQ handler gives: the payload of the result, perhaps preceded by stanzas that go to the asker first.
 type Answer struct {
@@ -50,7 +53,7 @@ type IQ struct {
 	Slow bool
 	// Do answers. Its error, if not a *stanza.Error, becomes internal-server-error and is logged.
 	Do func(context.Context, *Event) (Answer, error)
-	// Module is who registered it.
+	// Module is who registered it. Of rows ToRooms and ToService those answer whose module serves the domain that is asked.
 	Module string
 }
 
@@ -58,6 +61,7 @@ type iqKey struct {
 	space, local string
 	typ          stanza.Type
 	to           Target
+	server       string // the module that serves the domain, for ToRooms and ToService
 }
 
 // IQTable holds every row.
@@ -71,7 +75,10 @@ func (t *IQTable) Handle(row IQ) {
 	if t.rows == nil {
 		t.rows = make(map[iqKey]*IQ)
 	}
-	k := iqKey{row.Space, row.Local, row.Type, row.To}
+	k := iqKey{row.Space, row.Local, row.Type, row.To, ""}
+	if row.To.served() {
+		k.server = row.Module
+	}
 	switch {
 	case t.rows[k] != nil:
 		t.errs = append(t.errs, fmt.Errorf("iq %s %s %s to %s: both %s and %s answer", row.Type, row.Space, row.Local, row.To, t.rows[k].Module, row.Module))
@@ -101,17 +108,30 @@ func (t *IQTable) Rows() []IQ {
 		if a.To != b.To {
 			return a.To < b.To
 		}
-		return a.Type < b.Type
+		if a.Type != b.Type {
+			return a.Type < b.Type
+		}
+		return a.Module < b.Module
 	})
 	return out
 }
 
-func (t *IQTable) find(st *stanza.Stanza, to Target) *IQ {
+func (t *IQTable) find(st *stanza.Stanza, to Target) *IQ { return t.findOf(st, to, "") }
+
+func (t *IQTable) findOf(st *stanza.Stanza, to Target, server string) *IQ {
 	p, ok := st.Payload()
 	if !ok {
 		return nil
 	}
-	return t.rows[iqKey{p.Space, p.Local, st.Type, to}]
+	return t.rows[iqKey{p.Space, p.Local, st.Type, to, server}]
+}
+
+// row that answers a request to an account, to the host, or to a domain that a module serves.
+func (h *Host) row(st *stanza.Stanza, to Target) *IQ {
+	if s := h.Router.services[st.To.Domain()]; to.served() && s != nil {
+		return h.IQ.findOf(st, to, s.Module)
+	}
+	return h.IQ.find(st, to)
 }
 
 // checkIQ applies RFC 6120 section 8.2.3.

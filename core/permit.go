@@ -29,6 +29,8 @@ const (
 	ActCloseReports Action = "reports.close"
 	ActJoin         Action = "host.join" // what somebody without an account may ask
 	ActInvite       Action = "invites.make"
+	ActUpload       Action = "files.upload"
+	ActFetch        Action = "files.fetch" // what anybody may do who knows an address, without saying who they are
 
 	ActMakeNodes    Action = "nodes.make" // at a service of nodes that belongs to nobody
 	ActMakeRooms    Action = "rooms.make"
@@ -104,6 +106,8 @@ var rules = map[Action]rule{
 	ActCloseReports: {roles: guards},
 	ActJoin:         {relations: isAnyone},
 	ActInvite:       {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}, notAbove: true},
+	ActUpload:       {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember, store.RoleBot}},
+	ActFetch:        {relations: isAnyone, guests: true},
 
 	ActMakeNodes:    {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}},
 	ActMakeRooms:    {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}},

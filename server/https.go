@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"stonechat/config"
+	"stonechat/core"
 	"stonechat/edge/web"
 	"stonechat/obs"
 )
@@ -47,13 +48,27 @@ func (s *Server) serveHTTPS(l net.Listener) func() error {
 	if tcp, ok := l.Addr().(*net.TCPAddr); ok {
 		site.Port = tcp.Port
 	}
-	run := s.web.ServeSite(visitors, site.Handler())
+	s.public.CompareAndSwap(nil, site)
+	run := s.web.ServeSite(visitors, site.Handler(s.web))
 	s.serving.Go(func() { s.report(visitors.Serve()) })
 	return run
 }
 
 func (s *Server) site() *web.Site {
-	return &web.Site{Domains: s.cfg.Domains, URL: s.cfg.HTTP.URL, WebSocket: s.clients.WebSocket, Local: s.cfg.Local}
+	pages := make(map[string]core.Pages)
+	for _, h := range s.hosts {
+		pages[h.Domain.Domain()] = h.Web
+	}
+	return &web.Site{Domains: s.cfg.Domains, URL: s.cfg.HTTP.URL, WebSocket: s.clients.WebSocket, Local: s.cfg.Local, Pages: pages}
+}
+
+// siteOf is what addresses of a domain's web site begin with; false: there is no listener for the web, or not yet.
+func (s *Server) siteOf(domain string) (string, bool) {
+	site := s.public.Load()
+	if site == nil {
+		return "", false
+	}
+	return site.Base(domain), true
 }
 
 // serveLocal serves health, metrics and the web in the clear, for a try-out on this machine: a browser takes loopback for secure, and a certificate
@@ -66,7 +81,7 @@ func (s *Server) serveLocal(l net.Listener) func() error {
 			site.Port = tcp.Port
 		}
 	}
-	machines, world := s.web.Public(s.cfg.HTTP.Pprof), site.Handler()
+	machines, world := s.web.Public(s.cfg.HTTP.Pprof), site.Handler(s.web)
 	run := s.web.Serve(visitors, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if local(r.RemoteAddr) && webPath(r.URL.Path) {
 			world.ServeHTTP(w, r)

@@ -20,6 +20,7 @@ import (
 	"stonechat/mod/roster"
 	"stonechat/mod/strangers"
 	"stonechat/mod/tracing"
+	"stonechat/mod/upload"
 )
 
 // modules are the features of one host. Their order is the order of hooks: `stonechat ctl hooks` prints it.
@@ -46,6 +47,9 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		moderation.New(moderation.Stores{Reports: s.db.Reports, Archive: s.db.Archive}, s.cfg.Reports, s.obs, s.reported),
 		activity.New(s.db.Activity, s.obs),
 		muc.New(muc.Stores{Rooms: s.db.Rooms, Affiliations: s.db.Affiliations, Occupants: s.db.Occupants, Personal: s.db.Personal}, s.cfg.Rooms, s.obs),
+		upload.New(upload.Parts{
+			Files: s.db.Files, Blobs: s.blobs, Config: s.cfg.Upload, Key: s.fileKey, Site: s.siteOf, Figures: s.uploads, Obs: s.obs,
+		}),
 		c,
 		certificates.New(s.certs),
 		tracing.New(s.obs),

@@ -43,6 +43,10 @@ func TestRightsOfAllRows(t *testing.T) {
 				if may(core.Object{Account: me.Bare()}) != (role != store.RoleGuest || row.Action == core.ActUseSession) || may(core.Object{Account: other}) || may(core.Object{Account: other, Subscribed: true}) {
 					t.Errorf("%s: %s %s is not for the own account alone", role, row.Space, row.Local)
 				}
+			case core.ToService:
+				if row.Action == core.ActUpload && may(core.Object{}) != (role != store.RoleGuest && role != "") {
+					t.Errorf("%s: uploads are for accounts", role)
+				}
 			case core.ToContact, core.ToDevice:
 				// For contacts alone; or for all or nobody, so that the answer does not tell whether there is such an account.
 				stranger, contact := may(core.Object{Account: other}), may(core.Object{Account: other, Subscribed: true})
@@ -50,6 +54,11 @@ func TestRightsOfAllRows(t *testing.T) {
 					t.Errorf("%s: %s %s: strangers %v, contacts %v", role, row.Space, row.Local, stranger, contact)
 				}
 			}
+		}
+	}
+	for _, page := range host.Web {
+		if page.Action != core.ActFetch {
+			t.Errorf("%s is shown to everybody with the right %s", page.Path, page.Action)
 		}
 	}
 	// Administration: who may not even ask. A role that may ask is asked again for each object.

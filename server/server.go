@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,8 +22,10 @@ import (
 	"stonechat/edge/c2s"
 	"stonechat/edge/web"
 	"stonechat/mod/commands"
+	"stonechat/mod/upload"
 	"stonechat/obs"
 	"stonechat/store"
+	"stonechat/store/blob"
 	"stonechat/store/sqlstore"
 	"stonechat/xmpp/jid"
 )
@@ -40,6 +44,8 @@ type Server struct {
 	saltSecret []byte
 	certs      *certs.Book
 	tokenKey   []byte
+	blobs      blob.Blobs
+	fileKey    []byte
 	tls        *tls.Config
 
 	router   *core.Router
@@ -47,11 +53,13 @@ type Server struct {
 	metrics  *core.Metrics
 	reported func(reason string) // counts reports of abuse
 	signups  *prometheus.CounterVec
+	uploads  upload.Figures
 	hosts    []*core.Host
 	commands []*commands.Module
 	runners  []core.Runner
 	clients  *c2s.Door
 	web      *web.Door
+	public   atomic.Pointer[web.Site] // the first listener's; nil: there is none yet
 
 	// Ready is closed when clients may come.
 	Ready chan struct{}
@@ -79,6 +87,7 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		s.metrics = core.NewMetrics(o)
 		s.reported = reportMetric(o)
 		s.signups = o.CounterVec("signups_total", "Attempts to register or to set a password by a token, by outcome.", "outcome")
+		s.uploads = upload.NewFigures(o)
 		err = s.addHosts(ctx)
 	}
 	if err == nil {
@@ -122,7 +131,23 @@ func (s *Server) openStore(ctx context.Context) error {
 	if s.tokenKey, err = tokenKey(s.cfg.Data); err != nil {
 		return errors.Join(err, db.Close())
 	}
+	if err := s.openFiles(ctx); err != nil {
+		return errors.Join(err, db.Close())
+	}
 	return nil
+}
+
+// openFiles opens the folder of uploaded files, which belongs to whoever has the data folder.
+func (s *Server) openFiles(ctx context.Context) error {
+	fresh := make([]byte, 32)
+	rand.Read(fresh)
+	var err error
+	if s.fileKey, err = s.db.Secrets.Ensure(ctx, "file-addresses", fresh); err != nil {
+		return err
+	}
+	s.blobs, err = blob.OpenFolder(filepath.Join(s.cfg.Data, blob.FolderName))
+	s.runners = append(s.runners, upload.NewRound(s.db.Files, s.blobs, s.obs))
+	return err
 }
 
 // addHosts makes a host of every domain, installs the modules in order, and starts all hosts when all are there.

@@ -38,6 +38,7 @@ type Set struct {
 	Occupants    Occupants
 
 	Nodes Nodes
+	Files Files
 	// Credentials is beside Accounts, for log-in.
 	Credentials Credentials
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"stonechat/core"
 	"stonechat/xmpp/jid"
 )
 
@@ -27,6 +28,8 @@ type Site struct {
 	WebSocket http.HandlerFunc
 	// Local is a server for a try-out: it makes browsers keep nothing.
 	Local bool
+	// Pages are what modules serve, by domain. Whoever asks another name is shown those of the main domain.
+	Pages map[string]core.Pages
 }
 
 // webSocketPaths are where a WebSocket is found: the first is announced, the other is where many clients look by themselves.
@@ -36,7 +39,7 @@ var webSocketPaths = [...]string{"/ws", "/xmpp-websocket"}
 const hsts = "max-age=63072000"
 
 // Handler answers what is listed here, and nothing else.
-func (s *Site) Handler() http.Handler {
+func (s *Site) Handler(d *Door) http.Handler {
 	mux := http.NewServeMux()
 	for _, p := range webSocketPaths {
 		mux.HandleFunc("GET "+p, s.WebSocket)
@@ -51,6 +54,10 @@ func (s *Site) Handler() http.Handler {
 		if !s.Local {
 			h.Set("Strict-Transport-Security", hsts)
 		}
+		if page, ok := s.page(r); ok {
+			d.page(w, r, page)
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, 0) // nothing here takes one
 		mux.ServeHTTP(w, r)
 	})
@@ -58,6 +65,28 @@ func (s *Site) Handler() http.Handler {
 
 // link relations of XEP-0156 section 2.1.
 const relWebSocket = "urn:xmpp:alt-connections:websocket"
+
+// page that is asked for.
+func (s *Site) page(r *http.Request) (core.Page, bool) {
+	pages, ok := s.Pages[domainOf(r.Host)]
+	if !ok {
+		pages = s.Pages[s.Domains[0]]
+	}
+	for _, p := range pages {
+		if strings.HasPrefix(r.URL.EscapedPath(), p.Path) {
+			return p, true
+		}
+	}
+	return core.Page{}, false
+}
+
+// Base is what the addresses of the site begin with for a served domain, without a slash at the end.
+func (s *Site) Base(domain string) string {
+	if s.URL != "" {
+		return strings.TrimSuffix(s.URL, "/")
+	}
+	return "https://" + authority(domain, s.Port)
+}
 
 // webSocketURL is the address that is announced to whoever asked host.
 func (s *Site) webSocketURL(host string) string {

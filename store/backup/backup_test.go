@@ -78,11 +78,13 @@ func full(t testing.TB) string {
 	}
 	must(t, l.SetCounters(map[string]int64{"owners": 77_777_777}))
 	must(t, l.Finish())
-	for name, mode := range map[string]fs.FileMode{"self-signed.crt": 0o644, "self-signed.key": 0o600, "acme/account/key.pem": 0o600, "empty": 0o600} {
+	for name, mode := range map[string]fs.FileMode{"self-signed.crt": 0o644, "self-signed.key": 0o600, "acme/account/key.pem": 0o600, "empty": 0o600, "files/ab/abcd": 0o600} {
 		path := filepath.Join(folder, name)
 		must(t, os.MkdirAll(filepath.Dir(path), 0o700))
 		must(t, os.WriteFile(path, []byte(strings.Repeat(name, 1000*len(name)%7)), mode))
 	}
+	must(t, os.Mkdir(filepath.Join(folder, "files", "incoming"), 0o700))
+	must(t, os.WriteFile(filepath.Join(folder, "files", "incoming", "part-1"), []byte("half a fi"), 0o600))
 	must(t, os.WriteFile(filepath.Join(folder, "stonechat.lock"), []byte("1\n"), 0o600))
 	must(t, os.WriteFile(filepath.Join(folder, "stonechat.db.before-1"), []byte("old"), 0o600))
 	return folder
@@ -203,7 +205,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	r, err := Verify(name)
 	must(t, err)
-	if len(r.Manifest.Files) != 4 {
+	if len(r.Manifest.Files) != 5 {
 		t.Errorf("files %v", r.Manifest.Files)
 	}
 	to := filepath.Join(t.TempDir(), "restored")
@@ -249,7 +251,7 @@ func TestThroughPostgres(t *testing.T) {
 	o := sqlstore.Options{Postgres: postgres.Database(t)}
 	tables, stays, err := Migrate(context.Background(), folder, o, silent)
 	must(t, err)
-	if len(tables) != len(list) || len(stays) != 4 {
+	if len(tables) != len(list) || len(stays) != 5 {
 		t.Errorf("%d tables, files %v", len(tables), stays)
 	}
 	want.same(t, stateOf(t, folder, o))

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"stonechat/store/blob"
 	"stonechat/store/sqlstore"
 )
 
@@ -16,7 +17,7 @@ type file struct {
 	size int64
 }
 
-// filesOf lists what is kept in a data folder beside the database, such as certificates. Links, sockets and the like are left out.
+// filesOf lists what is kept in a data folder beside the database, such as certificates and the contents of uploaded files. Links, sockets and the like are left out.
 func filesOf(folder string) ([]file, error) {
 	var out []file
 	err := filepath.WalkDir(folder, func(p string, d fs.DirEntry, err error) error {
@@ -28,7 +29,7 @@ func filesOf(folder string) ([]file, error) {
 			return err
 		}
 		name := filepath.ToSlash(rel)
-		if sqlstore.NotCopied(name) {
+		if sqlstore.NotCopied(name) || blob.Arriving(name) {
 			return nil
 		}
 		info, err := d.Info()

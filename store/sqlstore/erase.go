@@ -150,6 +150,7 @@ var eraseRest = [...]string{
 	"DELETE FROM node_affiliations WHERE owner = $1",
 	"DELETE FROM node_subscriptions WHERE owner = $1",
 	"DELETE FROM nodes WHERE owner = $1",
+	"DELETE FROM files WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 

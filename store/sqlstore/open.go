@@ -272,6 +272,7 @@ func (db *DB) work() {
 		Places: places{db}, Shapes: shapes{db},
 		Rooms: rooms{db}, Affiliations: rooms{db}, Occupants: rooms{db},
 		Devices: devices{db}, Credentials: credentials{db}, Nodes: nodes{db},
+		Files: files{db},
 	}
 	var loops sync.WaitGroup
 	for _, l := range db.loops {

@@ -126,3 +126,19 @@ func TestNoScans(t *testing.T) {
 		}
 	}
 }
+
+// TestFilePlans: a quota is counted from an index alone, and nothing of files reads them all.
+func TestFilePlans(t *testing.T) {
+	db := openTest(t, Options{})
+	for query, want := range map[string]string{
+		selectFile:      "SEARCH files USING PRIMARY KEY (id=?)",
+		selectFileUsage: "SEARCH files USING COVERING INDEX files_owner (owner=?)",
+		selectFileHash:  "SEARCH files USING COVERING INDEX files_hash (hash=?)",
+		deleteDueFiles:  "SEARCH files USING COVERING INDEX files_due (due>? AND due<?)",
+	} {
+		steps := strings.Join(plan(t, db, query), "; ")
+		if !strings.Contains(steps, want) || strings.Contains(steps, "SCAN files") || strings.Contains(steps, "B-TREE") {
+			t.Errorf("%s\n %s", query, steps)
+		}
+	}
+}

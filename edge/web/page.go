@@ -1,0 +1,88 @@
+package web
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"stonechat/core"
+)
+
+// A page's body and answer may be long. Each must go on by paceBytes in paceTime, so about a kilobyte a second; then it may take as long as it likes.
+const (
+	paceBytes = 32 << 10
+	paceTime  = 30 * time.Second
+)
+
+// page has a module answer.
+func (d *Door) page(w http.ResponseWriter, r *http.Request, page core.Page) {
+	if core.Permit(core.Actor{}, page.Action, core.Object{}) != nil {
+		http.Error(w, "", http.StatusForbidden)
+		return
+	}
+	out := http.NewResponseController(w)
+	in := pace{ending: d.ending, set: out.SetReadDeadline}
+	back := pace{ending: d.ending, set: out.SetWriteDeadline}
+	defer context.AfterFunc(d.ending, func() {
+		in.cut()
+		back.cut()
+	})()
+	r.Body = &pacedBody{r.Body, &in}
+	page.Serve(&pacedWriter{w, &back}, r)
+}
+
+// pace moves a deadline on as bytes pass.
+type pace struct {
+	ending context.Context
+	set    func(time.Time) error
+	begun  bool
+	passed int
+}
+
+// next is called before up to paceBytes pass.
+func (p *pace) next() {
+	if p.begun && p.passed < paceBytes {
+		return
+	}
+	p.begun, p.passed = true, 0
+	_ = p.set(time.Now().Add(paceTime)) // fails when the connection is gone, which whoever reads or writes notices
+	if p.ending.Err() != nil {
+		p.cut() // it has ended meanwhile, and what was set before may have been undone
+	}
+}
+
+// cut ends what is under way.
+func (p *pace) cut() { _ = p.set(time.Unix(1, 0)) }
+
+type pacedBody struct {
+	io.ReadCloser
+	pace *pace
+}
+
+// Read implements io.Reader.
+func (b *pacedBody) Read(to []byte) (int, error) {
+	b.pace.next()
+	n, err := b.ReadCloser.Read(to[:min(len(to), paceBytes)])
+	b.pace.passed += n
+	return n, err
+}
+
+type pacedWriter struct {
+	http.ResponseWriter
+	pace *pace
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *pacedWriter) WriteHeader(status int) {
+	w.pace.next()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer. Whoever copies through it does so in pieces of paceBytes at most, as io.Copy does.
+func (w *pacedWriter) Write(p []byte) (int, error) {
+	w.pace.next()
+	n, err := w.ResponseWriter.Write(p)
+	w.pace.passed += n
+	return n, err
+}

@@ -1,0 +1,306 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"stonechat/obs"
+	"stonechat/store"
+	"stonechat/store/blob"
+)
+
+const (
+	lastStep    = time.Minute // for what is left when all bytes have arrived
+	slowestRate = 1 << 10     // bytes a second; who is slower is cut off by the door
+	longestTime = 24 * time.Hour
+	cacheTime   = 365 * 24 * time.Hour
+	methods     = "OPTIONS, HEAD, GET, PUT"
+	// countedFor is longer than any upload takes: what is under way is counted down when it ends.
+	countedFor = 10 * 365 * 24 * time.Hour
+)
+
+// refusal is why a request is not answered: a status, and a reason for the count.
+type refusal struct {
+	status int
+	reason string
+}
+
+// Error makes it an error.
+func (r *refusal) Error() string { return r.reason }
+
+// serve is the page of all files. Pages of every other site may ask here (XEP-0363 section 8): there is nothing that a browser would add of itself,
+// and whoever knows an address may have the file.
+func (m *Module) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Allow-Methods", methods)
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Range")
+	h.Set("Access-Control-Expose-Headers", "Content-Disposition, Content-Length, Content-Range, ETag")
+	h.Set("Access-Control-Max-Age", "86400")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	h.Set("X-Robots-Tag", "noindex")
+	var err error
+	switch r.Method {
+	case http.MethodOptions:
+		w.WriteHeader(http.StatusNoContent)
+	case http.MethodGet, http.MethodHead:
+		err = m.fetch(w, r)
+	case http.MethodPut:
+		if err = m.put(r); err == nil {
+			w.WriteHeader(http.StatusCreated)
+		}
+	default:
+		h.Set("Allow", methods)
+		err = &refusal{http.StatusMethodNotAllowed, "method"}
+	}
+	if err != nil {
+		m.refuse(w, err)
+	}
+}
+
+// refuse answers with the status of a refusal. Anything else is our own fault: it is logged, and not shown.
+func (m *Module) refuse(w http.ResponseWriter, err error) {
+	var no *refusal
+	switch {
+	case errors.As(err, &no):
+	case errors.Is(err, store.ErrFull):
+		no = &refusal{http.StatusInsufficientStorage, "disk"}
+		m.Obs.Log.Warn("file not kept", obs.Err, err)
+	default:
+		no = &refusal{http.StatusServiceUnavailable, "fault"}
+		m.Obs.Log.Error("request for a file failed", obs.Err, err)
+	}
+	m.Figures.Refused.WithLabelValues(no.reason).Inc()
+	w.Header().Set("Cache-Control", "no-store")
+	if no.status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "30")
+	}
+	http.Error(w, http.StatusText(no.status), no.status)
+}
+
+// unknown is said of every address at which there is nothing, whatever the reason.
+func unknown() error { return &refusal{http.StatusNotFound, "unknown address"} }
+
+// find is the file at an address that we have given.
+func (m *Module) find(r *http.Request) (f store.File, err error) {
+	a, ok := parseAddress(r.URL.EscapedPath())
+	if !ok || !m.codes.genuine(a.id) {
+		return f, unknown()
+	}
+	f, err = m.Files.Get(r.Context(), a.id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && f.Name != a.name {
+		return f, unknown()
+	}
+	return f, err
+}
+
+// fetch gives a file, or the part of it that is asked for.
+func (m *Module) fetch(w http.ResponseWriter, r *http.Request) error {
+	f, err := m.find(r)
+	if err != nil {
+		return err
+	}
+	now := m.now()
+	hash, whole := blob.HashOf(f.Hash)
+	if f.State != store.FileStored || f.Gone(now) || !whole {
+		return unknown()
+	}
+	content, err := m.Blobs.Open(r.Context(), hash)
+	if errors.Is(err, store.ErrNotFound) {
+		m.Obs.Log.Error("the content of a file is missing", "file", f.ID, "hash", hash.String())
+		return unknown()
+	}
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	h := w.Header()
+	kind, shown := served(f.Type)
+	h.Set("Content-Type", kind)
+	h.Set("Content-Disposition", disposition(f.Name, shown))
+	h.Set("ETag", `"`+encoding.EncodeToString(hash[:randomBytes])+`"`)
+	h.Set("Cache-Control", "private, max-age="+strconv.Itoa(int(freshFor(f, now).Seconds()))+", immutable")
+	if strings.Contains(r.Header.Get("Range"), ",") {
+		// RFC 9110 section 14.2: a range may be ignored. Hundreds of small ones would make a large answer of a small request.
+		r.Header.Del("Range")
+	}
+	m.Figures.Fetched.Inc()
+	http.ServeContent(w, r, "", f.Created, content)
+	return nil
+}
+
+// freshFor is how long a copy may be kept: never longer than the file (XEP-0363 section 5.3).
+func freshFor(f store.File, now time.Time) time.Duration {
+	if f.Due.IsZero() {
+		return cacheTime
+	}
+	return min(f.Due.Sub(now), cacheTime)
+}
+
+// disposition is RFC 6266: what a browser does with it, and how it is called.
+func disposition(name string, shown bool) string {
+	kind := "attachment"
+	if shown {
+		kind = "inline"
+	}
+	if s := mime.FormatMediaType(kind, map[string]string{"filename": name}); s != "" {
+		return s
+	}
+	return kind
+}
+
+// put takes the bytes of a slot. When it returns without an error they are durable, and can be had.
+func (m *Module) put(r *http.Request) error {
+	f, err := m.slotOf(r)
+	if err != nil {
+		return err
+	}
+	if err := fits(f, r); err != nil {
+		return err
+	}
+	done, err := m.begin(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := m.take(r, f); err != nil {
+		// Until its time is over the client may try again.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lastStep)
+		defer cancel()
+		return errors.Join(err, m.Files.Return(f, f.Due).Wait(ctx))
+	}
+	m.Figures.Stored.Inc()
+	m.Figures.StoredBytes.Add(float64(f.Size))
+	return nil
+}
+
+// begin makes a slot one that arrives, if there is room for it; done is called when it no longer does.
+func (m *Module) begin(ctx context.Context, f store.File) (done func(), err error) {
+	account := strconv.FormatInt(int64(f.Owner), 10)
+	now := m.now()
+	if !m.underway.Take(now, account, m.Config.AtOnce, countedFor) {
+		return nil, &refusal{http.StatusTooManyRequests, "too many at once"}
+	}
+	if !m.underway.Take(now, "", m.Config.AtOnceTotal, countedFor) {
+		m.underway.Give(account)
+		return nil, &refusal{http.StatusServiceUnavailable, "too many at once"}
+	}
+	done = func() {
+		m.underway.Give("")
+		m.underway.Give(account)
+	}
+	if err = m.arrive(ctx, f, now); err != nil {
+		done()
+		return nil, err
+	}
+	return done, nil
+}
+
+// arrive has the store let in one of all who come with a slot.
+func (m *Module) arrive(ctx context.Context, f store.File, now time.Time) error {
+	if !m.roomFor(ctx, f.Size) {
+		return &refusal{http.StatusInsufficientStorage, "disk"}
+	}
+	longest := lastStep + min(time.Duration(f.Size/slowestRate)*time.Second, longestTime)
+	err := m.Files.Arrive(f, now, now.Add(longest)).Wait(ctx)
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return &refusal{http.StatusConflict, "used"}
+	case errors.Is(err, store.ErrNotFound):
+		return &refusal{http.StatusGone, "late"}
+	case err != nil:
+		// The client may have gone before it was said that it may begin: what was let in goes out again behind that.
+		m.Files.Return(f, f.Due)
+	}
+	return err
+}
+
+// slotOf is the slot that a request may use.
+func (m *Module) slotOf(r *http.Request) (f store.File, err error) {
+	a, ok := parseAddress(r.URL.EscapedPath())
+	if !ok || !m.codes.genuine(a.id) {
+		return f, unknown()
+	}
+	end, ok := m.codes.end(a.id, r.URL.RawQuery)
+	switch {
+	case !ok:
+		return f, &refusal{http.StatusForbidden, "no right"}
+	case !end.After(m.now()):
+		return f, &refusal{http.StatusGone, "late"}
+	}
+	f, err = m.find(r)
+	if err == nil && f.State != store.FileSlot {
+		err = &refusal{http.StatusConflict, "used"}
+	}
+	return f, err
+}
+
+// fits compares what is announced with the slot (XEP-0363 section 7). Whoever does not say what it sends may send what the slot is for.
+func fits(f store.File, r *http.Request) error {
+	switch {
+	case r.ContentLength < 0:
+		return &refusal{http.StatusLengthRequired, "length"}
+	case r.ContentLength > f.Size:
+		return &refusal{http.StatusRequestEntityTooLarge, "length"}
+	case r.ContentLength < f.Size:
+		return &refusal{http.StatusBadRequest, "length"}
+	case r.Header.Get("Content-Encoding") != "":
+		return &refusal{http.StatusUnsupportedMediaType, "type"}
+	}
+	said := r.Header.Get("Content-Type")
+	if said == "" {
+		return nil
+	}
+	if t, ok := mediaType(said); !ok || f.Type != "" && t != f.Type {
+		return &refusal{http.StatusUnsupportedMediaType, "type"}
+	}
+	return nil
+}
+
+// take has the content kept, and then says so.
+func (m *Module) take(r *http.Request, f store.File) error {
+	body := &line{r: r.Body}
+	hash, err := m.Blobs.Put(r.Context(), body, f.Size)
+	switch {
+	case body.err != nil || errors.Is(err, blob.ErrLength):
+		return &refusal{http.StatusBadRequest, "broken off"}
+	case err != nil:
+		return err
+	}
+	kind := f.Type
+	if kind == "" {
+		kind = anything
+		if t, ok := mediaType(r.Header.Get("Content-Type")); ok {
+			kind = t
+		}
+	}
+	// It has all arrived: that the client goes now changes nothing.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lastStep)
+	defer cancel()
+	if err = m.Files.Store(f, hash[:], kind).Wait(ctx); errors.Is(err, store.ErrNotFound) {
+		return &refusal{http.StatusGone, "late"} // its account has been erased meanwhile
+	}
+	return err
+}
+
+// line tells errors of the client's connection from those of the disk.
+type line struct {
+	r   io.Reader
+	err error
+}
+
+// Read implements io.Reader.
+func (l *line) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		l.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// FileState says how far a file has come.
+type FileState uint8
+
+// The states. A slot may be used until File.Due; then it becomes one that arrives, and that becomes a stored file, or a slot again.
+const (
+	FileSlot FileState = iota
+	FileArriving
+	FileStored
+)
+
+// File is what is known of an uploaded file, or of one that may be uploaded. What it holds is kept elsewhere, by its hash.
+type File struct {
+	ID      string // unguessable; given by the caller
+	Owner   Owner
+	State   FileState
+	Size    int64
+	Type    string // media type; may be empty in a slot
+	Name    string
+	Purpose string
+	Hash    []byte // of a stored one
+	Created time.Time
+	// Due is when it goes, whatever its state; zero: never. Slots that are due cannot be used, stored files that are due cannot be had.
+	Due time.Time
+	// Until is when it goes once it is stored; zero: never.
+	Until time.Time
+}
+
+// Gone tells whether the file is due.
+func (f File) Gone(now time.Time) bool { return !f.Due.IsZero() && !f.Due.After(now) }
+
+// Quota is how much an owner may have with the purposes that are counted together.
+type Quota struct {
+	Purposes []string
+	Files    int
+	Bytes    int64
+}
+
+// Files keeps what is known of uploaded files. Times have microseconds.
+type Files interface {
+	// Reserve keeps a slot. Slots count like files as long as they are not due. ErrQuota: the owner would have too many bytes; ErrTooMany: too many
+	// files; ErrConflict: there is such an id; ErrNotFound: there is no such account.
+	Reserve(f File, most Quota) Ticket
+	// Get returns a file in whatever state, or ErrNotFound.
+	Get(ctx context.Context, id string) (File, error)
+	// Arrive makes a slot that is not due at the time now one that arrives, due at another time. ErrConflict: it is no slot any more; ErrNotFound: it is
+	// not there, or due.
+	Arrive(f File, now, due time.Time) Ticket
+	// Return makes a file that arrives a slot again, due at a time. For one that does not arrive it does nothing.
+	Return(f File, due time.Time) Ticket
+	// Store makes a file that arrives a stored one, with hash and type, due at its Until. ErrNotFound: it has gone meanwhile.
+	Store(f File, hash []byte, mediaType string) Ticket
+	// Usage sums up what counts for an owner, by purpose.
+	Usage(ctx context.Context, owner Owner, now time.Time) ([]FileUsage, error)
+	// Expire removes up to limit files that are due, and returns how many.
+	Expire(ctx context.Context, now time.Time, limit int) (int, error)
+	// Holds tells whether a stored file has this hash.
+	Holds(ctx context.Context, hash []byte) (bool, error)
+}
+
+// FileUsage is what an owner has with one purpose.
+type FileUsage struct {
+	Purpose string
+	Files   int
+	Bytes   int64
+}
