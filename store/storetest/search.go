@@ -61,7 +61,7 @@ func (f *fixture) finds(t testing.TB, what string, owner store.Owner, q store.Se
 		ids = append(ids, k.id)
 	}
 	if !slices.Equal(got, ids) {
-		t.Errorf("%s: %d rows %s, want %d", what, len(got), res.Rows, len(ids))
+		t.Errorf("%s: %d rows %v, want %d", what, len(got), got, len(ids))
 	}
 }
 
