@@ -163,5 +163,11 @@ var faults = []fault{
 	{"a device that has subscribed hears everything twice", "mod/pubsub/notify.go", "m.wants(s, name) && !direct {", "m.wants(s, name) && (!direct || s.Available()) {", plays + "TestPlays/.*/.*/.*/xep0163"},
 	{"who leaves a space stays in its rooms", "mod/pubsub/subscribe.go", "	delete(n.subscriptions, j)\n	t := m.nodes", "	delete(n.subscriptions, j)\n	was = nil\n	t := m.nodes", plays + "TestPlays/.*/.*/.*/xep0503"},
 	{"a room follows a space that it does not name", "mod/muc/space.go", "!ok || named != news.Space", "!ok && named != news.Space", "./mod/muc -run TestSpaceIsFollowed"},
+	{"a search finds what is another's", "store/sqlstore/search_page.go", "	t := &terms{marks: []string{ownerMark(owner)}}\n", "	t := &terms{marks: []string{directionMark(store.Incoming)}}\n", "./store/sqlstore -run TestContract$/.*/Search"},
+	{"words of encrypted messages are noted", "store/words/message.go", "			hidden = true // the body says that one cannot read it\n", "", plays + "TestPlays/.*/.*/.*/xep0431"},
+	{"another takes a message out of the search", "store/sqlstore/search_index.go", "hashed(\"N\", directionMark(d), peer, name)", "hashed(\"N\", name)", plays + "TestPlays/.*/.*/.*/xep0431"},
+	{"what a moderator removed is found", "store/sqlstore/archive.go", "err == nil && a.db.searcher != nil", "err != nil && a.db.searcher != nil", plays + "TestPlays/.*/.*/.*/xep0431"},
+	{"the cursor of the search overtakes a commit", "store/sqlstore/queue.go", "	q.taken = lowestKey(batch)\n", "", "./store/sqlstore -run TestSettled"},
+	{"a corrected text is found", "store/sqlstore/search_note.go", "		if err := n.forget(r, m.Replaces); err != nil {", "		if err := n.forget(r, m.Retracts); err != nil {", plays + "TestPlays/.*/.*/.*/xep0431"},
 	{"a marker that comes late takes back what was displayed", "mod/displayed/markers.go", "row.Key <= (*newest)[chat.String()]", "row.Key == 0", plays + "TestPlays/.*/.*/.*/xep0490"},
 }

@@ -19,6 +19,10 @@ const (
 	searchBytes   = 1 << 20                // and their size, about
 	searchRetry   = time.Second            // pause after a failure; it doubles
 	searchGiveUp  = time.Minute            // up to this
+	searchRest    = 3                      // pause between transactions, in times of how long the last one took
+	searchYield   = 100 * time.Millisecond // a look at whether the disk is less busy
+	searchYields  = 20                     // so many before the next rows are noted all the same
+	searchJam     = 16                     // changes in a queue that mean that it is busy
 	searchReaders = 2                      // connections that search
 	removeRows    = 1000                   // entries that one statement takes out
 )
@@ -280,19 +284,33 @@ func (s *searcher) pass(to store.Key) error {
 			break
 		}
 	}
-	for {
+	for s.yield() {
 		began := time.Now()
 		if more, err := s.chunk(to); err != nil || !more {
 			return err
 		}
-		// A long way back is gone at half speed: messages come first.
-		if !s.pause(time.Since(began)) {
+		// A long way back is gone slowly: messages come first.
+		if !s.pause(searchRest * time.Since(began)) {
 			return store.ErrClosed
 		}
-		if err := s.ensure(); err != nil {
-			return err // a task has failed meanwhile
+	}
+	return store.ErrClosed
+}
+
+// yield waits while many changes wait for the disk, unless somebody searches; but not for ever. It returns false when the store closes.
+func (s *searcher) yield() bool {
+	for range searchYields {
+		s.mu.Lock()
+		awaited := s.asked > s.passed
+		s.mu.Unlock()
+		if awaited || !s.db.jammed() {
+			return true
+		}
+		if !s.pause(searchYield) {
+			return false
 		}
 	}
+	return true
 }
 
 // within runs f as a transaction of the index.
@@ -354,8 +372,9 @@ func (s *searcher) look(owner store.Owner, key store.Key) (r row, ok bool, err e
 
 // chunk notes the next rows, and tells whether there are more.
 func (s *searcher) chunk(to store.Key) (more bool, err error) {
-	if s.noted >= to {
-		return false, nil
+	// A task may have failed meanwhile.
+	if err := s.ensure(); err != nil || s.noted >= to {
+		return false, err
 	}
 	var rows []row
 	bytes := 0
@@ -511,6 +530,16 @@ func (db *DB) settled() store.Key {
 		lowest = min(lowest, l.queue.settled())
 	}
 	return lowest
+}
+
+// jammed tells whether many changes wait for the disk.
+func (db *DB) jammed() bool {
+	for _, l := range db.lanes {
+		if n, _ := l.queue.length(); n >= searchJam {
+			return true
+		}
+	}
+	return false
 }
 
 // newestRow is the largest key that readers may see.
