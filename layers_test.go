@@ -18,7 +18,7 @@ var rows = [][]string{
 	{"xmpp/client"},
 	{"config", "obs"},
 	{"store", "obs/obstest"},
-	{"store/dump", "store/blob"},
+	{"store/dump", "store/blob", "store/words"},
 	{"store/storetest", "store/storetest/pgtest", "cluster", "certs"},
 	{"store/sqlstore"},
 	{"store/backup"},

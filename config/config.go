@@ -127,6 +127,9 @@ type Archive struct {
 	// Default is what is kept for accounts that made no choice of their own (XEP-0441): always, roster (only what is exchanged with
 	// contacts) or never.
 	Default string `toml:"default"`
+	// Search lets everybody search by words what they may read (XEP-0431; docs/search.md). The words are kept beside the messages, about half as large
+	// as the texts; without search they are removed.
+	Search bool `toml:"search"`
 }
 
 // Store says where everything is kept: in an embedded database in the data folder, or in PostgreSQL.
@@ -339,7 +342,7 @@ func Default() Config {
 			Directory: "https://acme-v02.api.letsencrypt.org/directory", DNSHookTimeout: Duration(5 * time.Minute), Check: Duration(10 * time.Minute),
 		}},
 		Listen:  Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTPS: []string{Auto}, HTTP: []string{"127.0.0.1:5280"}, ACME: []string{":80"}},
-		Archive: Archive{Default: "always"},
+		Archive: Archive{Default: "always", Search: true},
 		Rooms:   usualRooms(),
 		Store:   Store{Synchronous: "full", CacheKB: 8192},
 		Login: Login{

@@ -24,7 +24,17 @@ func storeMetrics(o obs.Obs, db *sqlstore.DB) {
 	count("store_failed_changes_total", "Changes that failed.", func(s sqlstore.Stats) float64 { return float64(s.FailedOps) })
 	count("store_archive_rows_total", "Rows added to archives.", func(s sqlstore.Stats) float64 { return float64(s.ArchiveRows) })
 	count("store_reads_total", "Statements run that change nothing.", func(s sqlstore.Stats) float64 { return float64(s.Reads) })
+	if db.Search != nil {
+		o.Gauge("search_behind_seconds", "How long ago the last message was kept whose words cannot be found yet, of those before the newest.", func() float64 { return db.Search.State().Behind.Seconds() })
+		o.CounterFunc("search_rows_total", "Rows of archives whose words were noted.", func() float64 { return float64(db.Search.State().Rows) })
+	}
 	count("store_other_rows_total", "Rows changed outside archives.", func(s sqlstore.Stats) float64 { return float64(s.OtherRows) })
+}
+
+// searchMetric counts searches by how they ended.
+func searchMetric(o obs.Obs) func(outcome string) {
+	searches := o.CounterVec("searches_total", "Searches of archives by words, by outcome: done, behind (the newest messages were not looked at), refused, late or failed.", "outcome")
+	return func(outcome string) { searches.WithLabelValues(outcome).Inc() }
 }
 
 // reportMetric counts reports of abuse by reason: spam, abuse or other.

@@ -39,7 +39,8 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 			Config: s.cfg, Derive: account.Credentials, Obs: s.obs, Signups: s.signups,
 		}),
 		roster.New(s.db.Rosters, s.db.Blocks, s.obs),
-		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs),
+		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs).
+			WithSearch(archive.Finder{Search: s.db.Search, Count: s.searched}),
 		carbons.New(),
 		profile.New(s.db.Personal, s.cfg.Personal, s.obs),
 		pubsub.New(pubsub.Stores{Personal: s.db.Personal, Nodes: s.db.Nodes, Rooms: s.db.Rooms}, s.cfg.Personal, s.cfg.Pubsub, s.obs),

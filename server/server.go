@@ -54,6 +54,7 @@ type Server struct {
 	reported func(reason string) // counts reports of abuse
 	signups  *prometheus.CounterVec
 	uploads  upload.Figures
+	searched func(outcome string) // counts searches
 	hosts    []*core.Host
 	commands []*commands.Module
 	runners  []core.Runner
@@ -86,6 +87,7 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		s.pool = core.NewPool()
 		s.metrics = core.NewMetrics(o)
 		s.reported = reportMetric(o)
+		s.searched = searchMetric(o)
 		s.signups = o.CounterVec("signups_total", "Attempts to register or to set a password by a token, by outcome.", "outcome")
 		s.uploads = upload.NewFigures(o)
 		err = s.addHosts(ctx)
@@ -108,7 +110,7 @@ func (s *Server) openStore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o := sqlstore.Options{WriterCacheKiB: s.cfg.Store.CacheKB, Postgres: url, Log: s.obs.Log}
+	o := sqlstore.Options{WriterCacheKiB: s.cfg.Store.CacheKB, Postgres: url, Log: s.obs.Log, NoSearch: !s.cfg.Archive.Search}
 	if s.cfg.Store.Synchronous == "off" {
 		s.obs.Log.Warn("SYNCHRONOUS IS OFF: what is acknowledged can be lost in a power cut; this is for tests of the crash judges only")
 		o.Sync = sqlstore.SyncOff

@@ -15,6 +15,7 @@ type Set struct {
 	Accounts Accounts
 	Rosters  Rosters
 	Archive  Archive
+	Search   Search // nil: words are not kept
 	Offline  Offline
 	Prefs    Prefs
 	Secrets  Secrets

@@ -55,6 +55,7 @@ type ctlCmd struct {
 	} `cmd:"" help:"Reports of abuse."`
 	Invite inviteCmds `cmd:"" help:"Invites."`
 	Circle circleCmds `cmd:"" help:"Circles: people who are contacts of each other."`
+	Search searchCmds `cmd:"" help:"The search of archives by words."`
 	Hooks  hooksCmd   `cmd:"" help:"Show the order of hooks."`
 	Join   joinCmd    `cmd:"" help:"Use the invite that the server printed: make the first administrator."`
 	Device struct {

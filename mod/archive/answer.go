@@ -17,7 +17,7 @@ import (
 
 // query answers with a page: its messages first, then the result (XEP-0313 section 4). It runs outside turns.
 func (x *archive) query(ctx context.Context, e *core.Event) (core.Answer, error) {
-	q, res, err := x.page(ctx, e, e.Account.JID, e.Account.ID, func(*asked) error { return nil })
+	q, res, err := x.page(ctx, e, e.Account.JID, e.Account.ID, func(q *asked) error { return q.between(e.Account.JID) })
 	if err != nil {
 		return core.Answer{}, err
 	}
@@ -44,10 +44,17 @@ func (x *archive) page(ctx context.Context, e *core.Event, own jid.JID, owner st
 	if err == nil {
 		err = permit(&q)
 	}
+	if q.words && x.finder.Search == nil {
+		// XEP-0313 section 4.1.5: a field that is not recognised.
+		err = stanza.NewError(stanza.FeatureNotImplemented, "")
+	}
 	if err != nil {
+		if q.words {
+			x.finder.count(searchRefused)
+		}
 		return nil, nil, err
 	}
-	res, err := x.Stores.Archive.Page(ctx, owner, q.Query)
+	res, err := x.read(ctx, owner, &q)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		// XEP-0313 sections 4.1.3 and 4.3.2: a row that is named is not there (any more).
@@ -56,6 +63,17 @@ func (x *archive) page(ctx context.Context, e *core.Event, own jid.JID, owner st
 		err = bad("")
 	}
 	return &q, &res, err
+}
+
+// read reads the page from the archive, or from what is found in it.
+func (x *archive) read(ctx context.Context, owner store.Owner, q *asked) (store.Result, error) {
+	if q.sought.empty() {
+		return x.Stores.Archive.Page(ctx, owner, q.Query)
+	}
+	q.narrow()
+	found, err := x.find(ctx, owner, q)
+	q.behind = found.Behind
+	return found.Result, err
 }
 
 // results are the messages of a page, made one by one as the client reads.
@@ -102,7 +120,10 @@ func fin(q *asked, res *store.Result) string {
 	if res.Complete {
 		b = append(b, " complete='true'"...)
 	}
-	b = append(b, '>') // stable, which need not be said
+	if q.behind {
+		b = append(b, " stable='false'"...) // stable need not be said
+	}
+	b = append(b, '>')
 	var set rsm.Result
 	if n := len(res.Rows); n > 0 {
 		set.First, set.Last = res.Rows[0].ID, res.Rows[n-1].ID

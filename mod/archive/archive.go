@@ -1,10 +1,11 @@
 // Package archive keeps what people write, once for each party, and gives it back: message archives (XEP-0313 1.1.3) with preferences
-// (XEP-0441 0.2.0), stable ids (XEP-0359 0.7.0), processing hints (XEP-0334 1.0.0) and offline messages (XEP-0160 1.0.1).
+// (XEP-0441 0.2.0), stable ids (XEP-0359 0.7.0), processing hints (XEP-0334 1.0.0), offline messages (XEP-0160 1.0.1) and search by words
+// (XEP-0431 0.2.0).
 //
 // worth.go is which messages are kept. forged.go removes what only we may say. keep.go keeps a message in the turns of its sender and of its
 // addressee. seen.go recognises a message that is sent again. prefs.go is what an account wants kept. query.go reads what a client asks,
 // answer.go answers it. offline.go decides what a client that reads no archive still has to get, drain.go gives it, and
-// parked.go knows what waits for a client that lost its connection. rooms.go is the archives of rooms.
+// parked.go knows what waits for a client that lost its connection. rooms.go is the archives of rooms, search.go what is searched for in all of them.
 //
 // The archive is the only store: an offline message is an archived one behind the account's mark. One that belongs into no archive, because
 // the account or the sender does not want it there, is hidden in it until somebody has got it.
@@ -36,10 +37,17 @@ type Module struct {
 	stores Stores
 	config config.Archive
 	obs    obs.Obs
+	finder Finder
 }
 
 // New takes what keeps the messages, and what is kept of accounts that made no choice.
 func New(s Stores, c config.Archive, o obs.Obs) *Module { return &Module{stores: s, config: c, obs: o} }
+
+// WithSearch offers to search the archives.
+func (m *Module) WithSearch(f Finder) *Module {
+	m.finder = f
+	return m
+}
 
 // Name of the module in lists and logs.
 func (m *Module) Name() string { return "archive" }
@@ -47,7 +55,7 @@ func (m *Module) Name() string { return "archive" }
 // Install registers everything on h.
 func (m *Module) Install(h *core.Host) {
 	x := &archive{
-		Stores: m.stores, host: h, obs: m.obs, standard: store.ArchiveDefault(m.config.Default),
+		Stores: m.stores, host: h, obs: m.obs, finder: m.finder, standard: store.ArchiveDefault(m.config.Default),
 		boxes: core.NewSlot[box](h), visits: core.NewSlot[visit](h),
 	}
 	h.Hooks.Loading.Add(m.Name(), x.load)
@@ -70,7 +78,7 @@ func (m *Module) Install(h *core.Host) {
 		}
 	}
 	row("query", stanza.Set, true, x.query)
-	row("query", stanza.Get, false, fields)
+	row("query", stanza.Get, false, x.fields)
 	row("metadata", stanza.Get, true, x.metadata)
 	row("prefs", stanza.Get, false, x.getPrefs)
 	row("prefs", stanza.Set, false, x.setPrefs)
@@ -80,6 +88,11 @@ func (m *Module) Install(h *core.Host) {
 	// XEP-0313 section 7: on the addresses that have an archive, which the host itself has not. XEP-0160 section 4: on the host.
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.Archive, ns.ArchiveExtended, ns.ArchiveGroupchatField, ns.StanzaID, ns.RSM,
 		ns.Retract)
+	if m.finder.Search != nil {
+		// XEP-0431 section 3.1.
+		h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.Fulltext)
+		x.searchRows(h)
+	}
 	// XEP-0424 section 2: the server says that it archives retractions.
 	h.Disco.HostFeatures = append(h.Disco.HostFeatures, ns.OfflineFeature, ns.Retract)
 }
@@ -89,6 +102,7 @@ type archive struct {
 	Stores
 	host     *core.Host
 	obs      obs.Obs
+	finder   Finder
 	standard store.ArchiveDefault
 	boxes    core.Slot[box]   // of accounts
 	visits   core.Slot[visit] // of sessions

@@ -28,6 +28,12 @@ type asked struct {
 	hasID bool
 	nick  string // of a room: whose messages are wanted
 	whole bool   // no paging element names a row: what a whole page counts is all
+
+	words  bool // a text to search for was sent
+	sought sought
+	by     store.Party
+	mine   bool // only what the asker has said in the room
+	behind bool // of the answer: it may lack the newest messages
 }
 
 // parseQuery reads <query/> as the owner's client sends it.
@@ -95,6 +101,9 @@ func (q *asked) field(f *form.Field, own jid.JID) (err error) {
 			}
 		}
 		q.IDs = f.Values
+	case fulltextField:
+		q.words = true
+		q.sought, err = parseSought(f.Value())
 	case "include-groupchat":
 		// XEP-0313 section 4.1.4: understood, although there are none.
 		if _, err := f.Bool(); err != nil {
@@ -167,11 +176,15 @@ func (q *asked) page(set *xmltok.Node) error {
 }
 
 // fields answers which fields a query may have (XEP-0313 section 4.1.5).
-func fields(context.Context, *core.Event) (core.Answer, error) {
+func (x *archive) fields(context.Context, *core.Event) (core.Answer, error) {
+	words := ""
+	if x.finder.Search != nil {
+		words = "<field type='text-single' var='" + fulltextField + "'/>"
+	}
 	return core.Answer{Payload: "<query xmlns='" + ns.Archive + "'><x xmlns='" + ns.DataForm + "' type='form'>" +
 		"<field type='hidden' var='FORM_TYPE'><value>" + ns.Archive + "</value></field>" +
 		"<field type='jid-single' var='with'/><field type='text-single' var='start'/><field type='text-single' var='end'/>" +
 		"<field type='text-single' var='before-id'/><field type='text-single' var='after-id'/>" +
 		"<field type='list-multi' var='ids'><validate xmlns='" + ns.FormValidate + "' datatype='xs:string'><open/></validate></field>" +
-		"<field type='boolean' var='include-groupchat'/></x></query>"}, nil
+		"<field type='boolean' var='include-groupchat'/>" + words + "</x></query>"}, nil
 }

@@ -17,7 +17,12 @@ import (
 
 // filled is bob's archive of ten messages m0 to m9, of ann's two clients in turn, one second after the other.
 func filled(t *testing.T) (v *world, bob *client, ids []string) {
-	v = newWorld(t, "ann", "bob", "carl")
+	return filledWith(t, nil)
+}
+
+// filledWith is filled with searches.
+func filledWith(t *testing.T, finder func(*world) Finder) (v *world, bob *client, ids []string) {
+	v = newWorldOf(t, nil, finder, "ann", "bob", "carl")
 	from := []*client{v.online("ann", "a"), v.online("ann", "b")}
 	bob = v.online("bob", "b")
 	for i := range 10 {

@@ -149,7 +149,7 @@ func (x *archive) inRooms(h *core.Host, module string) {
 		h.IQ.Handle(core.IQ{Space: ns.Archive, Local: local, Type: typ, To: core.ToRoom, Action: core.ActReadRoom, Slow: slow, Do: do, Module: module})
 	}
 	row("query", stanza.Set, true, x.queryRoom)
-	row("query", stanza.Get, false, fields)
+	row("query", stanza.Get, false, x.fields)
 	row("metadata", stanza.Get, true, x.metadataOfRoom)
 }
 
@@ -162,6 +162,9 @@ func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, er
 		since = e.Room.NamesSince
 	}
 	q, res, err := x.page(ctx, e, room, e.Room.ID, func(q *asked) error {
+		if err := q.within(e, room); err != nil {
+			return err
+		}
 		switch {
 		case q.With == "":
 			return nil
@@ -169,7 +172,7 @@ func (x *archive) queryRoom(ctx context.Context, e *core.Event) (core.Answer, er
 			return x.byNick(ctx, e, q)
 		case q.With == room.String():
 			return stanza.NewError(stanza.FeatureNotImplemented, "everything here was said in the room")
-		case !knows:
+		case !knows && !q.mine:
 			// XEP-0313 section 4.1.1: only for those who may know the publishers.
 			return stanza.NewError(stanza.Forbidden, "who said what is not known here")
 		}

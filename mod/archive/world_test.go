@@ -39,6 +39,7 @@ type world struct {
 	peers  peers
 	seen   *kept
 	more   func(*core.Host) // nil: nothing more is installed
+	finder func(*world) Finder
 
 	mu    sync.Mutex
 	clock time.Time
@@ -139,7 +140,13 @@ func newWorld(t *testing.T, names ...string) *world {
 // newWorldWith is newWorld with more on the host.
 func newWorldWith(t *testing.T, more func(*core.Host), names ...string) *world {
 	t.Helper()
-	v := &world{more: more, T: t, folder: t.TempDir(), names: names, config: config.Default(), peers: peers{}, clock: time.Now()}
+	return newWorldOf(t, more, nil, names...)
+}
+
+// newWorldOf is newWorldWith with searches.
+func newWorldOf(t *testing.T, more func(*core.Host), finder func(*world) Finder, names ...string) *world {
+	t.Helper()
+	v := &world{more: more, finder: finder, T: t, folder: t.TempDir(), names: names, config: config.Default(), peers: peers{}, clock: time.Now()}
 	v.open()
 	t.Cleanup(v.close)
 	for _, name := range names {
@@ -184,7 +191,11 @@ func (v *world) start() {
 		v.Fatal(err)
 	}
 	v.host.Ports.Authenticator, v.host.Ports.Contacts = locked{}, v.peers
-	New(Stores{v.disk, v.db.Offline, v.db.Prefs}, v.config.Archive, o).Install(v.host)
+	m := New(Stores{v.disk, v.db.Offline, v.db.Prefs}, v.config.Archive, o)
+	if v.finder != nil {
+		m.WithSearch(v.finder(v))
+	}
+	m.Install(v.host)
 	v.seen.Install(v.host)
 	if v.more != nil {
 		v.more(v.host)

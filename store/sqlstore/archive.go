@@ -78,6 +78,9 @@ func (a archive) Replace(owner store.Owner, key store.Key, stanza []byte) store.
 		if err == nil && n == 0 {
 			err = fmt.Errorf("archive row: %w", store.ErrNotFound)
 		}
+		if err == nil && a.db.searcher != nil {
+			_, err = w.change(insertSearchChange, int64(owner), int64(key))
+		}
 		return err
 	})
 }

@@ -63,6 +63,13 @@ func benched(o sqlstore.Options) storetest.Open {
 	}
 }
 
+var searchRows = flag.Int("search-rows", 20_000, "messages among which BenchmarkSearch searches; try 1000000")
+
+// BenchmarkSearch searches among many messages of 2,000 owners with words as frequent as those of a language.
+func BenchmarkSearch(b *testing.B) {
+	storetest.BenchSearch(b, benched(sqlstore.Options{Sync: sqlstore.SyncOff}), *searchRows)
+}
+
 // BenchmarkRoster loads rosters of 100 contacts.
 func BenchmarkRoster(b *testing.B) {
 	db, err := sqlstore.Open(context.Background(), b.TempDir(), sqlstore.Options{})

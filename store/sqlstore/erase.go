@@ -151,6 +151,7 @@ var eraseRest = [...]string{
 	"DELETE FROM node_subscriptions WHERE owner = $1",
 	"DELETE FROM nodes WHERE owner = $1",
 	"DELETE FROM files WHERE owner = $1",
+	"DELETE FROM search_changes WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }
 
@@ -168,6 +169,9 @@ func (e *eraser) everything(owner store.Owner) error {
 		if n == 0 {
 			break
 		}
+	}
+	if err := e.db.searcher.forgetOwner(e.ctx, owner); err != nil {
+		return err
 	}
 	return e.db.queueOf(owner).change(0, func(w *writer) error {
 		for _, query := range eraseRest {
@@ -231,8 +235,11 @@ func (a archive) Expire(ctx context.Context, before time.Time) (int64, error) {
 	for {
 		n, err := a.db.eraseChunk(ctx, nobody, &p, expireSteps[:], func(rows int) []any { return []any{int64(kept), int64(rows)} })
 		total += n
-		if err != nil || n == 0 {
+		if err != nil {
 			return total, err
+		}
+		if n == 0 {
+			return total, a.db.searcher.forgetBefore(ctx, kept)
 		}
 	}
 }

@@ -240,6 +240,7 @@ func (l *loop) settle(committed bool) {
 	l.lane.queue.release(l.batch)
 	clear(l.batch)
 	l.db.outcomes <- out
+	l.db.searcher.kept()
 	l.afterOrdering()
 	l.db.checkpoint.wrote(l.w)
 }

@@ -38,11 +38,12 @@ const (
 type Options struct {
 	Now            func() time.Time // clock; default time.Now
 	Sync           Sync
-	WriterCacheKiB int // pages that the commit loop keeps in memory; default 8 MiB
-	ReaderCacheKiB int // the same for each reader; default 1 MiB
-	Readers        int // connections for reading; default 3
-	QueueBytes     int // what may wait for the disk; default 64 MiB
-	Tail           int // archive rows of a lane in memory before they enter the orders; default 16384
+	WriterCacheKiB int  // pages that the commit loop keeps in memory; default 8 MiB
+	ReaderCacheKiB int  // the same for each reader; default 1 MiB
+	Readers        int  // connections for reading; default 3
+	QueueBytes     int  // what may wait for the disk; default 64 MiB
+	Tail           int  // archive rows of a lane in memory before they enter the orders; default 16384
+	NoSearch       bool // words of messages are not kept, and those that were are removed
 
 	Postgres string        // URL of a PostgreSQL database that keeps everything instead of a file in the folder; a secret
 	Writers  int           // commit loops; default 4 on PostgreSQL, where the number may change from start to start; always 1 on SQLite
@@ -120,6 +121,7 @@ type DB struct {
 	reads      *reads
 	checkpoint *checkpointer // nil on PostgreSQL
 	eraser     *eraser
+	searcher   *searcher // nil: words are not kept
 	counters   counters
 	lost       <-chan struct{} // see Lost
 
@@ -204,6 +206,11 @@ func (db *DB) load(w *writer) error {
 	if err := migrate(w, db.dialect, migrationFiles, db.base.aside); err != nil {
 		return err
 	}
+	if db.options.NoSearch {
+		if err := db.unlearn(w); err != nil {
+			return err
+		}
+	}
 	// Copying aside and creating leave new names in the folder.
 	if err := syncFolderOf(db.path); err != nil {
 		return err
@@ -264,6 +271,9 @@ func (db *DB) work() {
 		db.freeOutcomes <- nil
 	}
 	db.eraser = newEraser(db)
+	if !db.options.NoSearch {
+		db.searcher = newSearcher(db)
+	}
 	db.Set = store.Set{
 		Accounts: accounts{db}, Rosters: rosters{db}, Archive: archive{db}, Offline: offline{db}, Prefs: prefs{db}, Secrets: secrets{db}, Holdings: holdings{db},
 		Blocks: blocks{db}, Reports: reports{db}, Strangers: strangers{db}, Personal: personal{db},
@@ -273,6 +283,9 @@ func (db *DB) work() {
 		Rooms: rooms{db}, Affiliations: rooms{db}, Occupants: rooms{db},
 		Devices: devices{db}, Credentials: credentials{db}, Nodes: nodes{db},
 		Files: files{db},
+	}
+	if db.searcher != nil {
+		db.Search = db.searcher
 	}
 	var loops sync.WaitGroup
 	for _, l := range db.loops {
@@ -299,6 +312,7 @@ func (db *DB) Warnings() []string { return db.warnings }
 func (db *DB) Close() error {
 	db.closeOnce.Do(func() {
 		db.eraser.close()
+		searchErr := db.searcher.close()
 		for _, l := range db.lanes {
 			l.queue.close()
 		}
@@ -311,7 +325,7 @@ func (db *DB) Close() error {
 		if db.checkpoint != nil {
 			errs = append(errs, db.checkpoint.close())
 		}
-		db.closeErr = errors.Join(append(errs, db.reads.close(), db.base.close(), db.lock.Close())...)
+		db.closeErr = errors.Join(append(errs, searchErr, db.reads.close(), db.base.close(), db.lock.Close())...)
 	})
 	return db.closeErr
 }

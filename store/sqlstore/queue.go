@@ -54,7 +54,8 @@ type queue struct {
 	mu     sync.Mutex
 	ops    []op
 	head   int
-	bytes  int // queued or being committed
+	bytes  int       // queued or being committed
+	taken  store.Key // the lowest key that is being committed; zero: none
 	idle   bool
 	alarm  bool // a timer runs for what wakes nobody
 	closed bool
@@ -127,6 +128,7 @@ func (q *queue) take(batch []op, n int) (taken []op, closed bool) {
 		return batch[:0], q.closed
 	}
 	batch = append(batch[:0], q.ops[q.head:q.head+n]...)
+	q.taken = lowestKey(batch)
 	clear(q.ops[q.head : q.head+n])
 	q.head += n
 	switch {
@@ -158,7 +160,31 @@ func (q *queue) release(batch []op) {
 	}
 	q.mu.Lock()
 	q.bytes -= n
+	q.taken = 0
 	q.mu.Unlock()
+}
+
+// settled is a key up to which nothing of this queue waits or is being committed, nor will.
+func (q *queue) settled() store.Key {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.taken != 0 {
+		return q.taken - 1
+	}
+	if key := lowestKey(q.ops[q.head:]); key != 0 {
+		return key - 1
+	}
+	return q.keys.newest()
+}
+
+// lowestKey is the first of the keys that operations have, which only grow; zero: none has one.
+func lowestKey(ops []op) store.Key {
+	for i := range ops {
+		if ops[i].row.key != 0 {
+			return ops[i].row.key
+		}
+	}
+	return 0
 }
 
 // close refuses further operations; the loop ends when it has done those that wait.

@@ -129,7 +129,8 @@ func (s *Snapshot) unlock() error {
 // is there, such as certificates, is kept beside the database.
 func NotCopied(name string) bool {
 	switch name {
-	case fileName, migratedName, fileName + "-wal", fileName + "-shm", fileName + "-journal", lockName, "ctl.sock":
+	case fileName, migratedName, fileName + "-wal", fileName + "-shm", fileName + "-journal", lockName, "ctl.sock",
+		searchName, searchName + "-wal", searchName + "-shm": // words of messages are noted anew
 		return true
 	}
 	before, _ := filepath.Match(fileName+".before-*", name)

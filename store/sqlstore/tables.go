@@ -10,7 +10,7 @@ import (
 )
 
 // notCopied are tables that say something of one database, not of what is kept in it.
-var notCopied = map[string]bool{"schema_version": true, "writers": true}
+var notCopied = map[string]bool{"schema_version": true, "writers": true, "search_state": true, "search_words": true}
 
 // Tables is everything that is kept, table by table, for copying. Which tables there are is asked of the database, so one that a migration
 // adds is copied without another word.

@@ -55,7 +55,7 @@ func CrashWriter(s store.Set) error {
 		}
 		wg.Go(func() {
 			for i := done.Count; ; i++ {
-				key, ticket := s.Archive.Append(store.Entry{Owner: owner, Peer: "bob@example.org", Stanza: []byte(strconv.Itoa(i))})
+				key, ticket := s.Archive.Append(store.Entry{Owner: owner, Peer: "bob@example.org", Stanza: []byte(crashStanza(i))})
 				if i%5 != 0 {
 					ticket.Done(func(err error) {
 						if err == nil {
@@ -78,6 +78,11 @@ func CrashWriter(s store.Set) error {
 	}
 	err := <-errs
 	return err
+}
+
+// crashStanza is the i-th message of an owner.
+func crashStanza(i int) string {
+	return "<message xmlns='jabber:client'><body>crash " + strconv.Itoa(i) + "</body></message>"
 }
 
 func crashContact(s store.Set, owner store.Owner, i int, say func(string, ...any)) error {
@@ -155,7 +160,7 @@ func checkPromised(t *testing.T, s Store, promised map[string]bool) {
 		for _, c := range r.Contacts {
 			there[fmt.Sprintf("contact %d %s", owner, c.JID)] = true
 		}
-		noHoles(t, s, owner, there)
+		foundOnce(t, s, owner, noHoles(t, s, owner, there))
 	}
 	noHalves(t, s, there)
 	noSessions(t, s)
@@ -166,15 +171,24 @@ func checkPromised(t *testing.T, s Store, promised map[string]bool) {
 	}
 }
 
-// noHoles: what an owner's archive holds is the beginning of what was appended, in that order. It notes what is there.
-func noHoles(t *testing.T, s Store, owner store.Owner, there map[string]bool) {
+// foundOnce: a search finds each row, and none twice.
+func foundOnce(t *testing.T, s Store, owner store.Owner, rows int) {
+	t.Helper()
+	f := &fixture{Store: s, ctx: t.Context()}
+	if n := f.search(t, owner, store.SearchQuery{Phrases: about("crash").Phrases}).Count; n != min(rows, store.MaxFound) {
+		t.Errorf("owner %d: %d of %d rows are found", owner, n, rows)
+	}
+}
+
+// noHoles: what an owner's archive holds is the beginning of what was appended, in that order. It notes what is there, and returns how much that is.
+func noHoles(t *testing.T, s Store, owner store.Owner, there map[string]bool) int {
 	t.Helper()
 	next := 0
 	for q := (store.Query{Max: 500}); ; {
 		res, err := s.Archive.Page(context.Background(), owner, q)
 		must(t, err)
 		for _, r := range res.Rows {
-			if string(r.Stanza) != strconv.Itoa(next) {
+			if string(r.Stanza) != crashStanza(next) {
 				t.Fatalf("owner %d: row %s where %d belongs", owner, r.Stanza, next)
 			}
 			next++
@@ -182,7 +196,7 @@ func noHoles(t *testing.T, s Store, owner store.Owner, there map[string]bool) {
 			q.After = r.ID
 		}
 		if res.Complete {
-			return
+			return next
 		}
 	}
 }

@@ -190,6 +190,8 @@ const (
 	Correct = "urn:xmpp:message-correct:0"
 	// Attention: XEP-0224, attention.
 	Attention = "urn:xmpp:attention:0"
+	// Fulltext: XEP-0431, full text search in archives.
+	Fulltext = "urn:xmpp:fulltext:0"
 	// Reactions: XEP-0444, reactions.
 	Reactions = "urn:xmpp:reactions:0"
 	// ReactionRestrictions: XEP-0444, restricted reactions form.
