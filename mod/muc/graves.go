@@ -22,7 +22,7 @@ const (
 	expireEvery = time.Hour
 )
 
-// grave is what is known of a name that belonged to a room which was destroyed. Zero: nobody has such a right.
+// grave is what a room that does not exist has instead of a state: its tombstone. Zero: the name is anybody's.
 type grave struct{ store.Tombstone }
 
 // entomb deletes a room, and what then stands in its place.
@@ -57,8 +57,8 @@ func (m *Module) loadGrave(ctx context.Context, r *core.Room) error {
 	return err
 }
 
-// reserved refuses somebody a name that is kept for others; nil: they may have it. Section 10.9 leaves it to the service whether a room that was
-// destroyed can be made again.
+// reserved refuses somebody a name that is kept for others; nil: they may have it. Section 10.9: a service may lock the address of a room that was destroyed,
+// and redirect who enters to the other place.
 func (m *Module) reserved(r *core.Room, who jid.JID) *stanza.Error {
 	g, ok := m.graves.Has(r)
 	if !ok || !m.host.Now().Before(g.Until) || slices.Contains(g.Owners, who.Bare().String()) {
