@@ -14,8 +14,8 @@ import (
 	"stonechat/xmpp/uri"
 )
 
-// This file is what stands in the place of a room that was destroyed: clients come back to their rooms by themselves, and the first of them must not become
-// the owner of all others who do.
+// This file is what stands in the place of a room that was destroyed: clients come back to their rooms by themselves, and the first of them must not
+// become the owner of what all others then come back to.
 
 const (
 	maxHeirs    = 100 // owners for whom the name is kept
@@ -57,8 +57,8 @@ func (m *Module) loadGrave(ctx context.Context, r *core.Room) error {
 	return err
 }
 
-// reserved refuses somebody a name that is kept for others; nil: they may have it. Section 10.9: a service may lock the address of a room that was destroyed,
-// and redirect who enters to the other place.
+// reserved refuses somebody a name that is kept for others; nil: they may have it. Section 10.9: a service may lock the address of a room that was
+// destroyed, and redirect who enters to the other place.
 func (m *Module) reserved(r *core.Room, who jid.JID) *stanza.Error {
 	g, ok := m.graves.Has(r)
 	if !ok || !m.host.Now().Before(g.Until) || slices.Contains(g.Owners, who.Bare().String()) {

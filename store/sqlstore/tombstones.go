@@ -53,9 +53,10 @@ func (v tombstones) Tombstone(ctx context.Context, domain, local string) (store.
 	return t, err
 }
 
-// Bury implements store.Tombstones.
+// Bury implements store.Tombstones. It is a change of nobody, like the end of an account and the making of a room: with several lanes one of those could
+// otherwise miss what this is about to write.
 func (v tombstones) Bury(room store.Owner, t store.Tombstone, most int) store.Ticket {
-	return v.db.eraser.behind(v.db.queueOf(room).change(len(t.Reason)+len(t.Alternate)+64*len(t.Owners), func(w *writer) error {
+	return v.db.eraser.behind(v.db.behind([]*lane{v.db.laneOf(room)}, op{run: func(w *writer) error {
 		if err := bury(w, room, t); err != nil {
 			return err
 		}
@@ -69,7 +70,7 @@ func (v tombstones) Bury(room store.Owner, t store.Tombstone, most int) store.Ti
 			}
 		}
 		return deleteRoom(w, room)
-	}), &[]store.Owner{room})
+	}}, false, nil), &[]store.Owner{room})
 }
 
 // bury puts a tombstone beside a room that is still there, if somebody is to have its name.
