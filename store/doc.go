@@ -36,6 +36,7 @@ type Set struct {
 	Rooms        Rooms
 	Affiliations Affiliations
 	Occupants    Occupants
+	Tombstones   Tombstones
 
 	Nodes Nodes
 	// Credentials is beside Accounts, for log-in.

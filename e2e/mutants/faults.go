@@ -191,5 +191,8 @@ var faults = []fault{
 	{"a device that has subscribed hears everything twice", "mod/pubsub/notify.go", "m.wants(s, name) && !direct {", "m.wants(s, name) && (!direct || s.Available()) {", plays + "TestPlays/.*/.*/.*/xep0163"},
 	{"who leaves a space stays in its rooms", "mod/pubsub/subscribe.go", "	delete(n.subscriptions, j)\n	t := m.nodes", "	delete(n.subscriptions, j)\n	was = nil\n	t := m.nodes", plays + "TestPlays/.*/.*/.*/xep0503"},
 	{"a room follows a space that it does not name", "mod/muc/space.go", "!ok || named != news.Space", "!ok && named != news.Space", "./mod/muc -run TestSpaceIsFollowed"},
+	{"who comes first gets the name of a destroyed room", "mod/muc/graves.go", "	if !ok || !m.host.Now().Before(g.Until) ||", "	if !ok || m.host.Now().Before(g.Until) ||", plays + "TestPlays/.*/.*/.*/xep0045/destroyed-keeps"},
+	{"a tombstone keeps nobody from making the room", "store/sqlstore/tombstones.go", "	if until > r.Created.UnixMicro() {\n", "	if until < 0 {\n", "./store/sqlstore -run TestContract$/.*/Tombstones$"},
+	{"strangers learn why a room for members ended", "mod/muc/graves.go", "	if x.mayRead(standing{}) {\n", "	if x.config.Persistent {\n", "./mod/muc -run TestDestroyedRoom"},
 	{"a marker that comes late takes back what was displayed", "mod/displayed/markers.go", "row.Key <= (*newest)[chat.String()]", "row.Key == 0", plays + "TestPlays/.*/.*/.*/xep0490"},
 }

@@ -104,6 +104,8 @@ func TestNoScans(t *testing.T) {
 	queries = append(queries, selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq,
 		selectNodeSeq, selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
 		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, deleteNodeItem)
+	queries = append(queries, selectTombstone, selectTombstoneOwners, selectTombstoneOf, selectOldTombstones)
+	queries = append(queries, expireTombstones[:]...)
 	queries = append(queries, selectBereavedRooms, selectBereavedNodes, selectHeir)
 	queries = append(queries, disinheritance[:]...)
 	queries = append(queries, eraseSteps[:]...)
