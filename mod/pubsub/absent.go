@@ -16,8 +16,8 @@ import (
 // the store, outside turns, without loading them. It waits until the client has read what its log-in has brought, and goes on at the client's pace.
 //
 // That nothing is told twice, nor something old behind what is new, rests on two rules. Each contact is a debt to the session, and whoever pays takes the debt
-// away: the store's answer, or the contact, that has come meanwhile. And the store's answer counts only if the contact is not in memory when it is
-// told: nothing of a contact changes but in its turns, and an account stays in memory for longer than a read may take. From then on the session hears of changes.
+// away: the store's answer, or the contact, that has come meanwhile, or is heard of. And the store's answer counts only if the contact is not in memory when it
+// is told: nothing of a contact changes but in its turns, and an account stays in memory for longer than a read may take. From then on the session hears of changes.
 
 // manyAbsent is how many contacts are read at once, and may have a client's queue filled before it has read what came before.
 const manyAbsent = 64
@@ -65,6 +65,17 @@ func (l *listener) still(before, now wishes) wishes {
 		return !was && !is
 	})
 	return all
+}
+
+// heard: a contact was in memory and has told of a node itself, so the debt is less, and what the store may be answering is not about it.
+func (l *listener) heard(contact jid.JID, node string) {
+	d := l.owed[contact]
+	if d.of == nil {
+		return
+	}
+	rest := maps.Clone(*d.of)
+	delete(rest, node)
+	l.owed[contact] = debt{of: &rest}
 }
 
 // unasked tells whether there is a debt for which the store was not asked.
