@@ -86,7 +86,7 @@ func TestLastItemsOfWhoIsNotThere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	v.pass(time.Now().Sub(v.now()) + time.Hour)
+	v.pass(time.Since(v.now()) + time.Hour)
 	c := v.bind(friend, "b", wants...)
 	c.online("")
 	if got := c.items(); got != "granted listed open plain" {
@@ -203,7 +203,7 @@ func TestManyAbsentContacts(t *testing.T) {
 	}
 }
 
-// BenchmarkAbsent is a log-in with 1,000 contacts who are not there, with three nodes each.
+// BenchmarkAbsent is a log-in with contacts who are not there, with four nodes each, of a client that wants none or three of them; and the reading alone.
 func BenchmarkAbsent(b *testing.B) {
 	for _, contacts := range []int{20, 1000} {
 		b.Run(fmt.Sprint(contacts), func(b *testing.B) {
@@ -213,6 +213,17 @@ func BenchmarkAbsent(b *testing.B) {
 					v.kept(j, node, node, nil)
 				}
 			}
+			b.Run("read", func(b *testing.B) {
+				of, all := wishes{"avatar": {}, "nick": {}, "devices": {}}, map[jid.JID]*wishes{}
+				for _, j := range v.friends {
+					all[j] = &of
+				}
+				for range b.N {
+					if got, err := v.module.lastOf(b.Context(), juliet, all); len(got) != 3*contacts || err != nil {
+						b.Fatal(len(got), err)
+					}
+				}
+			})
 			for _, wants := range [][]string{nil, {"avatar", "nick", "devices"}} {
 				b.Run(fmt.Sprint(len(wants)), func(b *testing.B) {
 					me := v.bind(juliet, fmt.Sprint("r", len(wants)), wants...)
