@@ -98,6 +98,7 @@ func Run(t *testing.T, open Open) {
 		{"Bereaved", testBereaved},
 		{"Nodes", testNodes},
 		{"NodeTies", testNodeTies},
+		{"NodesShown", testShown},
 		{"NodeItems", testNodeItems},
 		{"NodeLimits", testNodeLimits},
 		{"LeaveOrder", testLeaveOrder},
