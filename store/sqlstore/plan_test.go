@@ -120,13 +120,9 @@ func TestNoScans(t *testing.T) {
 	queries = append(queries, selectRoom, selectRooms, selectPublicRooms, countRooms, sumRoomItems, sumRoomPeople, selectAffiliations, selectOccupants, selectTemporary)
 	queries = append(queries, selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq,
 		selectNodeSeq, selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
-<<<<<<< HEAD
-		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, deleteNodeItem)
+		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, selectShownNodes, deleteNodeItem)
 	queries = append(queries, selectTombstone, selectTombstoneOwners, selectTombstoneOf, selectOldTombstones)
 	queries = append(queries, expireTombstones[:]...)
-=======
-		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, selectShownNodes, deleteNodeItem)
->>>>>>> lastly
 	queries = append(queries, selectBereavedRooms, selectBereavedNodes, selectHeir)
 	queries = append(queries, disinheritance[:]...)
 	queries = append(queries, eraseSteps[:]...)
