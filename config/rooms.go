@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"stonechat/xmpp/jid"
 )
@@ -21,6 +22,10 @@ type Rooms struct {
 	Preset string `toml:"preset"`
 	// PerAccount is how many rooms one account may have created that still exist.
 	PerAccount int `toml:"per_account"`
+	// Tombstones is how long the name of a lasting room that its owner destroyed is kept for its owners, so that nobody else gets those who come back to it by
+	// a bookmark; whoever asks is told that it is gone, and where to. Of one account that destroys rooms as many names are kept as per_account says, the
+	// newest. 0: none, from now on.
+	Tombstones Duration `toml:"tombstones"`
 	// Occupants is how many people a room holds at most; its owner may choose fewer.
 	Occupants int `toml:"occupants"`
 	// QuietAbove is a number of occupants: visitors who enter a room that has more are not shown to others, since nobody reads such lists and everybody
@@ -54,7 +59,7 @@ type Rooms struct {
 // usualRooms are the defaults.
 func usualRooms() Rooms {
 	return Rooms{
-		Create: "member", Preset: "instant", PerAccount: 100, Occupants: 5000, QuietAbove: 300, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096,
+		Create: "member", Preset: "instant", PerAccount: 100, Tombstones: Duration(30 * 24 * time.Hour), Occupants: 5000, QuietAbove: 300, Sessions: 20, Affiliations: 20_000, Nick: 128, Subject: 4096,
 		Presence: 16 << 10, Picture: 128 << 10, History: 50, Bookmarks: true, Invites: 200, Deliveries: 20_000,
 	}
 }
@@ -87,6 +92,9 @@ func (r Rooms) check() (errs []error) {
 		if n.v < n.least || n.v > n.limit {
 			errs = append(errs, fmt.Errorf("rooms.%s is %d, not from %d to %d", n.name, n.v, n.least, n.limit))
 		}
+	}
+	if r.Tombstones < 0 {
+		errs = append(errs, errors.New("rooms.tombstones must not be negative"))
 	}
 	return errs
 }

@@ -84,6 +84,7 @@ type Host struct {
 	requests requests
 	slots    int
 	slowly   chan struct{}
+	asides   asides
 	wait     sync.WaitGroup
 	shelf    shelf
 
@@ -145,6 +146,7 @@ func NewHost(domain jid.JID, p Parts) *Host {
 	}
 	h.metrics.windows.limits = &h.Config.Limits
 	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.asides.ctx, h.asides.end = context.WithCancel(h.ctx)
 	h.accounts = newOwners(h)
 	h.guests = newGuests()
 	h.offerState()

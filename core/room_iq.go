@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"stonechat/store"
+	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
 
@@ -31,7 +32,7 @@ func (r *Room) receiveIQ(w *Work, t *roomTurn) {
 	case r.Failed:
 		refused = stanza.NewError(stanza.InternalServerError, "")
 	case asks && r.ID == 0 && to != ToPart:
-		refused = stanza.NewError(stanza.ItemNotFound, "there is no such room")
+		refused = r.absent(st.From)
 	case row == nil && to == ToOccupant:
 		r.receive(w, t)
 		return
@@ -53,6 +54,14 @@ func (r *Room) receiveIQ(w *Work, t *roomTurn) {
 		ans, err := row.Do(r.Host.ctx, e)
 		r.finishIQ(w, e, ans, err, t.from)
 	}
+}
+
+// absent is what who asks something of a room that does not exist is told.
+func (r *Room) absent(who jid.JID) *stanza.Error {
+	if r.service.Absent != nil {
+		return r.service.Absent(r, who)
+	}
+	return stanza.NewError(stanza.ItemNotFound, "there is no such room")
 }
 
 // refuse answers st with err, unless st is itself an answer.

@@ -27,6 +27,8 @@ type Rooms struct {
 	// messages, too. When it returns Drop with Event.Err (see Event.Refuse), the sender is told; other verdicts mean nothing. The sender's
 	// stanza is settled when it has returned, all tickets given to Event.Wait are done, and all that was given to Stand was shown.
 	Receive func(e *Event) Verdict
+	// Absent, which may be nil, is what who asks something of a room that does not exist is told; without it that there is none. In a turn of the room.
+	Absent func(r *Room, who jid.JID) *stanza.Error
 	// Standing is how an address stands to the room, for Permit. In a turn of the room.
 	Standing func(r *Room, who jid.JID) Standing
 	// Whose, which may be nil, is the bare address of who has a name in the room now; ok false: nobody. In a turn of the room.

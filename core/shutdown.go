@@ -14,6 +14,7 @@ func (h *Host) End(ctx context.Context) error {
 	if h.Router.nodes != nil {
 		h.Router.nodes.release(h)
 	}
+	h.asides.end()
 	return h.shelf.judge(h.everybody(ctx, func(w *Work, a *Account, done func()) {
 		defer done()
 		for _, s := range slices.Clone(a.sessions) {

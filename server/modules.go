@@ -47,7 +47,9 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		bookmarks.New(s.db.Personal, s.cfg.Personal, s.obs),
 		moderation.New(moderation.Stores{Reports: s.db.Reports, Archive: s.db.Archive}, s.cfg.Reports, s.obs, s.reported),
 		activity.New(s.db.Activity, s.obs),
-		muc.New(muc.Stores{Rooms: s.db.Rooms, Affiliations: s.db.Affiliations, Occupants: s.db.Occupants, Personal: s.db.Personal}, s.cfg.Rooms, s.obs),
+		muc.New(muc.Stores{
+			Rooms: s.db.Rooms, Affiliations: s.db.Affiliations, Occupants: s.db.Occupants, Tombstones: s.db.Tombstones, Personal: s.db.Personal,
+		}, s.cfg.Rooms, s.obs),
 		upload.New(upload.Parts{
 			Files: s.db.Files, Blobs: s.blobs, Config: s.cfg.Upload, Key: s.fileKey, Site: s.siteOf, Figures: s.uploads, Obs: s.obs,
 		}),

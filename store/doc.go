@@ -37,6 +37,7 @@ type Set struct {
 	Rooms        Rooms
 	Affiliations Affiliations
 	Occupants    Occupants
+	Tombstones   Tombstones
 
 	Nodes Nodes
 	Files Files

@@ -119,6 +119,32 @@ type NodePage struct {
 	First, Count int
 }
 
+// ShownQuery asks for the newest items of nodes of accounts whose presence somebody sees.
+type ShownQuery struct {
+	Asker    jid.JID   // a full address counts as all that it is part of, too
+	Accounts []jid.JID // bare addresses
+	// Choose is called for each account that has such nodes, with all that have an item, by name, and returns those whose items are wanted. It must neither wait nor
+	// use the store, and may be called again.
+	Choose func(account jid.JID, all []ShownNode) []ShownNode
+}
+
+// ShownNode is a node, and what its owner and it have to do with the asker.
+type ShownNode struct {
+	Name, Config string
+	Groups       []string // of the owner's roster, that the asker is in
+	// Affiliation of the asker's bare address, and the states of its subscriptions, of any resource; empty: none.
+	Affiliation   string
+	Subscriptions []string
+	Bytes         int // of the newest item, with its id
+}
+
+// ShownItem is the newest item of a node that was chosen.
+type ShownItem struct {
+	Account jid.JID
+	Config  string // of the node
+	NodeItem
+}
+
 // Nodes keeps what owners publish.
 type Nodes interface {
 	// Nodes are all nodes of the owner, ordered by name.
@@ -133,6 +159,9 @@ type Nodes interface {
 	Items(ctx context.Context, owner Owner, node string, q NodeQuery) (NodePage, error)
 	// Newest is the newest item of each of the nodes that has one, as of one moment.
 	Newest(ctx context.Context, owner Owner, nodes []string) ([]NodeItem, error)
+	// Shown are the newest items of nodes of accounts of which the asker sees the presence, as their rosters say (subscription from or both), as of one moment. None are of
+	// accounts that are disabled in any way, or that have blocked the asker. What the nodes allow is for Choose to decide.
+	Shown(ctx context.Context, q ShownQuery) ([]ShownItem, error)
 	// Ties are the nodes that belong to rooms of the domain and to which a bare address has an affiliation or a subscription, ordered by name, with
 	// these alone, and without what their items are.
 	Ties(ctx context.Context, domain string, bare jid.JID) ([]Node, error)

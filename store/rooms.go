@@ -41,7 +41,8 @@ type Rooms interface {
 	// BytesBy is how many bytes the ids and payloads of all items have on the nodes of those, and the addresses of people with an affiliation.
 	BytesBy(ctx context.Context, domain, creator string) (int, error)
 	// Create keeps a new room with its first affiliations; made hears its number before the ticket is done, perhaps on another goroutine.
-	// ErrConflict: there is one of that name.
+	// ErrConflict: there is one of that name, or a tombstone keeps it, when the room is created, for others than the creator. Of the creator's own it takes
+	// the place.
 	Create(r Room, first []Affiliation, made func(Owner)) Ticket
 	// Change replaces what can change: Public, Temporary, Config and Subject. ErrNotFound: there is no such room any more.
 	Change(r Room) Ticket
@@ -66,4 +67,26 @@ type Occupants interface {
 	SetOccupants(room Owner, occupants []byte) Ticket
 	// Waking are the names of rooms of the domain with occupants, and of temporary ones: those that must be looked after when the process starts.
 	Waking(ctx context.Context, domain string) ([]string, error)
+}
+
+// Tombstone keeps the name of a room that was destroyed for those who owned it then, so that nobody else gets who comes back to it.
+type Tombstone struct {
+	By        string    // bare address of the owner who destroyed it; whose limit of tombstones it counts for. Not read
+	At        time.Time // when that was; not read
+	Until     time.Time // microseconds; from then on it keeps nothing
+	Reason    string    // may be empty
+	Alternate string    // address of another room, may be empty
+	Owners    []string  // bare addresses, By among them; read in their order
+}
+
+// Tombstones keeps what stands in the place of rooms that were destroyed. An account that goes, or leaves, is no owner any more in the same commit, and a
+// tombstone without an owner goes.
+type Tombstones interface {
+	// Tombstone of a name. ErrNotFound: there is none. One that is over may still be there.
+	Tombstone(ctx context.Context, domain, local string) (Tombstone, error)
+	// Bury is Rooms.Delete that leaves a tombstone, in the same commit. Whoever does not own the room in that moment is no owner of it; without any there
+	// is none. Of all that By has left the most newest stay.
+	Bury(room Owner, t Tombstone, most int) Ticket
+	// ExpireTombstones erases those that are over at a time, and returns how many.
+	ExpireTombstones(ctx context.Context, now time.Time) (int64, error)
 }

@@ -38,8 +38,8 @@ func (u *uploaded) content() []byte {
 
 var slotAddress = regexp.MustCompile(`<put url='([^']*)'/><get url='([^']*)'/>`)
 
-// slots asks for some.
-func slots(t *testing.T, s *peers.Server, keys *wire.Keys, rng *rand.Rand, n int) []*uploaded {
+// uploadSlots asks for some.
+func uploadSlots(t *testing.T, s *peers.Server, keys *wire.Keys, rng *rand.Rand, n int) []*uploaded {
 	t.Helper()
 	session, err := Login(t.Context(), s, keys, 0, "uploads", false)
 	if err != nil {
@@ -136,7 +136,7 @@ func surviveUploads(t *testing.T, s *peers.Server, rng *rand.Rand, strike func(*
 	keys := wire.NewKeys()
 	var all []*uploaded
 	for range *cycles {
-		now := slots(t, s, keys, rng, 24)
+		now := uploadSlots(t, s, keys, rng, 24)
 		all = append(all, now...)
 		var sending sync.WaitGroup
 		for i := range 6 {

@@ -74,6 +74,9 @@ func (m *Module) presence(e *core.Event) core.Verdict {
 		return refuse(e, stanza.AsError(err))
 	}
 	if !exists {
+		if err := m.reserved(e.Room, st.From); err != nil {
+			return refuse(e, err)
+		}
 		return m.create(e, j, n)
 	}
 	return m.join(e, x, j, n)

@@ -33,6 +33,7 @@ type Stores struct {
 	Rooms        store.Rooms
 	Affiliations store.Affiliations
 	Occupants    store.Occupants
+	Tombstones   store.Tombstones
 	Personal     store.Personal // of rooms: their pictures
 }
 
@@ -44,6 +45,7 @@ type Module struct {
 	host   *core.Host
 	domain jid.JID
 	rooms  core.Slot[room]
+	graves core.Slot[grave]
 	making core.Tally  // rooms that accounts are about to make
 	purses core.Purses // deliveries, by account
 	sent   core.Quota  // invitations, requests for voice and registrations, by account
@@ -67,10 +69,10 @@ func (m *Module) Install(h *core.Host) {
 		m.obs.Log.Error("no domain for rooms", obs.Err, err)
 	}
 	m.domain = domain
-	m.rooms = core.NewSlot[room](h)
+	m.rooms, m.graves = core.NewSlot[room](h), core.NewSlot[grave](h)
 	h.Serve(core.Rooms{
-		Module: m.Name(), Domain: domain, Load: m.load, Loaded: m.loaded, Receive: m.receive, Standing: m.standing, Whose: m.whose, Vacant: m.vacant,
-		Keep: m.keep, Wake: m.wake, Follow: m.follow,
+		Module: m.Name(), Domain: domain, Load: m.load, Loaded: m.loaded, Receive: m.receive, Absent: m.absent, Standing: m.standing, Whose: m.whose,
+		Vacant: m.vacant, Keep: m.keep, Wake: m.wake, Follow: m.follow,
 	})
 	row := func(space string, typ stanza.Type, to core.Target, act core.Action, slow bool, do func(context.Context, *core.Event) (core.Answer, error)) {
 		h.IQ.Handle(core.IQ{Space: space, Local: "query", Type: typ, To: to, Action: act, Slow: slow, Do: do, Module: m.Name()})

@@ -236,12 +236,13 @@ func (x *room) staffItems(s muc.Staff) ([]muc.Item, error) {
 // destroy is section 10.9.
 func (m *Module) destroy(e *core.Event, x *room, d *muc.Destroy) {
 	r := e.Room
-	t := m.Rooms.Delete(r.ID)
+	t, g := m.entomb(e, x, d)
 	m.behind(e)
 	e.Wait(t)
 	r.Pause(e.Work, t, func(w *core.Work, err error) {
 		if err == nil {
 			vanish(r, w, x, d)
+			*m.graves.Of(r) = g
 		}
 	})
 }

@@ -34,7 +34,7 @@ func (m *Module) relay(e *core.Event) core.Verdict {
 	st := e.Stanza
 	x, ok := m.rooms.Has(e.Room)
 	if !ok || e.Room.ID == 0 {
-		return refuse(e, errNoRoom)
+		return refuse(e, m.absent(e.Room, st.From))
 	}
 	if st.Type == stanza.TypeResult || st.Type == stanza.TypeError {
 		m.reply(e, x)

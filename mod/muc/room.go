@@ -3,6 +3,7 @@ package muc
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -229,6 +230,9 @@ func (m *Module) vacant(r *core.Room) bool {
 // load is core.Rooms.Load.
 func (m *Module) load(ctx context.Context, r *core.Room) error {
 	kept, err := m.Rooms.Get(ctx, r.JID.Domain(), r.JID.Local())
+	if errors.Is(err, store.ErrNotFound) {
+		return m.loadGrave(ctx, r)
+	}
 	if err != nil {
 		return err
 	}

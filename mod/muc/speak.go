@@ -24,7 +24,7 @@ func (m *Module) message(e *core.Event) core.Verdict {
 	st := e.Stanza
 	x, ok := m.rooms.Has(e.Room)
 	if !ok || e.Room.ID == 0 {
-		return refuse(e, errNoRoom)
+		return refuse(e, m.absent(e.Room, st.From))
 	}
 	s := x.sessions[st.From]
 	switch {

@@ -76,6 +76,15 @@ func (r diskRooms) Delete(o store.Owner) store.Ticket {
 	return r.d.or(func() store.Ticket { return r.Rooms.Delete(o) })
 }
 
+type diskTombstones struct {
+	store.Tombstones
+	d *disk
+}
+
+func (t diskTombstones) Bury(room store.Owner, stone store.Tombstone, most int) store.Ticket {
+	return t.d.or(func() store.Ticket { return t.Tombstones.Bury(room, stone, most) })
+}
+
 type diskAffiliations struct {
 	store.Affiliations
 	d *disk
@@ -138,7 +147,10 @@ func newWorldWith(t *testing.T, edit func(*core.Parts, *config.Rooms), names ...
 	v.host = core.NewHost(jid.MustParse(domain), parts)
 	v.host.Ports.Authenticator, v.host.Ports.Contacts = nobody{}, nobody{}
 	archive.New(archive.Stores{Archive: fullArchive{db.Archive, v.disk}, Offline: db.Offline, Prefs: db.Prefs}, c.Archive, o).Install(v.host)
-	v.m = New(Stores{Rooms: diskRooms{db.Rooms, v.disk}, Affiliations: diskAffiliations{db.Affiliations, v.disk}, Occupants: db.Occupants, Personal: db.Personal}, c.Rooms, o)
+	v.m = New(Stores{
+		Rooms: diskRooms{db.Rooms, v.disk}, Affiliations: diskAffiliations{db.Affiliations, v.disk}, Occupants: db.Occupants,
+		Tombstones: diskTombstones{db.Tombstones, v.disk}, Personal: db.Personal,
+	}, c.Rooms, o)
 	v.m.Install(v.host)
 	if err := v.host.Start(); err != nil {
 		t.Fatal(err)

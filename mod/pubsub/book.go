@@ -64,12 +64,7 @@ func (m *Module) fill(ctx context.Context, a home, b *book) error {
 	}
 	*b = book{nodes: make(map[string]*node, len(kept)), reserved: b.reserved, open: b.open, arrived: b.arrived}
 	for _, k := range kept {
-		o := a.defaults(k.Name)
-		if err := o.read(k.Config); err != nil {
-			m.obs.Log.Error("options of a node cannot be read: it has the usual ones", obs.JID, a.jid.String(), obs.Err, err)
-			o = a.defaults(k.Name)
-		}
-		n := newNode(k.Name, k.Created, k.Creator, o)
+		n := newNode(k.Name, k.Created, k.Creator, m.understood(a.jid, a.defaults(k.Name), k.Config))
 		n.items, n.bytes, n.known = k.Items, k.Bytes, k.Items == 0
 		for _, x := range k.Affiliations {
 			n.affiliations[x.JID] = affiliation(x.Is)
@@ -81,6 +76,16 @@ func (m *Module) fill(ctx context.Context, a home, b *book) error {
 		b.bytes += k.Bytes
 	}
 	return nil
+}
+
+// understood are the options of a node as they are kept, over those of a new one.
+func (m *Module) understood(whose jid.JID, usual options, kept string) options {
+	o := usual
+	if err := o.read(kept); err != nil {
+		m.obs.Log.Error("options of a node cannot be read: it has the usual ones", obs.JID, whose.String(), obs.Err, err)
+		return usual
+	}
+	return o
 }
 
 // of returns the book of an account. Only in a turn of a.

@@ -32,8 +32,13 @@ type listener struct {
 	caps   disco.Caps // as its presence says; zero: there are none
 	wishes wishes
 	known  bool
-	missed []jid.JID // contacts who were not in memory when their last items were wanted
+
+	owed    map[jid.JID]debt // by contact
+	reading bool             // the store is asked, or will be when the client has read what was queued for it
 }
+
+// forget is for a session of which nothing is known any more. What is under way comes back to it.
+func (l *listener) forget() { *l = listener{reading: l.reading} }
 
 // interest is what the clients of an account want to hear of, for publishers, which have no business in its turns: who is known to want nothing is not visited.
 // It may name too much, such as the wishes of a client that has just gone, and never too little: what a session wants is noted before it asks for last
@@ -108,7 +113,7 @@ func (m *Module) look(w *core.Work, s *core.Session, presence *stanza.Stanza) {
 	case !ok && !had:
 		return
 	case !ok:
-		*l = listener{}
+		l.forget()
 		return
 	case had && l.caps == c:
 		return
@@ -201,7 +206,7 @@ func (m *Module) available(e *core.Event) {
 // unavailable: the next presence is the first again.
 func (m *Module) unavailable(e *core.Event) {
 	if l, ok := m.listeners.Has(e.Session); ok {
-		*l = listener{}
+		l.forget()
 	}
 	m.note(e.Account)
 }
@@ -214,7 +219,7 @@ func (m *Module) bound(e *core.Event) {
 	}
 	if l, ok := m.listeners.Has(s); !ok || !l.known {
 		if ok {
-			*l = listener{}
+			l.forget()
 		}
 		m.look(e.Work, s, s.Presence())
 	}

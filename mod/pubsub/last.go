@@ -15,14 +15,17 @@ import (
 // lastBytes bounds the last items of one account that somebody is sent on presence.
 const lastBytes = 1 << 20
 
+// onPresence tells whether the last item is sent to who comes online (XEP-0163 section 4.3.4).
+func (o *options) onPresence() bool { return o.Send == sendOnPresence && o.Deliver && o.Persist }
+
 // lastItem is the newest item of a node, ready to be sent.
 type lastItem struct {
 	node string
 	st   *stanza.Stanza
 }
 
-// fetch brings a session the last items of nodes, of its own account and of all contacts in memory whose presence it sees. Who is not there is noted, and asked
-// when it comes. Only in a turn of its account.
+// fetch brings a session the last items of nodes, of its own account and of all contacts whose presence it sees: those in memory are asked, for the others see
+// absent.go. Only in a turn of its account.
 func (m *Module) fetch(w *core.Work, s *core.Session, of wishes) {
 	if len(of) == 0 {
 		return
@@ -30,23 +33,24 @@ func (m *Module) fetch(w *core.Work, s *core.Session, of wishes) {
 	b := s.Account
 	m.give(w, s, m.newest(ofAccount(b), b.JID, of))
 	// One function for all contacts: it is called in the turn of each.
-	ask, l := m.asking(s, of), m.listeners.Of(s)
-	l.missed = nil
+	ask := m.asking(s, of)
+	var absent []jid.JID
 	m.host.Ports.Contacts.Each(b, func(contact jid.JID, sub core.Subscription) {
 		if sub&core.SubscribedTo != 0 && !b.Blocks(contact) && !b.Visit(w, contact, ask) {
-			l.missed = append(l.missed, contact)
+			absent = append(absent, contact)
 		}
 	})
+	m.owe(w, s, absent, of)
 }
 
-// give sends a session last items. Only in a turn of its account.
+// give sends a session last items, as far as it is still there and wants them. Only in a turn of its account.
 func (m *Module) give(w *core.Work, s *core.Session, all []lastItem) {
 	b := s.Account
 	if !slices.Contains(b.Sessions(), s) || !s.Available() {
 		return
 	}
 	for _, x := range all {
-		if !b.Blocks(x.st.From) {
+		if !b.Blocks(x.st.From) && m.wants(s, x.node) {
 			s.SendShared(w, x.st, s.JID)
 			m.toldEvent(w, s, x.node, x.st)
 		}
@@ -55,40 +59,15 @@ func (m *Module) give(w *core.Work, s *core.Session, all []lastItem) {
 
 // asking brings a session the last items of nodes of the account in whose turn it is called.
 func (m *Module) asking(s *core.Session, of wishes) func(*core.Work, *core.Account) {
-	me := s.Account.JID
+	me, device := s.Account.JID, s.JID
 	return func(w *core.Work, a *core.Account) {
+		if a.Blocks(device) {
+			return
+		}
 		if all := m.newest(ofAccount(a), me, of); len(all) > 0 {
 			a.Visit(w, me, func(w *core.Work, _ *core.Account) { m.give(w, s, all) })
 		}
 	}
-}
-
-// arrived: an account with nodes is there, and may not have been in memory when contacts came online; those ask now. Once is enough: who comes later finds it.
-// Only in a turn of a.
-func (m *Module) arrived(w *core.Work, a *core.Account) {
-	k, ok := m.books.Has(a)
-	if !ok || k.arrived || len(k.nodes) == 0 && !k.stale {
-		return
-	}
-	k.arrived = true
-	me := a.JID
-	again := func(w *core.Work, b *core.Account) {
-		for _, s := range b.Sessions() {
-			l, ok := m.listeners.Has(s)
-			if !ok {
-				continue
-			}
-			if i := slices.Index(l.missed, me); i >= 0 {
-				l.missed = slices.Delete(l.missed, i, i+1)
-				b.Visit(w, me, m.asking(s, l.wishes))
-			}
-		}
-	}
-	m.host.Ports.Contacts.Each(a, func(contact jid.JID, sub core.Subscription) {
-		if sub&core.SubscribedFrom != 0 && !a.Blocks(contact) {
-			a.Visit(w, contact, again)
-		}
-	})
 }
 
 // probed: a contact was just allowed to see the account, and so to hear of its nodes (XEP-0163 section 4.3.4: new subscribers). Turn of the account.
@@ -118,18 +97,17 @@ func (m *Module) newest(a home, who jid.JID, of wishes) []lastItem {
 	}
 	var names []string
 	for name, n := range b.nodes {
-		if _, wanted := of[name]; (wanted || of == nil) && n.options.Send == sendOnPresence && n.options.Deliver && n.options.Persist && (!n.known || n.newest != nil) &&
+		if _, wanted := of[name]; (wanted || of == nil) && n.options.onPresence() && (!n.known || n.newest != nil) &&
 			implicit(&n.options, m.person(a, n, who)) {
 			names = append(names, name)
 		}
 	}
-	return m.ready(a, b, m.affordable(b, names))
+	return m.ready(a, b, m.affordable(names, func(name string) int { return min(b.nodes[name].bytes, m.config.ItemBytes+maxName) }))
 }
 
-// affordable are those of the nodes whose last items are certainly not more than lastBytes together, small ones first: who comes online gets them all at once
-// and unasked, and must not be drowned by what a contact keeps.
-func (m *Module) affordable(b *book, names []string) []string {
-	most := func(name string) int { return min(b.nodes[name].bytes, m.config.ItemBytes+maxName) }
+// affordable are those of the nodes whose last items, which have most bytes each, are not more than lastBytes together, small ones first: who comes online gets
+// them all at once and unasked, and must not be drowned by what a contact keeps.
+func (m *Module) affordable(names []string, most func(name string) int) []string {
 	slices.SortFunc(names, func(x, y string) int { return cmp.Or(cmp.Compare(most(x), most(y)), strings.Compare(x, y)) })
 	total := 0
 	for i, name := range names {

@@ -185,6 +185,7 @@ func (m *Module) receive(w *core.Work, b *core.Account, from jid.JID, name strin
 		if _, direct := why.direct[s.JID]; !why.everywhere && s.Available() && m.wants(s, name) && !direct {
 			s.SendShared(w, st, s.JID)
 			m.toldEvent(w, s, name, st)
+			m.listeners.Of(s).heard(from, name)
 			why.explicit = false
 		}
 	}

@@ -34,6 +34,7 @@ type world struct {
 	friends []jid.JID
 	groups  map[jid.JID][]string
 	heard   []core.Publication
+	held    bool // something outside turns waits for the test, so there is no rest but that of turns
 }
 
 var juliet = jid.MustParse("juliet@example.org")
@@ -54,13 +55,15 @@ func newWorldWith(t testing.TB, friends int, edit func(*config.Pubsub), install 
 	if edit != nil {
 		edit(&v.config.Pubsub)
 	}
-	names := []string{"juliet", "nurse"}
+	rosters := map[string][]store.Contact{"juliet": nil, "nurse": nil}
 	for i := range friends {
-		names = append(names, fmt.Sprintf("friend%d", i))
-		v.friends = append(v.friends, jid.MustParse(names[len(names)-1]+"@example.org"))
+		j := jid.MustParse(fmt.Sprintf("friend%d@example.org", i))
+		v.friends = append(v.friends, j)
+		rosters["juliet"] = append(rosters["juliet"], store.Contact{JID: j, Subscription: store.SubscriptionBoth})
+		rosters[j.Local()] = []store.Contact{{JID: juliet, Subscription: store.SubscriptionBoth}}
 	}
-	for _, name := range names {
-		if _, err := db.Accounts.Create(t.Context(), store.NewAccount{Domain: "example.org", Local: name}); err != nil {
+	for name, contacts := range rosters {
+		if _, err := db.Accounts.Create(t.Context(), store.NewAccount{Domain: "example.org", Local: name, Contacts: contacts}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -220,6 +223,9 @@ func (v *world) rest() {
 	for range 2 {
 		if err := v.host.Pool().Rest(ctx); err != nil {
 			v.Fatal(err)
+		}
+		if v.held {
+			continue
 		}
 		if err := v.host.Drain(ctx); err != nil {
 			v.Fatal(err)

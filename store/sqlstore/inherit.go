@@ -32,6 +32,9 @@ var disinheritance = [...]string{
 	"DELETE FROM room_affiliations WHERE jid = " + addressOf + " AND kind <> 'outcast'",
 	"DELETE FROM node_affiliations WHERE jid = " + addressOf + " AND affiliation <> 'outcast'",
 	"DELETE FROM node_subscriptions WHERE bare = " + addressOf,
+	"DELETE FROM room_tombstones WHERE room IN (SELECT a.room FROM room_tombstone_owners AS a WHERE a.jid = " + addressOf +
+		" AND NOT EXISTS (SELECT 1 FROM room_tombstone_owners AS b WHERE b.room = a.room AND b.jid <> a.jid))",
+	"DELETE FROM room_tombstone_owners WHERE jid = " + addressOf,
 }
 
 // disinherit ends what an account is to rooms and nodes. What it alone owned has another owner then, or is gone; it returns the numbers of what is, of

@@ -280,7 +280,7 @@ func (db *DB) work() {
 		Sessions: sessions{db}, Activity: activity{db},
 		Invites: invites{db}, Leavers: leavers{db}, Circles: circles{db},
 		Places: places{db}, Shapes: shapes{db},
-		Rooms: rooms{db}, Affiliations: rooms{db}, Occupants: rooms{db},
+		Rooms: rooms{db}, Affiliations: rooms{db}, Occupants: rooms{db}, Tombstones: tombstones{db},
 		Devices: devices{db}, Credentials: credentials{db}, Nodes: nodes{db},
 		Files: files{db},
 	}

@@ -118,7 +118,7 @@ func TestPostgresPlans(t *testing.T) {
 		selectCircle, selectMembers, selectCommon, selectKinds, selectKind, dropKind, selectKept, selectOneKept, deleteKept, tieEach, tieOne,
 		selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq, selectNodeSeq,
 		selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
-		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, deleteNodeItem,
+		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, selectShownNodes, deleteNodeItem,
 		"SELECT MAX(key) FROM archive", "SELECT key FROM archive WHERE key > $1 ORDER BY key",
 	}, eraseRest[:]...) {
 		queries[query] = anyArguments

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -92,6 +93,22 @@ func TestFromTheFew(t *testing.T) {
 	}
 }
 
+// TestShownNodes: from an account's name to its roster, and then to its nodes, each by a whole key; the size of an item is read without the item.
+func TestShownNodes(t *testing.T) {
+	steps := plan(t, openTest(t, Options{}), selectShownNodes)
+	want := []string{
+		"SEARCH a USING INDEX accounts_name (domain=? AND local=?)",
+		"SEARCH r USING PRIMARY KEY (owner=? AND jid=?)",
+		"SEARCH n USING PRIMARY KEY (owner=?)",
+		"SEARCH i USING COVERING INDEX node_items_order (owner=? AND node=? AND seq=?)",
+		"SEARCH f USING PRIMARY KEY (owner=? AND node=? AND jid=?) LEFT-JOIN",
+	}
+	got := slices.DeleteFunc(slices.Clone(steps), func(s string) bool { return !slices.Contains(want, s) })
+	if !slices.Equal(got, want) {
+		t.Errorf("not in this order:\n%s", strings.Join(steps, "\n"))
+	}
+}
+
 // TestNoScans: the other statements that run while people wait search as well, and erasing too.
 func TestNoScans(t *testing.T) {
 	db := openTest(t, Options{})
@@ -103,7 +120,9 @@ func TestNoScans(t *testing.T) {
 	queries = append(queries, selectRoom, selectRooms, selectPublicRooms, countRooms, sumRoomItems, sumRoomPeople, selectAffiliations, selectOccupants, selectTemporary)
 	queries = append(queries, selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq,
 		selectNodeSeq, selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
-		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, deleteNodeItem)
+		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, selectShownNodes, deleteNodeItem)
+	queries = append(queries, selectTombstone, selectTombstoneOwners, selectTombstoneOf, selectOldTombstones)
+	queries = append(queries, expireTombstones[:]...)
 	queries = append(queries, selectBereavedRooms, selectBereavedNodes, selectHeir)
 	queries = append(queries, disinheritance[:]...)
 	queries = append(queries, eraseSteps[:]...)

@@ -111,6 +111,9 @@ func (v rooms) Create(r store.Room, first []store.Affiliation, made func(store.O
 		if taken {
 			return fmt.Errorf("room: %w", store.ErrConflict)
 		}
+		if err := claim(w, r); err != nil {
+			return err
+		}
 		id, _, err := w.number("INSERT INTO owners (kind) VALUES ('room') RETURNING id")
 		if err != nil {
 			return err

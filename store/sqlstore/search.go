@@ -352,8 +352,12 @@ func (s *searcher) read(query string, each func(*sql.Rows) error, args ...any) e
 	ctx, cancel := context.WithTimeout(s.ctx, searchGiveUp)
 	defer cancel()
 	st, err := s.db.reads.prepare(ctx, query)
+	var found *sql.Rows
 	if err == nil {
-		err = eachOf(ctx, st, each, args...)
+		found, err = st.QueryContext(ctx, args...)
+	}
+	if err == nil {
+		err = scanEach(found, each)
 	}
 	if errors.Is(err, errPageFull) {
 		return nil

@@ -119,7 +119,8 @@ func useEverything(t *testing.T, db *DB) {
 	}
 	var room store.Owner
 	check(db.Rooms.Create(store.Room{Domain: "rooms.example.org", Local: fmt.Sprint("r", now.UnixNano())}, nil, func(o store.Owner) { room = o }).Wait(ctx))
-	check(db.Affiliations.Set(room, []store.Affiliation{{JID: "bob@example.net", Kind: "member"}}).Wait(ctx), db.Occupants.SetOccupants(room, []byte("o")).Wait(ctx))
+	check(db.Affiliations.Set(room, []store.Affiliation{{JID: "bob@example.net", Kind: "owner"}}).Wait(ctx), db.Occupants.SetOccupants(room, []byte("o")).Wait(ctx))
+	check(db.Tombstones.Bury(room, store.Tombstone{By: "bob@example.net", At: now, Until: now, Owners: []string{"bob@example.net"}}, 1).Wait(ctx))
 	check(db.Circles.Make(ctx, "example.org", "Team"), db.Circles.Join(ctx, "example.org", "Team", guest.ID, 0))
 	for _, o := range []store.Owner{7, guest.ID} {
 		for i, ticket := range []store.Ticket{
