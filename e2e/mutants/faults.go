@@ -216,4 +216,9 @@ var faults = []fault{
 	{"half files lie about after a crash", "store/blob/folder.go", "	for _, e := range left {\n", "	for _, e := range left[:0] {\n", "./store/blob -run TestOpenFolderAgain"},
 	{"uploads are not synced", "store/blob/folder.go", "	return h, to.Sync()\n", "	return h, nil\n", "./e2e/chaos -run TestPowerCutUploads -cycles 5"},
 	{"names of uploads are not synced", "store/blob/folder.go", "	return errors.Join(err, syncFolder(filepath.Dir(to)))\n", "	return err\n", "./e2e/chaos -run TestPowerCutUploads -cycles 8"},
+	{"what leads inside is connected to", "outbound/outbound.go", "err != nil || !d.mayReach(a.Addr()) {", "err != nil {", "./outbound"},
+	{"addresses are judged by how they are written", "outbound/inside.go", "	a = a.Unmap()\n	switch {\n	case a.Is4():", "	switch {\n	case a.Is4():", "./outbound"},
+	{"answers of any size are read", "outbound/request.go", "io.LimitReader(resp.Body, d.most+1)", "resp.Body", "./outbound"},
+	{"each start makes another push key", "webpush/sender.go", "	return NewSender(key, subject)\n", "	return NewSender(fresh[:len(key)], subject)\n", "./webpush"},
+	{"points that are not on the curve", "webpush/subscription.go", "	key, err := ecdh.P256().NewPublicKey(point)\n	if err != nil {", "	key, err := ecdh.P256().NewPublicKey(point)\n	if err != nil && len(point) == 0 {", "./webpush"},
 }
