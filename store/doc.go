@@ -41,6 +41,7 @@ type Set struct {
 
 	Nodes Nodes
 	Files Files
+	Push  Push
 	// Credentials is beside Accounts, for log-in.
 	Credentials Credentials
 }

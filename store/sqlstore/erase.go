@@ -151,6 +151,8 @@ var eraseRest = [...]string{
 	"DELETE FROM node_subscriptions WHERE owner = $1",
 	"DELETE FROM nodes WHERE owner = $1",
 	"DELETE FROM files WHERE owner = $1",
+	"DELETE FROM push_jobs WHERE owner = $1",
+	"DELETE FROM push_targets WHERE owner = $1",
 	"DELETE FROM search_changes WHERE owner = $1",
 	"DELETE FROM erasures WHERE owner = $1",
 }

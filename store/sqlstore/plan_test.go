@@ -161,3 +161,23 @@ func TestFilePlans(t *testing.T) {
 		}
 	}
 }
+
+// TestPushPlans: who looks for jobs every moment must not read all of them, nor may who adds one.
+func TestPushPlans(t *testing.T) {
+	db := openTest(t, Options{})
+	for query, want := range map[string]string{
+		selectPushTargets: "SEARCH push_targets USING INDEX push_targets_owner (owner=?)",
+		countPushTargets:  "SEARCH push_targets USING COVERING INDEX push_targets_owner (owner=?)",
+		selectPushIDs:     "SEARCH push_targets USING COVERING INDEX push_targets_owner (owner=? AND service=?)",
+		upsertPushJob:     "SEARCH push_targets USING INTEGER PRIMARY KEY (rowid=?)",
+		withdrawPushJobs:  "SEARCH push_jobs USING INDEX push_jobs_owner (owner=? AND topic=?)",
+		selectDuePush:     "SEARCH push_jobs USING INDEX push_jobs_due (due<?)",
+		deletePastPush:    "SEARCH push_jobs USING INDEX push_jobs_due (due<?)",
+		deletePushJobs:    "SEARCH push_jobs USING PRIMARY KEY (target=?)",
+	} {
+		steps := strings.Join(plan(t, db, query), "; ")
+		if !strings.Contains(steps, want) || strings.Contains(steps, "SCAN push") || query != selectPushTargets && query != deletePastPush && strings.Contains(steps, "B-TREE") {
+			t.Errorf("%s\n %s", query, steps)
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"stonechat/store"
+)
+
+// push implements store.Push.
+type push struct{ db *DB }
+
+const (
+	selectPushTargets = `SELECT id, owner, service, node, kind, device, data, enabled, errors, said, at FROM push_targets WHERE owner = $1 ORDER BY id`
+	countPushTargets  = "SELECT COUNT(*) FROM push_targets WHERE owner = $1 AND NOT (service = $2 AND node = $3)"
+	upsertPushTarget  = `INSERT INTO push_targets (owner, service, node, kind, device, data, enabled, errors, said, at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', 0)
+		ON CONFLICT (owner, service, node) DO UPDATE SET kind = excluded.kind, device = excluded.device, data = excluded.data, enabled = excluded.enabled, errors = 0, said = '', at = 0`
+	selectPushIDs = "SELECT id FROM push_targets WHERE owner = $1 AND service = $2 AND (node = $3 OR $4 = 1)"
+	// What is there already says when the next one may be sent: it waits, is leased, has failed, or was sent within the window.
+	upsertPushJob = `INSERT INTO push_jobs (target, topic, owner, content, pending, due, ends, version, tries)
+		SELECT id, $3, owner, $4, 1, $5, $6, 1, 0 FROM push_targets WHERE id = $1 AND owner = $2
+		ON CONFLICT (target, topic) DO UPDATE SET content = excluded.content, pending = 1, ends = excluded.ends, version = push_jobs.version + 1,
+			due = CASE WHEN push_jobs.due > excluded.due THEN push_jobs.due ELSE excluded.due END,
+			tries = CASE WHEN push_jobs.pending = 1 THEN push_jobs.tries ELSE 0 END`
+	withdrawPushJobs = "UPDATE push_jobs SET pending = 0, content = $3 WHERE owner = $1 AND topic = $2"
+	selectDuePush    = `SELECT target, topic, owner, content, due, ends, version, tries FROM push_jobs WHERE due <= $1 AND pending = 1 AND ends > $1 ORDER BY due LIMIT $2 + 0`
+	leasePushJob     = "UPDATE push_jobs SET due = $4, tries = tries + 1 WHERE target = $1 AND topic = $2 AND due = $3 AND pending = 1"
+	donePushJob      = `UPDATE push_jobs SET due = $4, content = CASE WHEN version = $5 THEN $6 ELSE content END, tries = 0,
+		pending = CASE WHEN version = $5 THEN 0 ELSE pending END WHERE target = $1 AND topic = $2 AND due = $3`
+	failedPushJob   = "UPDATE push_jobs SET due = $4 WHERE target = $1 AND topic = $2 AND due = $3"
+	notePushTarget  = "UPDATE push_targets SET errors = CASE WHEN $2 = 1 THEN 0 ELSE errors + 1 END, said = $3, at = $4 WHERE id = $1"
+	deletePastPush  = "DELETE FROM push_jobs WHERE (target, topic) IN (SELECT target, topic FROM push_jobs WHERE due <= $1 AND (pending = 0 OR ends <= $1) ORDER BY due LIMIT $2 + 0)"
+	deletePushJobs  = "DELETE FROM push_jobs WHERE target = $1"
+	deletePushedFor = "DELETE FROM push_targets WHERE id = $1"
+)
+
+// Enable implements store.Push.
+func (p push) Enable(t store.PushTarget, most int) store.Ticket {
+	if len(t.Service)+len(t.Node) > store.MaxPushAddress {
+		return store.Settled(fmt.Errorf("push target: %w", store.ErrInvalid))
+	}
+	data := append([]byte{}, t.Data...)
+	return p.db.queueOf(t.Owner).change(len(data)+len(t.Service), func(w *writer) error {
+		// The account may be deleted meanwhile; a target without one would never be erased.
+		if _, exists, err := w.number("SELECT id FROM accounts WHERE id = $1", int64(t.Owner)); err != nil || !exists {
+			return errors.Join(err, notFoundUnless(exists))
+		}
+		n, _, err := w.number(countPushTargets, int64(t.Owner), t.Service, t.Node)
+		switch {
+		case err != nil:
+			return err
+		case n >= int64(most):
+			return fmt.Errorf("push target: %w", store.ErrTooMany)
+		}
+		_, err = w.change(upsertPushTarget, int64(t.Owner), t.Service, t.Node, int64(t.Kind), t.Device, data, moment(t.Enabled))
+		return err
+	})
+}
+
+// Disable implements store.Push.
+func (p push) Disable(owner store.Owner, service, node string) store.Ticket {
+	var all int64
+	if node == "" {
+		all = 1
+	}
+	return p.db.queueOf(owner).change(0, func(w *writer) error {
+		var ids []int64
+		err := w.query(selectPushIDs, func(row []driver.Value) error {
+			id, _ := row[0].(int64)
+			ids = append(ids, id)
+			return nil
+		}, int64(owner), service, node, all)
+		for _, id := range ids {
+			err = errors.Join(err, forgetPush(w, id))
+		}
+		return err
+	})
+}
+
+// forgetPush removes a target and its jobs.
+func forgetPush(w *writer, id int64) error {
+	if _, err := w.change(deletePushJobs, id); err != nil {
+		return err
+	}
+	_, err := w.change(deletePushedFor, id)
+	return err
+}
+
+// Targets implements store.Push.
+func (p push) Targets(ctx context.Context, owner store.Owner) (out []store.PushTarget, err error) {
+	err = p.db.reads.each(ctx, selectPushTargets, func(rows *sql.Rows) error {
+		var t store.PushTarget
+		var enabled, at int64
+		err := rows.Scan(&t.ID, &t.Owner, &t.Service, &t.Node, &t.Kind, &t.Device, &t.Data, &enabled, &t.Errors, &t.Said, &at)
+		t.Enabled, t.At = momentOf(enabled), momentOf(at)
+		out = append(out, t)
+		return err
+	}, int64(owner))
+	return out, err
+}
+
+// Add implements store.Push.
+func (p push) Add(j store.PushJob) store.Ticket {
+	content := append([]byte{}, j.Content...)
+	return p.db.queueOf(j.Owner).change(len(content), func(w *writer) error {
+		_, err := w.change(upsertPushJob, j.Target, int64(j.Owner), j.Topic, content, moment(j.Due), moment(j.Ends))
+		return err
+	})
+}
+
+// Withdraw implements store.Push.
+func (p push) Withdraw(owner store.Owner, topic string) store.Ticket {
+	return p.db.queueOf(owner).change(0, func(w *writer) error {
+		_, err := w.change(withdrawPushJobs, int64(owner), topic, []byte{})
+		return err
+	})
+}
+
+// Lease implements store.Push.
+func (p push) Lease(ctx context.Context, now, until time.Time, limit int) ([]store.PushJob, error) {
+	var leased []store.PushJob
+	err := p.db.queueOf(nobody).change(0, func(w *writer) error {
+		leased = nil
+		due, err := duePush(w, now, limit)
+		if err != nil {
+			return err
+		}
+		for _, j := range due {
+			n, err := w.change(leasePushJob, j.Target, j.Topic, moment(j.Due), moment(until))
+			if err != nil {
+				return err
+			}
+			if n == 1 { // else somebody was faster
+				j.Due, j.Tries = until.UTC().Truncate(time.Microsecond), j.Tries+1
+				leased = append(leased, j)
+			}
+		}
+		return nil
+	}).Wait(ctx)
+	if err != nil {
+		return nil, err // leased may still be written to when only the context ended
+	}
+	return leased, nil
+}
+
+func duePush(w *writer, now time.Time, limit int) (out []store.PushJob, err error) {
+	return out, w.query(selectDuePush, func(v []driver.Value) error {
+		target, ok1 := v[0].(int64)
+		topic, ok2 := v[1].(string)
+		owner, ok3 := v[2].(int64)
+		content, ok4 := v[3].([]byte)
+		due, ok5 := v[4].(int64)
+		ends, ok6 := v[5].(int64)
+		version, ok7 := v[6].(int64)
+		tries, ok8 := v[7].(int64)
+		out = append(out, store.PushJob{
+			Target: target, Owner: store.Owner(owner), Topic: topic, Content: slices.Clone(content), Due: momentOf(due), Ends: momentOf(ends),
+			Version: version, Tries: int(tries),
+		})
+		return errorUnless(ok1 && ok2 && ok3 && (ok4 || v[3] == nil) && ok5 && ok6 && ok7 && ok8, "push jobs of an unexpected type")
+	}, moment(now), int64(max(limit, 0)))
+}
+
+// Settle implements store.Push.
+func (p push) Settle(j store.PushJob, r store.PushResult) store.Ticket {
+	return p.db.queueOf(j.Owner).change(len(r.Said), func(w *writer) error {
+		query, args, success := donePushJob, []any{j.Target, j.Topic, moment(j.Due), moment(r.Next), j.Version, []byte{}}, int64(0)
+		switch r.Outcome {
+		case store.PushGone:
+			return forgetPush(w, j.Target)
+		case store.PushFailed:
+			query, args = failedPushJob, args[:4]
+		case store.PushSent:
+			success = 1
+		}
+		n, err := w.change(query, args...)
+		switch {
+		case err != nil:
+			return err
+		case n == 0:
+			return fmt.Errorf("push job: %w", store.ErrConflict)
+		}
+		_, err = w.change(notePushTarget, j.Target, success, r.Said, moment(r.At))
+		return err
+	})
+}
+
+// Expire implements store.Push.
+func (p push) Expire(ctx context.Context, now time.Time, limit int) (int, error) {
+	var n int64
+	err := p.db.queueOf(nobody).change(0, func(w *writer) (err error) {
+		n, err = w.change(deletePastPush, moment(now), int64(max(limit, 0)))
+		return err
+	}).Wait(ctx)
+	if err != nil {
+		return 0, err // n may still be written to when only the context ended
+	}
+	return int(n), nil
+}
