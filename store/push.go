@@ -14,8 +14,11 @@ const (
 	PushWeb                 // an endpoint of RFC 8030, of UnifiedPush, too
 )
 
-// MaxPushAddress is how many bytes service and node of a target may have together.
-const MaxPushAddress = 2560
+// How many bytes texts may have that are searched.
+const (
+	MaxPushAddress = 2560 // service and node of a target together
+	MaxPushTopic   = 256
+)
 
 // PushTarget is where an account has notifications sent. Of one service and node an owner has one, the last that was enabled.
 type PushTarget struct {
@@ -79,7 +82,7 @@ type Push interface {
 	// Targets returns those of an owner in the order in which they were enabled first.
 	Targets(ctx context.Context, owner Owner) ([]PushTarget, error)
 	// Add keeps a job. One of the same target and topic that was not sent is replaced; it is not sent before that one was due, be it that it waits, is being
-	// sent, failed, or was sent just now. Without such a target of the owner nothing is kept, which is no error.
+	// sent, failed, or was sent just now. Without such a target of the owner nothing is kept, which is no error. ErrInvalid: see MaxPushTopic.
 	Add(j PushJob) Ticket
 	// Withdraw takes back what was not sent of a topic, to all targets of the owner.
 	Withdraw(owner Owner, topic string) Ticket

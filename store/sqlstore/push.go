@@ -106,6 +106,9 @@ func (p push) Targets(ctx context.Context, owner store.Owner) (out []store.PushT
 
 // Add implements store.Push.
 func (p push) Add(j store.PushJob) store.Ticket {
+	if len(j.Topic) > store.MaxPushTopic {
+		return store.Settled(fmt.Errorf("push topic: %w", store.ErrInvalid))
+	}
 	content := append([]byte{}, j.Content...)
 	return p.db.queueOf(j.Owner).change(len(content), func(w *writer) error {
 		_, err := w.change(upsertPushJob, j.Target, int64(j.Owner), j.Topic, content, moment(j.Due), moment(j.Ends))

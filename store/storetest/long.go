@@ -65,6 +65,7 @@ func testLongTexts(t *testing.T, f *fixture) {
 	for _, j := range []jid.JID{bare, longest(t, rng, store.MaxBlocked-2*jid.MaxPart-2)} {
 		f.wait(t, f.Blocks.ChangeBlocked(a.ID, store.BlockChange{Add: []jid.JID{j}}))
 	}
+	f.job(t, f.target(t, a.ID, noise(rng, store.MaxPushAddress-512), noise(rng, 512)), noise(rng, store.MaxPushTopic), "long")
 	long := longest(t, rng, jid.MaxPart)
 	if err := f.Blocks.ChangeBlocked(a.ID, store.BlockChange{Clear: true, Add: []jid.JID{long}}).Wait(f.ctx); !errors.Is(err, store.ErrInvalid) {
 		t.Errorf("too long an address: %v", err)

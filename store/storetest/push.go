@@ -121,6 +121,9 @@ func testPushJobs(t *testing.T, f *fixture) {
 	alice := f.account(t, "alice")
 	phone, tablet := f.target(t, alice, "a", ""), f.target(t, alice, "b", "")
 	f.lease(t)
+	if err := f.Push.Add(store.PushJob{Target: phone.ID, Owner: alice, Topic: strings.Repeat("x", store.MaxPushTopic+1)}).Wait(f.ctx); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("too long a topic: %v", err)
+	}
 	f.job(t, phone, "chat", "one")
 	f.job(t, phone, "chat", "two") // takes the place of the first
 	f.clock.Move(time.Second)
