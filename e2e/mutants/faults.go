@@ -199,4 +199,5 @@ var faults = []fault{
 	{"a tombstone keeps nobody from making the room", "store/sqlstore/tombstones.go", "	if until > r.Created.UnixMicro() {\n", "	if until < 0 {\n", "./store/sqlstore -run TestContract$/.*/Tombstones$"},
 	{"strangers learn why a room for members ended", "mod/muc/graves.go", "	if x.mayRead(standing{}) {\n", "	if x.config.Persistent {\n", "./mod/muc -run TestDestroyedRoom"},
 	{"a marker that comes late takes back what was displayed", "mod/displayed/markers.go", "row.Key <= (*newest)[chat.String()]", "row.Key == 0", plays + "TestPlays/.*/.*/.*/xep0490"},
+	{"the end of a session overtakes an answer", "core/outbox.go", "	writing, before := o.flushing, o.closing\n", "	writing, before := false, o.closing\n", "./core -run TestEndComesBehind"},
 }
