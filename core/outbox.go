@@ -78,8 +78,8 @@ type Outbox struct {
 	dirty    bool          // some Work will flush
 	flushing bool
 	closing  func() // of a sink that is still written to
-	blocked  bool // the sink wants no more until Writable
-	woken    bool // Writable was called during a write, whose answer is older then
+	blocked  bool   // the sink wants no more until Writable
+	woken    bool   // Writable was called during a write, whose answer is older then
 	full     bool
 	held     heldBack // waits until somebody looks (XEP-0352)
 	away     away     // what is on disk alone
