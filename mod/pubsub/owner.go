@@ -153,7 +153,7 @@ func (m *Module) configure(x *act) *stanza.Error {
 	}
 	t := m.nodes.ChangeNode(x.at.id(), c)
 	if x.at.room != nil {
-		t = both(t, m.list(x.at, &o))
+		t = store.All(t, m.list(x.at, &o))
 	}
 	m.changed(x.at, x.book, t)
 	x.Wait(t)
