@@ -40,7 +40,7 @@ func filled(t *testing.T) *pgx.Conn {
 	for _, query := range []string{
 		"INSERT INTO archive SELECT 10000000000 + n, n % 20, 'p' || n % 7, 'r', n % 4, n, 'stanza' FROM generate_series(1, 20000) AS n",
 		"INSERT INTO archive_by_owner SELECT owner, key, origin, flags FROM archive ON CONFLICT DO NOTHING",
-		"INSERT INTO archive_by_peer SELECT owner, peer, key, resource FROM archive ON CONFLICT DO NOTHING",
+		"INSERT INTO archive_by_peer SELECT owner, peer, key, resource, flags FROM archive ON CONFLICT DO NOTHING",
 	} {
 		if _, err := l.conn().Exec(ctx, query); err != nil {
 			t.Fatal(err)
