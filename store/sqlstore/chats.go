@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"stonechat/store"
@@ -170,8 +171,12 @@ func (w *chatWalk) glance(text string) error {
 		var one string
 		one, text, _ = strings.Cut(text, ",")
 		var s seen
-		if _, err := fmt.Sscanf(one, "%d %d", &s.key, &s.flags); err != nil {
-			return fmt.Errorf("row of a chat %q: %w", one, err)
+		key, flags, _ := strings.Cut(one, " ")
+		place, bad := strconv.ParseInt(key, 10, 64)
+		s.key = store.Key(place)
+		var worse error
+		if s.flags, worse = strconv.ParseInt(flags, 10, 64); bad != nil || worse != nil {
+			return fmt.Errorf("row of a chat: %w", errors.Join(bad, worse))
 		}
 		rows = append(rows, s)
 	}
