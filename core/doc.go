@@ -15,7 +15,7 @@
 // locks of their own, and no lock is ever held while anything else is called, so there is no order of locks to know. The one exception is a
 // Source, which its outbox pulls under its lock, and which therefore may call nothing of core. Host is fixed before the first door opens.
 //
-// Reading order: turns.go, session.go, route.go, account.go, account_iq.go, line.go, delivery.go, targets.go, hooks.go, iq.go, presence.go, apart.go,
+// Reading order: turns.go, session.go, route.go, account.go, account_iq.go, line.go, delivery.go, targets.go, hooks.go, iq.go, presence.go, aside.go, apart.go,
 // rooms.go and what begins with room, outbox.go, outbox_acks.go, idle.go, resume.go; then park.go, kept.go, restore.go and shutdown.go, which are sessions on disk;
 // trace.go for what administrators see of it.
 package core

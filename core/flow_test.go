@@ -246,6 +246,63 @@ type counter struct{ writes atomic.Int64 }
 func (c *counter) Write([]byte) (bool, error) { c.writes.Add(1); return true, nil }
 func (*counter) Close(*stanza.StreamError)    {}
 
+// lateSink takes its time to take what it is given, and notes what happens to it.
+type lateSink struct {
+	begun, free chan struct{}
+	order       chan string
+}
+
+func (s *lateSink) Write(p []byte) (bool, error) {
+	if strings.Contains(string(p), "id='last'") {
+		close(s.begun)
+		<-s.free
+		s.order <- "written"
+	}
+	return true, nil
+}
+
+func (s *lateSink) Close(*stanza.StreamError) { s.order <- "closed" }
+
+// What is being written when a session is ended goes out before its end.
+func TestEndComesBehindWhatIsWritten(t *testing.T) {
+	x := build(t, []string{"juliet"}, func(h *core.Host, _ *sqlstore.DB) {
+		h.IQ.Handle(core.IQ{
+			Space: "test", Local: "q", Type: stanza.Set, To: core.ToOwn, Action: core.ActUseAccount, Module: "test",
+			Do: func(context.Context, *core.Event) (core.Answer, error) { return core.Answer{}, nil },
+		})
+	})
+	sink, h, juliet := &lateSink{begun: make(chan struct{}), free: make(chan struct{}), order: make(chan string, 2)}, x.rooms[0].host, jid.MustParse("juliet@example.org")
+	work := x.online("juliet", "other").work
+	s, err := h.Bind(t.Context(), work, core.Binding{Account: juliet, Resource: "slow", Sink: sink, First: func(jid.JID) string { return "" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := stanza.Parse("<iq type='set' id='last'><q xmlns='test'/></iq>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		if fail := s.Receive(work, sink, st); fail != nil {
+			t.Error(fail.Condition)
+		}
+		work.Run()
+	}()
+	<-sink.begun
+	if err := h.Ask(t.Context(), juliet, func(w *core.Work, a *core.Account) error { a.Depart(w); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case what := <-sink.order:
+		close(sink.free)
+		t.Fatalf("%s while an answer is being written", what)
+	default:
+	}
+	close(sink.free)
+	if first, then := <-sink.order, <-sink.order; first != "written" || then != "closed" {
+		t.Errorf("%s, then %s", first, then)
+	}
+}
+
 // Presence goes to contacts in memory only: a contact that is not costs no read of the store.
 func TestAbsentContactsCostNoRead(t *testing.T) {
 	everyHouse(t, func(t *testing.T, build builder) {

@@ -77,8 +77,9 @@ type Outbox struct {
 	then     []func(*Work) // due when the bytes in hand are written
 	dirty    bool          // some Work will flush
 	flushing bool
-	blocked  bool // the sink wants no more until Writable
-	woken    bool // Writable was called during a write, whose answer is older then
+	closing  func() // of a sink that is still written to
+	blocked  bool   // the sink wants no more until Writable
+	woken    bool   // Writable was called during a write, whose answer is older then
 	full     bool
 	held     heldBack // waits until somebody looks (XEP-0352)
 	away     away     // what is on disk alone
@@ -253,8 +254,13 @@ func (o *Outbox) flush() {
 		}
 	}
 	o.flushing = false
+	closing := o.closing
+	o.closing = nil
 	again := !o.blocked && o.sink != nil && (len(o.queue) > 0 && !(o.queue[0].src != nil && o.ahead()) || o.tell)
 	o.mu.Unlock()
+	if closing != nil {
+		closing()
+	}
 	if again {
 		o.session.Account.Host.pool.Do(func(*Work) { o.flush() })
 	}
@@ -334,6 +340,28 @@ func (o *Outbox) detach() Sink {
 	old := o.sink
 	o.sink, o.blocked, o.asked = nil, false, false
 	return old
+}
+
+// cut is detach, and closes the sink: behind what is being written to it at this moment, or the client would be told the end and not the answer before it.
+func (o *Outbox) cut(why *stanza.StreamError) {
+	sink := o.detach()
+	if sink == nil {
+		return
+	}
+	o.mu.Lock()
+	writing, before := o.flushing, o.closing
+	if writing {
+		o.closing = func() {
+			if before != nil {
+				before()
+			}
+			sink.Close(why)
+		}
+	}
+	o.mu.Unlock()
+	if !writing {
+		sink.Close(why)
+	}
 }
 
 // attach gives the session a new sink: first comes greeting, which tells the count handled, then everything that was sent and not

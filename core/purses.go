@@ -4,6 +4,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"stonechat/xmpp/jid"
+	"stonechat/xmpp/stanza"
 )
 
 const (
@@ -50,6 +53,18 @@ func (p *Purses) Take(now time.Time, who string, cost, rate int) bool {
 	p.of[who] = x
 	return may
 }
+
+// Afford is Take for so many deliveries to others that an account is about to cause on h; nil: it may. A refusal is counted under reason.
+func (p *Purses) Afford(h *Host, who jid.JID, deliveries, rate int, reason string) *stanza.Error {
+	if !h.Config.RateLimits || p.Take(h.Now(), who.Bare().String(), deliveries, rate) {
+		return nil
+	}
+	h.metrics.Refused(reason)
+	return &stanza.Error{Type: stanza.Wait, Condition: stanza.PolicyViolation, Text: "too much at once for so many people"}
+}
+
+// Weight is as how many deliveries each of something with so many bytes counts: what is large costs everybody more than a turn.
+func Weight(bytes int) int { return 1 + bytes>>12 }
 
 // at is a purse at that time.
 func (x purse) at(now time.Time, rate int, known bool) purse {

@@ -240,9 +240,7 @@ func (a *Account) fail(w *Work, s *Session, why *stanza.StreamError) {
 // cut parts the session from its connection.
 func (a *Account) cut(s *Session, why *stanza.StreamError) {
 	s.sink = nil
-	if sink := s.out.detach(); sink != nil {
-		sink.Close(why)
-	}
+	s.out.cut(why)
 }
 
 // lost is the turn of a connection that is gone.

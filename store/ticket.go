@@ -52,6 +52,22 @@ func Settled(err error) Ticket {
 	return Ticket{&Promise{done: true, err: err}}
 }
 
+// All is a ticket that is done when all of these are, or the first of them that fails has failed, whose failure is the outcome.
+func All(tickets ...Ticket) Ticket {
+	if len(tickets) == 0 {
+		return Ticket{}
+	}
+	p := new(Promise)
+	tickets[0].Done(func(err error) {
+		if err != nil {
+			p.Settle(err)
+			return
+		}
+		All(tickets[1:]...).Done(p.Settle)
+	})
+	return p.Ticket()
+}
+
 // Done has f called once with the outcome: at once if it is known already, else later on a goroutine of the store, where f delays
 // everybody else's tickets. So f must be short and must not wait: it queues a turn. Several functions run in the order of the calls.
 func (t Ticket) Done(f func(err error)) {

@@ -92,3 +92,31 @@ func TestErrBusyIsFull(t *testing.T) {
 		t.Error("ErrBusy must be an ErrFull and not the other way round")
 	}
 }
+
+// All waits for every ticket, in whatever order they are done, unless one fails.
+func TestAll(t *testing.T) {
+	if done, err := All().Outcome(); !done || err != nil {
+		t.Errorf("of none: %v, %v", done, err)
+	}
+	var a, b, c Promise
+	all := All(a.Ticket(), b.Ticket(), Settled(nil), c.Ticket())
+	for _, p := range []*Promise{&c, &a} {
+		p.Settle(nil)
+		if done, _ := all.Outcome(); done {
+			t.Fatal("done before all are")
+		}
+	}
+	b.Settle(nil)
+	if done, err := all.Outcome(); !done || err != nil {
+		t.Errorf("%v, %v", done, err)
+	}
+	var x, y Promise
+	all = All(x.Ticket(), y.Ticket())
+	x.Settle(errTest)
+	if done, err := all.Outcome(); !done || !errors.Is(err, errTest) {
+		t.Errorf("of a failure: %v, %v", done, err)
+	}
+	if _, err := All(Settled(nil), Settled(errTest)).Outcome(); !errors.Is(err, errTest) {
+		t.Errorf("of a failure at the end: %v", err)
+	}
+}

@@ -207,7 +207,7 @@ func (m *Module) dress(e *core.Event, x *room, next wardrobe) error {
 		for i := range next.plan {
 			keep = append(keep, next.plan[i].kept())
 		}
-		t = both(t, m.Affiliations.Set(e.Room.ID, keep))
+		t = store.All(t, m.Affiliations.Set(e.Room.ID, keep))
 	}
 	e.Wait(t)
 	out := answered(e)

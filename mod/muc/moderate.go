@@ -77,7 +77,7 @@ func (m *Module) takeBack(r *core.Room, w *core.Work, x *room, was core.Archived
 	if err != nil {
 		return store.Ticket{}, err
 	}
-	t := both(first, archive.Replace(r, was, tomb))
+	t := store.All(first, archive.Replace(r, was, tomb))
 	r.Stand(w, func(w *core.Work, err error) {
 		if err == nil {
 			x.unsay(was.ID, was.Publisher)

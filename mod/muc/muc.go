@@ -169,16 +169,3 @@ func (o outcome) guard() {
 		panic(p)
 	}
 }
-
-// both is done when a and b are.
-func both(a, b store.Ticket) store.Ticket {
-	p := new(store.Promise)
-	a.Done(func(err error) {
-		if err != nil {
-			p.Settle(err)
-			return
-		}
-		b.Done(p.Settle)
-	})
-	return p.Ticket()
-}

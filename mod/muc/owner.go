@@ -92,7 +92,7 @@ func (m *Module) configure(e *core.Event, x *room, c muc.Config, staff muc.Staff
 		for i := range plan {
 			keep = append(keep, plan[i].kept())
 		}
-		t = both(t, m.Affiliations.Set(e.Room.ID, keep))
+		t = store.All(t, m.Affiliations.Set(e.Room.ID, keep))
 	}
 	r, from, actor := e.Room, e.Stanza.From.Bare(), x.actor(e.Stanza.From)
 	m.behind(e)

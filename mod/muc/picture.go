@@ -50,7 +50,7 @@ func (m *Module) setPicture(_ context.Context, e *core.Event) (core.Answer, erro
 	if err := m.afford(e.Stanza.From, 2*len(x.crowd)); err != nil {
 		return core.Answer{}, err
 	}
-	t := both(m.Personal.SetVCard(e.Room.ID, card), m.Rooms.Change(kept))
+	t := store.All(m.Personal.SetVCard(e.Room.ID, card), m.Rooms.Change(kept))
 	m.behind(e)
 	e.Wait(t)
 	out := answered(e)

@@ -1,6 +1,7 @@
 package muc
 
 import (
+	"stonechat/core"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
@@ -13,17 +14,10 @@ const creationCost = 1000
 // listed is how many people of a list count as one delivery: some addresses are as large as a presence.
 const listed = 4
 
-// weight is as how many deliveries each of a stanza counts: what is large costs everybody more than a turn.
-func weight(st *stanza.Stanza) int { return 1 + st.Size()>>12 }
+// weight is core.Weight of a stanza.
+func weight(st *stanza.Stanza) int { return core.Weight(st.Size()) }
 
 // afford counts what somebody is about to have the room send; nil: it may.
 func (m *Module) afford(who jid.JID, deliveries int) *stanza.Error {
-	if !m.host.Config.RateLimits {
-		return nil
-	}
-	if m.purses.Take(m.host.Now(), who.Bare().String(), deliveries, m.config.Deliveries) {
-		return nil
-	}
-	m.host.Metrics().Refused("room_deliveries")
-	return &stanza.Error{Type: stanza.Wait, Condition: stanza.PolicyViolation, Text: "too much at once for so many people"}
+	return m.purses.Afford(m.host, who, deliveries, m.config.Deliveries, "room_deliveries")
 }

@@ -167,7 +167,7 @@ func (m *Module) setSubject(e *core.Event, x *room, s *session) core.Verdict {
 	late.Seal()
 	mine := []byte(late.Standalone())
 	x.kept.Subject = mine
-	t := both(first, m.Rooms.Change(x.kept))
+	t := store.All(first, m.Rooms.Change(x.kept))
 	e.Wait(t)
 	r := e.Room
 	r.Stand(e.Work, func(w *core.Work, err error) {

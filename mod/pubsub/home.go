@@ -145,6 +145,11 @@ func (n *node) states() map[jid.JID]string {
 	if !n.options.bySubscription() {
 		return nil
 	}
+	return n.best()
+}
+
+// best are the best subscriptions by bare addresses.
+func (n *node) best() map[jid.JID]string {
 	out := make(map[jid.JID]string, len(n.subscriptions))
 	for j, state := range n.subscriptions {
 		if bare := j.Bare(); out[bare] != stateSubscribed {

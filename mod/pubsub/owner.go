@@ -139,7 +139,7 @@ func (m *Module) configure(x *act) *stanza.Error {
 	if fail := m.pay(x.from, x.at, n, 0, (o.OnConfig || !before.sameReaders(&o)) && o.Deliver || o.Access != before.Access); fail != nil {
 		return fail
 	}
-	if x.at.room != nil && (o.Type != n.options.Type || o.Access != n.options.Access) {
+	if x.at.room != nil && (o.Type != before.Type || o.Access != before.Access) {
 		if fail := m.afford(x.from, n.items); fail != nil { // who is in a space may change, for each of its rooms
 			return fail
 		}
@@ -153,7 +153,7 @@ func (m *Module) configure(x *act) *stanza.Error {
 	}
 	t := m.nodes.ChangeNode(x.at.id(), c)
 	if x.at.room != nil {
-		t = both(t, m.list(x.at, &o))
+		t = store.All(t, m.list(x.at, &o))
 	}
 	m.changed(x.at, x.book, t)
 	x.Wait(t)

@@ -197,28 +197,13 @@ func (m *Module) then(a home, t store.Ticket, f func(w *core.Work, a home, b *bo
 				p.Settle(err)
 				return
 			}
-			settleBehind(p, more)
+			store.All(more...).Done(p.Settle)
 		})
 		if failed != nil {
 			p.Settle(errors.Join(err, failed))
 		}
 	})
 	return p.Ticket()
-}
-
-// settleBehind settles p when all tickets are done, with the first failure if there is one.
-func settleBehind(p *store.Promise, all []store.Ticket) {
-	if len(all) == 0 {
-		p.Settle(nil)
-		return
-	}
-	all[0].Done(func(err error) {
-		if err != nil {
-			p.Settle(err)
-			return
-		}
-		settleBehind(p, all[1:])
-	})
 }
 
 // pass publishes to a node that keeps nothing.
@@ -228,9 +213,7 @@ func (m *Module) pass(w *core.Work, a home, b *book, n *node, p *publication, ma
 		open = m.nodes.ChangeNode(a.id(), store.NodeChange{Node: n.name, Make: made})
 		m.changed(a, b, open)
 	} else if done, _ := open.Outcome(); done {
-		last := new(store.Promise)
-		settleBehind(last, m.told(w, a, n, p, nil))
-		return last.Ticket()
+		return store.All(m.told(w, a, n, p, nil)...)
 	}
 	return m.then(a, open, func(w *core.Work, a home, b *book, err error) []store.Ticket {
 		if n := b.nodes[p.node]; err == nil && n != nil {

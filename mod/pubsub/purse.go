@@ -13,16 +13,12 @@ import (
 // This file bounds what one account has nodes do for it, whosesoever they are: one request makes as many notifications as there are people who hear of
 // it, and what is published on many nodes is kept on all of them.
 
-// weight is as how many deliveries each of a notification with so many bytes counts: what is large costs everybody more than a turn.
-func weight(bytes int) int { return 1 + bytes>>12 }
-
 // afford counts what somebody is about to have sent to others; nil: it may be.
 func (m *Module) afford(who jid.JID, deliveries int) *stanza.Error {
-	if deliveries == 0 || !m.host.Config.RateLimits || m.purses.Take(m.host.Now(), who.Bare().String(), deliveries, m.config.Deliveries) {
+	if deliveries == 0 {
 		return nil
 	}
-	m.host.Metrics().Refused("pubsub_deliveries")
-	return &stanza.Error{Type: stanza.Wait, Condition: stanza.PolicyViolation, Text: "too much at once for so many people"}
+	return m.purses.Afford(m.host, who, deliveries, m.config.Deliveries, "pubsub_deliveries")
 }
 
 // keeping is as how many deliveries a message counts that may be kept for its addressee: it takes room on the disk.
@@ -37,7 +33,7 @@ func (m *Module) pay(who jid.JID, a home, n *node, bytes int, notifies bool) *st
 	if !n.options.Headline {
 		people += len(n.subscriptions) * (keeping - 1)
 	}
-	return m.afford(who, people*weight(bytes))
+	return m.afford(who, people*core.Weight(bytes))
 }
 
 // greeting is what it costs at most to send a new subscriber the last item.
@@ -45,7 +41,7 @@ func (m *Module) greeting(n *node) int {
 	if n.options.Send == sendNever || !n.options.Persist || !n.options.Deliver {
 		return 0
 	}
-	cost := weight(min(n.bytes, m.config.ItemBytes))
+	cost := core.Weight(min(n.bytes, m.config.ItemBytes))
 	if !n.options.Headline {
 		cost *= keeping
 	}

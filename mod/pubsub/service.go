@@ -177,7 +177,7 @@ func (m *Module) makePart(x *act, name string, o options) *stanza.Error {
 		n := newNode(name, m.host.Now(), creator, o)
 		n.affiliations[creator] = isOwner
 		b.nodes[name] = n
-		t := both(m.nodes.ChangeNode(at.id(), store.NodeChange{
+		t := store.All(m.nodes.ChangeNode(at.id(), store.NodeChange{
 			Node: name, Make: &store.NewNode{Creator: creator, Config: o.kept()}, Affiliations: []store.NodeAffiliation{{JID: creator, Is: string(isOwner)}},
 		}), m.list(at, &o))
 		m.changed(at, b, t)
@@ -243,12 +243,5 @@ func (m *Module) vanish(w *core.Work, a home, n *node, inner string) store.Ticke
 		a.room.Vanish()
 		told.Done(p.Settle)
 	})
-	return p.Ticket()
-}
-
-// both is done when x and y are.
-func both(x, y store.Ticket) store.Ticket {
-	p := new(store.Promise)
-	settleBehind(p, []store.Ticket{x, y})
 	return p.Ticket()
 }

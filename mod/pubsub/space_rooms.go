@@ -17,15 +17,14 @@ import (
 
 // This file has the rooms of a space follow it (docs/decisions/0026-spaces.md).
 
-// spaceRole is what a bare address is in a space, and whether it has subscribed itself. Nobody is in a node that is none.
-func (m *Module) spaceRole(a home, n *node, who jid.JID) (role core.SpaceRole, joined bool) {
+// spaceRole is what a bare address is in a space, of whose subscriptions the best has that state, and whether it has subscribed itself. Nobody is in a node that
+// is none.
+func (m *Module) spaceRole(a home, n *node, who jid.JID, state string) (role core.SpaceRole, joined bool) {
 	if n.options.Type != ns.Spaces {
 		return core.NotInSpace, false
 	}
-	for j, state := range n.subscriptions {
-		joined = joined || state == stateSubscribed && j.Bare() == who
-	}
-	p := m.person(a, n, who)
+	joined = state == stateSubscribed
+	p := m.subscribed(a, n, who, state)
 	switch {
 	case p.affiliation == isOwner:
 		return core.OwnsSpace, joined
@@ -33,6 +32,14 @@ func (m *Module) spaceRole(a home, n *node, who jid.JID) (role core.SpaceRole, j
 		return core.NotInSpace, false
 	}
 	return core.InSpace, joined
+}
+
+// membership is the best subscriptions of people in a space, by bare addresses; nil for other nodes.
+func (n *node) membership() map[jid.JID]string {
+	if n.options.Type != ns.Spaces {
+		return nil
+	}
+	return n.best()
 }
 
 // halls is how many rooms may have to be told of somebody in a space, at most.
@@ -48,9 +55,10 @@ func (m *Module) roles(a home, n *node, who ...jid.JID) map[jid.JID]core.SpaceRo
 	if a.room == nil {
 		return nil
 	}
-	out := make(map[jid.JID]core.SpaceRole, len(who))
+	out, states := make(map[jid.JID]core.SpaceRole, len(who)), n.membership()
 	for _, j := range who {
-		out[j.Bare()], _ = m.spaceRole(a, n, j.Bare())
+		bare := j.Bare()
+		out[bare], _ = m.spaceRole(a, n, bare, states[bare])
 	}
 	return out
 }
@@ -61,8 +69,9 @@ func (m *Module) follow(x *act, n *node, was map[jid.JID]core.SpaceRole, t store
 		return
 	}
 	var moved []core.SpaceChange
+	states := n.membership()
 	for who, before := range was {
-		if now, joined := m.spaceRole(x.at, n, who); now != before {
+		if now, joined := m.spaceRole(x.at, n, who, states[who]); now != before {
 			moved = append(moved, core.SpaceChange{JID: who, Was: before, Is: now, Joined: joined})
 		}
 	}
@@ -110,9 +119,13 @@ func (m *Module) reached(room jid.JID, t store.Ticket) store.Ticket {
 
 // settleIn has a room that was just put into a space, as an item, follow it.
 func (m *Module) settleIn(a home, n *node, by jid.JID, item string) []store.Ticket {
+	if n.options.Type != ns.Spaces {
+		return nil
+	}
 	var all []core.SpaceChange
+	states := n.membership()
 	for _, who := range n.people() {
-		if is, joined := m.spaceRole(a, n, who); is != core.NotInSpace {
+		if is, joined := m.spaceRole(a, n, who, states[who]); is != core.NotInSpace {
 			all = append(all, core.SpaceChange{JID: who, Is: is, Joined: joined})
 		}
 	}
