@@ -10,6 +10,7 @@ import (
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
 	"stonechat/mod/displayed"
+	"stonechat/mod/inbox"
 	"stonechat/mod/info"
 	"stonechat/mod/join"
 	"stonechat/mod/moderation"
@@ -45,6 +46,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		profile.New(s.db.Personal, s.cfg.Personal, s.obs),
 		pubsub.New(pubsub.Stores{Personal: s.db.Personal, Nodes: s.db.Nodes, Rooms: s.db.Rooms}, s.cfg.Personal, s.cfg.Pubsub, s.obs),
 		bookmarks.New(s.db.Personal, s.cfg.Personal, s.obs),
+		inbox.New(inbox.Stores{Chats: s.db.Chats, Nodes: s.db.Nodes}, s.obs),
 		moderation.New(moderation.Stores{Reports: s.db.Reports, Archive: s.db.Archive}, s.cfg.Reports, s.obs, s.reported),
 		activity.New(s.db.Activity, s.obs),
 		muc.New(muc.Stores{

@@ -40,6 +40,7 @@ type Entry struct {
 	Direction Direction
 	Offline   bool   // incoming and fit to be delivered later to a client that reads no archive (XEP-0160)
 	Hidden    bool   // in no archive: only Offline.After gives it, until SetDelivered passes it; implies Offline
+	Aside     bool   // it says nothing by itself, such as a receipt: it is no news in a chat
 	Origin    uint64 // hash that recognises the same message sent again; zero: none
 	Stanza    []byte // standalone XML; the archive keeps the slice until the ticket is done
 }

@@ -16,6 +16,7 @@ type Set struct {
 	Rosters  Rosters
 	Archive  Archive
 	Search   Search // nil: words are not kept
+	Chats    Chats
 	Offline  Offline
 	Prefs    Prefs
 	Secrets  Secrets

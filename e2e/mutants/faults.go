@@ -14,6 +14,10 @@ const plays = "./e2e/play -run "
 var faults = []fault{
 	{"carbons left out", "mod/carbons/carbons.go", "	h.Hooks.Sent.Add(m.Name(), m.sent)\n", "	_ = m.sent\n", plays + "TestPlays/.*/.*/.*/xep0280"},
 	{"archive left out of messages that arrive", "mod/archive/archive.go", "	h.Hooks.Receiving.Add(m.Name(), x.receiving)\n", "	_ = x.receiving\n", plays + "TestPlays/.*/.*/.*/xep0313"},
+	{"who answers has not read", "store/sqlstore/chats.go", "	case key == w.mark, says && flags&flagOutgoing != 0:\n", "	case key == w.mark:\n", "./store/sqlstore -run TestContract/ShortTail/Chats"},
+	{"rooms that one was only put on the list of are chats", "store/sqlstore/chats.go", " AND (f.been <> 0 OR f.nick <> '')", "", "./store/sqlstore -run TestContract/ShortTail/Chats"},
+	{"reactions are news", "mod/archive/worth.go", "case ns.Correct, ns.Retract, ns.Reactions: //", "case ns.Correct, ns.Retract: //", plays + "TestPlays/.*/.*/.*/xep0430"},
+	{"the list of chats tells who said it", "mod/inbox/entries.go", "return child.Space == ns.MUCUser", "return child.Space == \"\"", plays + "TestPlays/.*/.*/.*/xep0430"},
 	{"no offline delivery", "mod/archive/archive.go", "	h.Hooks.Available.Add(m.Name(), x.available)\n", "	_ = x.available\n", plays + "TestPlays/.*/.*/.*/xep0160"},
 	{"commits are not synced", "store/sqlstore/sqlite.go", "\"journal_mode(WAL)\", f.synchronous(), ", "\"journal_mode(WAL)\", \"synchronous(OFF)\", ", "./e2e/chaos -run TestStorePowerCut$ -cycles 3"},
 	{"tickets done before the commit", "core/line.go", "	if len(tickets) == 0 {\n", "	if len(tickets) >= 0 {\n", "./core -run TestKeptStanzasStandInTheLine"},

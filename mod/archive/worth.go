@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"strings"
+
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
 )
@@ -80,4 +82,26 @@ func fleeting(st *stanza.Stanza) bool {
 		}
 	}
 	return st.Has(ns.ChatStates, "") && !st.Has(ns.Hints, "store")
+}
+
+// says tells whether a kept message is news in its chat by itself, not only something about others or a sign that they came.
+func says(st *stanza.Stanza) bool {
+	said := false
+	for c := range st.Children() {
+		switch c.Space {
+		case ns.Correct, ns.Retract, ns.Reactions: // XEP-0308, XEP-0424, XEP-0444: a body beside them is for those that do not know them
+			return false
+		case ns.Moderate, ns.Receipts, ns.Markers, ns.EME:
+		case ns.Client:
+			said = said || c.Local == "body"
+		case ns.OMEMO, ns.OMEMOLegacy:
+			// XEP-0384 section 4.4: without a payload it only carries keys.
+			said = said || strings.Contains(c.Raw(), "payload>")
+		case ns.JingleMessage, ns.CallInvites:
+			said = said || c.Local == "propose" || c.Local == "invite"
+		default:
+			said = said || counts(c)
+		}
+	}
+	return said
 }

@@ -25,6 +25,9 @@ func (a archive) Append(e store.Entry) (store.Key, store.Ticket) {
 	if e.Offline {
 		flags |= flagOffline
 	}
+	if e.Aside {
+		flags |= flagAside
+	}
 	stanza := e.Stanza
 	if stanza == nil {
 		stanza = []byte{} // nil would be NULL

@@ -70,6 +70,15 @@ func BenchmarkSearch(b *testing.B) {
 	storetest.BenchSearch(b, benched(sqlstore.Options{Sync: sqlstore.SyncOff}), *searchRows)
 }
 
+// BenchmarkChats lists 1,000 chats, from the tail in memory and from the disk.
+func BenchmarkChats(b *testing.B) {
+	for name, tail := range map[string]int{"tail": 0, "orders": 16} {
+		b.Run(name, func(b *testing.B) {
+			storetest.BenchChats(b, benched(sqlstore.Options{Sync: sqlstore.SyncOff, Tail: tail}))
+		})
+	}
+}
+
 // BenchmarkRoster loads rosters of 100 contacts.
 func BenchmarkRoster(b *testing.B) {
 	db, err := sqlstore.Open(context.Background(), b.TempDir(), sqlstore.Options{})

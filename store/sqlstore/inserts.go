@@ -14,7 +14,7 @@ type inserts struct{ archive, byOwner, byPeer map[int]string }
 const (
 	intoArchive = "archive (key, owner, peer, resource, flags, origin, stanza)"
 	intoByOwner = "archive_by_owner (owner, key, origin, flags)"
-	intoByPeer  = "archive_by_peer (owner, peer, key, resource)"
+	intoByPeer  = "archive_by_peer (owner, peer, key, resource, flags)"
 	ifNew       = " ON CONFLICT DO NOTHING"
 )
 
@@ -25,7 +25,7 @@ func newInserts(d dialect) *inserts {
 	}
 	for _, n := range []int{1, orderInsert} {
 		in.byOwner[n] = d.insertMany(intoByOwner, 4, n, ifNew)
-		in.byPeer[n] = d.insertMany(intoByPeer, 4, n, ifNew)
+		in.byPeer[n] = d.insertMany(intoByPeer, 5, n, ifNew)
 	}
 	return &in
 }
@@ -89,7 +89,7 @@ func (v *valueInserter) order(w *writer, rows []tailRow) error {
 	v.args = v.args[:0]
 	for i := range rows {
 		r := &rows[i]
-		v.add(int64(r.owner), r.peer, int64(r.key), r.resource)
+		v.add(int64(r.owner), r.peer, int64(r.key), r.resource, r.flags)
 	}
 	_, err := w.execNamed(v.statements.byPeer[len(rows)], v.args)
 	return err
@@ -107,7 +107,7 @@ const (
 	archiveArrays = "INSERT INTO " + intoArchive +
 		" SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[])"
 	byOwnerArrays = "INSERT INTO " + intoByOwner + " SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])" + ifNew
-	byPeerArrays  = "INSERT INTO " + intoByPeer + " SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[])" + ifNew
+	byPeerArrays  = "INSERT INTO " + intoByPeer + " SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[])" + ifNew
 )
 
 func (a *arrayInserter) reset() {
@@ -150,5 +150,5 @@ func (a *arrayInserter) orders(w *writer, rows []tailRow) error {
 	if err := a.exec(w, byOwnerArrays, a.owners, a.keys, a.origins, a.flags); err != nil {
 		return err
 	}
-	return a.exec(w, byPeerArrays, a.owners, a.peers, a.keys, a.resources)
+	return a.exec(w, byPeerArrays, a.owners, a.peers, a.keys, a.resources, a.flags)
 }

@@ -40,7 +40,7 @@ func filled(t *testing.T) *pgx.Conn {
 	for _, query := range []string{
 		"INSERT INTO archive SELECT 10000000000 + n, n % 20, 'p' || n % 7, 'r', n % 4, n, 'stanza' FROM generate_series(1, 20000) AS n",
 		"INSERT INTO archive_by_owner SELECT owner, key, origin, flags FROM archive ON CONFLICT DO NOTHING",
-		"INSERT INTO archive_by_peer SELECT owner, peer, key, resource FROM archive ON CONFLICT DO NOTHING",
+		"INSERT INTO archive_by_peer SELECT owner, peer, key, resource, flags FROM archive ON CONFLICT DO NOTHING",
 	} {
 		if _, err := l.conn().Exec(ctx, query); err != nil {
 			t.Fatal(err)
@@ -97,7 +97,7 @@ func planOn(t *testing.T, conn *pgx.Conn, mode, query string) string {
 func TestPostgresPlans(t *testing.T) {
 	conn := filled(t)
 	db := &DB{dialect: postgresDialect()}
-	sorted := []string{selectExists, countOwner, countPeer, countFull, db.fetchQuery(1), db.fetchQuery(64)}
+	sorted := []string{selectExists, countOwner, countPeer, countFull, db.fetchQuery(1), db.fetchQuery(64), selectChats, selectChat, selectRoomChat}
 	for _, newest := range []bool{false, true} {
 		for _, c := range []choice{{}, {flags: flagOffline}, {peer: "p"}, {peer: "p", resource: "r"}, {withOrigin: true}} {
 			c.newestFirst = newest
@@ -118,7 +118,7 @@ func TestPostgresPlans(t *testing.T) {
 		selectCircle, selectMembers, selectCommon, selectKinds, selectKind, dropKind, selectKept, selectOneKept, deleteKept, tieEach, tieOne,
 		selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq, selectNodeSeq,
 		selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,
-		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, selectShownNodes, deleteNodeItem,
+		selectNodeItemNames, selectTiedAffiliations, selectTiedSubscriptions, selectShownNodes, deleteNodeItem, selectChatRooms,
 		"SELECT MAX(key) FROM archive", "SELECT key FROM archive WHERE key > $1 ORDER BY key",
 	}, eraseRest[:]...) {
 		queries[query] = anyArguments

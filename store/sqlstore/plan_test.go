@@ -181,3 +181,29 @@ func TestPushPlans(t *testing.T) {
 		}
 	}
 }
+
+// TestChatPlans: the list of chats goes from one to the next, and each chat straight to its newest rows.
+func TestChatPlans(t *testing.T) {
+	db := openTest(t, Options{})
+	for query, want := range map[string][]string{
+		selectChats: {
+			"SEARCH f USING PRIMARY KEY (owner=?)", "SEARCH x USING PRIMARY KEY (owner=? AND peer>?)", "SCAN p",
+			"SEARCH o USING PRIMARY KEY (owner=? AND peer=? AND key<?)",
+		},
+		selectChat:      {"SEARCH o USING PRIMARY KEY (owner=? AND peer=? AND key<?)"},
+		selectChatRooms: {"SEARCH f USING INDEX room_affiliations_jid (jid=?)", "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)"},
+		selectRoomChat:  {"SEARCH o USING PRIMARY KEY (owner=? AND key<?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"},
+	} {
+		steps := plan(t, db, query)
+		for _, step := range want {
+			if !slices.Contains(steps, step) {
+				t.Errorf("no %q in\n%s", step, strings.Join(steps, "\n"))
+			}
+		}
+		for _, step := range steps {
+			if strings.Contains(step, "SCAN") && !strings.HasPrefix(step, "SCAN p") && !strings.HasPrefix(step, "SCAN n") || strings.Contains(step, "B-TREE") {
+				t.Errorf("%s\n%s", step, strings.Join(steps, "\n"))
+			}
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 const (
 	flagOutgoing int64 = 1
 	flagOffline  int64 = 2
+	flagAside    int64 = 4
 )
 
 // row is one row of the archive without its place in it.
