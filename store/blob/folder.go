@@ -33,7 +33,8 @@ func Arriving(name string) bool { return path.Dir(name) == FolderName+"/"+incomi
 // Folder keeps contents as files, named by their hash, in folders by its first byte. One process at a time may use it.
 type Folder struct {
 	path string
-	// mu is held while a name appears or goes, so that what was put anew is not deleted for its age before. Both take no time beside the writing.
+	// mu is held while a name appears or goes, so that what was put anew is not deleted for its age before. Both take no time beside the writing, but for the
+	// first content of each of 256 folders, whose name must be durable.
 	mu sync.Mutex
 }
 
@@ -131,13 +132,20 @@ func (b *both) Write(p []byte) (int, error) {
 // publish gives a whole and durable file its name, durably. It takes the place of an equal one, which makes the content young.
 func (f *Folder) publish(part string, h Hash) error {
 	to := f.place(h)
+	if err := f.named(part, to); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to))
+}
+
+// named moves a file to its place. Whoever finds the place's folder there finds it durable: it is made under the lock, too.
+func (f *Folder) named(part, to string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if err := f.makeFolder(filepath.Dir(to)); err != nil {
 		return err
 	}
-	f.mu.Lock()
-	err := os.Rename(part, to)
-	f.mu.Unlock()
-	return errors.Join(err, syncFolder(filepath.Dir(to)))
+	return os.Rename(part, to)
 }
 
 // removed removes a file that may have gone already.
