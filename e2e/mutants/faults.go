@@ -194,6 +194,8 @@ var faults = []fault{
 	{"what a client keeps with a room is lost", "mod/bookmarks/forms.go", "old[b.room].foreign...", "\"\"...", "./mod/bookmarks -run TestForeign"},
 	{"a device that has subscribed hears everything twice", "mod/pubsub/notify.go", "m.wants(s, name) && !direct {", "m.wants(s, name) && (!direct || s.Available()) {", plays + "TestPlays/.*/.*/.*/xep0163"},
 	{"who leaves a space stays in its rooms", "mod/pubsub/subscribe.go", "	delete(n.subscriptions, j)\n	t := m.nodes", "	delete(n.subscriptions, j)\n	was = nil\n	t := m.nodes", plays + "TestPlays/.*/.*/.*/xep0503"},
+	{"who was in a space that is deleted stays in its rooms", "mod/pubsub/space_rooms.go", "		if was != core.NotInSpace {\n			all", "		if was > core.OwnsSpace {\n			all", plays + "TestPlays/.*/.*/.*/xep0503"},
+	{"who is blocked asks by way of a room", "mod/muc/relay.go", "r.RouteBy(w, out, by)", "r.Route(w, out)", plays + "TestPlays/.*/.*/.*/xep0191"},
 	{"a room follows a space that it does not name", "mod/muc/space.go", "!ok || named != news.Space", "!ok && named != news.Space", "./mod/muc -run TestSpaceIsFollowed"},
 	{"who comes first gets the name of a destroyed room", "mod/muc/graves.go", "	if !ok || !m.host.Now().Before(g.Until) ||", "	if !ok || m.host.Now().Before(g.Until) ||", plays + "TestPlays/.*/.*/.*/xep0045/destroyed-keeps"},
 	{"a tombstone keeps nobody from making the room", "store/sqlstore/tombstones.go", "	if until > r.Created.UnixMicro() {\n", "	if until < 0 {\n", "./store/sqlstore -run TestContract$/.*/Tombstones$"},
