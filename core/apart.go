@@ -26,7 +26,9 @@ func (a *Account) Blocks(j jid.JID) bool {
 }
 
 // ignores tells whether nothing passes from the address that a turn's stanza comes from, or from who is known to be behind it.
-func (a *Account) ignores(t *turn) bool { return a.Blocks(t.st.From) || !t.by.IsZero() && a.Blocks(t.by) }
+func (a *Account) ignores(t *turn) bool {
+	return a.Blocks(t.st.From) || !t.by.IsZero() && a.Blocks(t.by)
+}
 
 // keptOut ends what a blocked address has sent to the account, as if nobody were there. Presence and subscriptions end elsewhere.
 func (a *Account) keptOut(w *Work, t *turn) {
