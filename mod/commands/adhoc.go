@@ -32,9 +32,9 @@ func installAdhoc(h *core.Host, module string) {
 	x := &adhoc{host: h, key: make([]byte, 32)}
 	rand.Read(x.key)
 	// Who may run what is a right of each command, asked in run. XEP-0050 section 2.1: the feature.
-	for _, to := range []core.Target{core.ToHost, core.ToService} {
+	for to, act := range map[core.Target]core.Action{core.ToHost: core.ActSeeHost, core.ToService: core.ActUseNodes} {
 		h.IQ.Handle(core.IQ{
-			Space: ns.Commands, Local: "command", Type: stanza.Set, To: to, Action: core.ActSeeHost, Slow: true, Do: x.run, Module: module,
+			Space: ns.Commands, Local: "command", Type: stanza.Set, To: to, Action: act, Slow: true, Do: x.run, Module: module,
 		})
 	}
 	h.Disco.HostFeatures = append(h.Disco.HostFeatures, ns.Commands)
