@@ -220,7 +220,7 @@ func (a *Account) deliver(w *Work, t *turn) {
 		a.deliverPresence(w, t)
 		return
 	}
-	if a.Blocks(st.From) || !t.by.IsZero() && a.Blocks(t.by) {
+	if a.ignores(t) {
 		a.keptOut(w, t)
 		return
 	}

@@ -62,7 +62,7 @@ func (a *Account) receiveIQ(w *Work, t *turn) {
 // deliverIQ is the turn of an IQ for the account or one of its sessions.
 func (a *Account) deliverIQ(w *Work, t *turn) {
 	st := t.st
-	if a.Blocks(st.From) {
+	if a.ignores(t) {
 		a.keptOut(w, t)
 		return
 	}

@@ -25,6 +25,11 @@ func (a *Account) Blocks(j jid.JID) bool {
 	return a.barred != nil && j.Bare() != a.JID && !(j.IsDomain() && j.Domain() == a.JID.Domain()) && a.barred(j)
 }
 
+// ignores tells whether nothing passes from the address that a turn's stanza comes from, or from who is known to be behind it.
+func (a *Account) ignores(t *turn) bool {
+	return a.Blocks(t.st.From) || !t.by.IsZero() && a.Blocks(t.by)
+}
+
 // keptOut ends what a blocked address has sent to the account, as if nobody were there. Presence and subscriptions end elsewhere.
 func (a *Account) keptOut(w *Work, t *turn) {
 	// XEP-0191, "User Blocks JID": messages SHOULD and requests MUST be answered with service-unavailable. What comes from a room, a

@@ -99,14 +99,14 @@ type Disco struct {
 	// HostIdentities and AccountIdentities are shown beside what hosts and accounts are in any case.
 	HostIdentities, AccountIdentities []DiscoIdentity
 	// AccountNodes answer for nodes of accounts; the first that knows one does. AccountItems are the nodes that an asker is shown beside resources.
-	AccountNodes []DiscoNode
+	AccountNodes DiscoNodes
 	AccountItems []func(e *Event) []DiscoItem
 	// StreamFeatures are offered to a client that is logged in and not yet bound, as XML.
 	StreamFeatures []string
 	// HostItems are listed by disco#items of the host: other domains that it serves.
 	HostItems []DiscoItem
-	// Nodes answer for nodes of the host; the first that knows one does.
-	Nodes []DiscoNode
+	// Nodes answer for nodes of the host and of its services; the first that knows one does.
+	Nodes DiscoNodes
 }
 
 // DiscoIdentity is a category and a type (XEP-0030 section 3.1).

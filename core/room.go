@@ -96,7 +96,7 @@ func (r *Room) receive(w *Work, t *roomTurn) {
 	r.rests = 0
 	st := t.st
 	if r.Failed {
-		r.Host.Router.bounce(w, st, stanza.NewError(stanza.InternalServerError, ""))
+		r.Host.Router.bounce(w, st, unread())
 		t.from.settle(w)
 		return
 	}

@@ -192,7 +192,7 @@ func (m *den) receive(e *core.Event) core.Verdict {
 	r, st, d := e.Room, e.Stanza, m.slots.Of(e.Room)
 	nick, in := d.nicks[st.From]
 	switch {
-	case st.Type == stanza.TypeError || st.Kind == stanza.Presence && st.Type == stanza.Unavailable:
+	case st.Kind != stanza.IQ && st.Type == stanza.TypeError || st.Kind == stanza.Presence && st.Type == stanza.Unavailable:
 		if in {
 			m.out(e.Work, r, st.From, nick)
 		}
@@ -201,7 +201,7 @@ func (m *den) receive(e *core.Event) core.Verdict {
 	case st.Kind == stanza.IQ:
 		for who, nick := range d.nicks {
 			if nick == st.To.Resource() {
-				m.host.Router.Route(e.Work, den1(stanza.Head{Kind: stanza.IQ, Type: st.Type, ID: st.ID, To: who, From: occupant(r.JID, d.nicks[st.From])}, st.Inner()))
+				r.RouteBy(e.Work, den1(stanza.Head{Kind: stanza.IQ, Type: st.Type, ID: st.ID, To: who, From: occupant(r.JID, d.nicks[st.From])}, st.Inner()), st.From)
 				return core.Next
 			}
 		}

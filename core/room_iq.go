@@ -30,7 +30,7 @@ func (r *Room) receiveIQ(w *Work, t *roomTurn) {
 	var standing Standing
 	switch {
 	case r.Failed:
-		refused = stanza.NewError(stanza.InternalServerError, "")
+		refused = unread()
 	case asks && r.ID == 0 && to != ToPart:
 		refused = r.absent(st.From)
 	case row == nil && to == ToOccupant:
@@ -62,6 +62,11 @@ func (r *Room) absent(who jid.JID) *stanza.Error {
 		return r.service.Absent(r, who)
 	}
 	return stanza.NewError(stanza.ItemNotFound, "there is no such room")
+}
+
+// unread is what who wants something of a room that could not be read is told: to try again later, as it is read again then.
+func unread() *stanza.Error {
+	return stanza.NewError(stanza.ResourceConstraint, "the room cannot be read at the moment")
 }
 
 // refuse answers st with err, unless st is itself an answer.

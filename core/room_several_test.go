@@ -65,7 +65,9 @@ func TestRouteByTheBlocked(t *testing.T) {
 		juliet, romeo, nurse := x.online("juliet", "1"), x.online("romeo", "r"), x.online("nurse", "n")
 		in(cave, map[*client]string{juliet: "J", romeo: "R", nurse: "N"})
 		romeo.say("<message to='" + cave + "/J' type='headline' id='of-romeo'><body>soft</body></message>")
-		romeo.fence()
+		romeo.say("<message to='"+cave+"' type='groupchat'><body>/make</body></message>", "<iq to='"+cave+"/J' type='get' id='of-romeo'><other xmlns='urn:x'/></iq>")
+		romeo.wait("type='error'", "service-unavailable")
+		nurse.say("<iq to='" + cave + "/J' type='get' id='of-nurse'><other xmlns='urn:x'/></iq>")
 		nurse.say("<message to='" + cave + "/J' type='headline' id='of-nurse'><body>softer</body></message>")
 		juliet.wait("id='of-nurse'")
 		if s := juliet.text(); strings.Contains(s, "id='of-romeo'") {

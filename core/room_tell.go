@@ -24,7 +24,7 @@ func (r *Room) Route(w *Work, st *stanza.Stanza, also ...jid.JID) {
 	r.RouteBy(w, st, jid.JID{}, also...)
 }
 
-// RouteBy is Route for a message of which the receiver may know who is behind it: an account that has blocked that address, too, does not get it. The
+// RouteBy is Route for a message or a request of which the receiver may know who is behind it: an account that has blocked that address, too, does not get it. The
 // zero address is nobody. Only in a turn of r.
 func (r *Room) RouteBy(w *Work, st *stanza.Stanza, by jid.JID, also ...jid.JID) {
 	from := origin{}
@@ -52,18 +52,22 @@ func (r *Room) TellAll(w *Work, to jid.JID, src Source) {
 	}
 }
 
-// pass is route for a message to several sessions of one account, or by somebody who may be known.
+// pass is route for a message to several sessions of one account, or for a message or request by somebody who may be known.
 func (r *Router) pass(w *Work, st *stanza.Stanza, by jid.JID, also []jid.JID, from origin) {
 	h := r.hosts[st.To.Domain()]
-	if len(also) == 0 && by.IsZero() || h == nil || st.To.IsDomain() || st.Kind != stanza.Message {
+	if len(also) == 0 && by.IsZero() || h == nil || st.To.IsDomain() || st.Kind == stanza.Presence {
 		r.route(w, st, from, store.Ticket{})
 		return
 	}
 	if node, far := r.elsewhere(st.To); far {
 		r.nodes.deliverBy(w, node, st, by, from, also...)
 	} else {
+		x := turn{op: (*Account).deliver, st: st, by: by, from: from, also: also}
+		if st.Kind == stanza.IQ {
+			x.op = (*Account).deliverIQ
+		}
 		from.more()
-		h.accounts.take(w, st.To.Bare(), turn{op: (*Account).deliver, st: st, by: by, from: from, also: also})
+		h.accounts.take(w, st.To.Bare(), x)
 	}
 	from.settle(w)
 }

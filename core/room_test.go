@@ -200,7 +200,11 @@ func TestRoomGhosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	juliet.say(talk(cave, "broken"))
-	juliet.wait("id='broken'", "internal-server-error")
+	juliet.say("<iq type='get' id='unread' to='" + cave + "'><who xmlns='urn:den'/></iq>")
+	juliet.wait("id='broken'", "id='unread'")
+	if n := strings.Count(juliet.text(), "<error type='wait'><resource-constraint "); n != 2 {
+		t.Errorf("a room that cannot be read: %s", juliet.text())
+	}
 	r, err := m.db.Rooms.Get(t.Context(), denDomain.Domain(), "cave")
 	r.Config = nil
 	if err := errors.Join(err, m.db.Rooms.Change(r).Wait(t.Context())); err != nil {

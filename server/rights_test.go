@@ -75,6 +75,7 @@ func TestRightsOfAllRows(t *testing.T) {
 		core.ActSeeReports:   {store.RoleOwner, store.RoleAdmin, store.RoleModerator},
 		core.ActCloseReports: {store.RoleOwner, store.RoleAdmin, store.RoleModerator},
 		core.ActInvite:       {store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember},
+		core.ActUseNodes:     {store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember, store.RoleBot, ""},
 	}
 	check := func(what string, action core.Action) {
 		want, known := allowed[action]

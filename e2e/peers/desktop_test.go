@@ -184,7 +184,7 @@ func (d *desktop) screenshot(name string) {
 	if err := os.MkdirAll(*screensFlag, 0o755); err != nil {
 		d.t.Fatal(err)
 	}
-	cmd := exec.Command("import", "-window", "root", filepath.Join(*screensFlag, name+".png"))
+	cmd := exec.Command("import", "-window", "root", filepath.Join(*screensFlag, strings.ReplaceAll(name, "/", " ")+".png"))
 	cmd.Env = d.env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		d.t.Errorf("%s: no screenshot: %v: %s", d.name, err, out)
@@ -279,6 +279,7 @@ func (d *desktop) until(complaint string, look func() (string, bool)) {
 			return
 		}
 	}
+	d.screenshot("failed " + d.name)
 	log := d.log("client")
 	d.t.Fatalf("%s %s but %s\n%s", d.name, complaint, saw, log[max(0, len(log)-4000):])
 }

@@ -174,9 +174,11 @@ func poezioRooms(t *testing.T, s *peers.Server) {
 	bob.sees("chair> welcome")
 	bob.enters("/close")
 	carol.sees(chamber.Bare(), stanza.Unavailable)
+	bob.sees(`\[council@rooms.*bob`) // what is typed before would go with the tab
 
 	bob.enters("/bookmark %s/bob true", council)
 	bob.enters("/part")
+	bob.sees("You .*left the room")
 	alice.sees("bob.* left the room")
 	bob.enters("/quit")
 	again := startPoezio(t, s, "bob", t.TempDir())

@@ -32,9 +32,11 @@ func installAdhoc(h *core.Host, module string) {
 	x := &adhoc{host: h, key: make([]byte, 32)}
 	rand.Read(x.key)
 	// Who may run what is a right of each command, asked in run. XEP-0050 section 2.1: the feature.
-	h.IQ.Handle(core.IQ{
-		Space: ns.Commands, Local: "command", Type: stanza.Set, To: core.ToHost, Action: core.ActSeeHost, Slow: true, Do: x.run, Module: module,
-	})
+	for to, act := range map[core.Target]core.Action{core.ToHost: core.ActSeeHost, core.ToService: core.ActUseNodes} {
+		h.IQ.Handle(core.IQ{
+			Space: ns.Commands, Local: "command", Type: stanza.Set, To: to, Action: act, Slow: true, Do: x.run, Module: module,
+		})
+	}
 	h.Disco.HostFeatures = append(h.Disco.HostFeatures, ns.Commands)
 	h.Disco.Nodes = append(h.Disco.Nodes, core.DiscoNode{Info: x.info, Items: x.items})
 }
@@ -48,19 +50,27 @@ func (x *adhoc) actor(e *core.Event) core.Actor {
 	return a
 }
 
+// at is where somebody asks: the host, or a service.
+func (x *adhoc) at(e *core.Event) core.Target {
+	if e.Stanza.To == x.host.Domain {
+		return core.ToHost
+	}
+	return core.ToService
+}
+
 // items is XEP-0050 section 2.2: the commands that the requester may run. A command itself has none, which is no error (XEP-0030 section 4.1).
 func (x *adhoc) items(e *core.Event, node string) (string, bool, error) {
-	list, actor := disco.Items{Node: node}, x.actor(e)
+	list, actor, at := disco.Items{Node: node}, x.actor(e), x.at(e)
 	if node != ns.Commands {
-		c := x.host.Commands.Find(node)
+		c := x.host.Commands.Find(at, node)
 		if c != nil && !c.Allows(actor) {
 			return "", true, stanza.NewError(stanza.Forbidden, "")
 		}
 		return string(list.AppendXML(nil)), c != nil, nil
 	}
 	for _, c := range x.host.Commands.Rows() {
-		if c.Allows(actor) {
-			list.Items = append(list.Items, disco.Item{JID: x.host.Domain, Node: c.Node, Name: c.Name})
+		if c.To == at && c.Allows(actor) {
+			list.Items = append(list.Items, disco.Item{JID: e.Stanza.To, Node: c.Node, Name: c.Name})
 		}
 	}
 	return string(list.AppendXML(nil)), true, nil
@@ -73,7 +83,7 @@ func (x *adhoc) info(e *core.Event, node string) (string, bool, error) {
 		i.Identities = []disco.Identity{{Category: "automation", Type: "command-list", Name: "Commands"}}
 		return string(i.AppendXML(nil)), true, nil
 	}
-	c := x.host.Commands.Find(node)
+	c := x.host.Commands.Find(x.at(e), node)
 	if c == nil {
 		return "", false, nil
 	}
@@ -91,7 +101,7 @@ func (x *adhoc) run(ctx context.Context, e *core.Event) (core.Answer, error) {
 	if err != nil {
 		return core.Answer{}, stanza.NewError(stanza.BadRequest, "")
 	}
-	c, actor := x.host.Commands.Find(tree.Attr("node")), x.actor(e)
+	c, actor := x.host.Commands.Find(x.at(e), tree.Attr("node")), x.actor(e)
 	switch {
 	case c == nil:
 		return core.Answer{}, stanza.NewError(stanza.ItemNotFound, "no such command")
@@ -118,7 +128,8 @@ func (x *adhoc) run(ctx context.Context, e *core.Event) (core.Answer, error) {
 		return core.Answer{}, refusedAction("bad-action", "the last stage is executed or completed")
 	case !given && c.Form != nil:
 		// XEP-0050 section 2.4.2: the form; its only action is the last one.
-		return answer(c, x.id(c.Node, e.Stanza.From), "executing", "<actions execute='complete'><complete/></actions>"+c.Form(actor)), nil
+		asked, err := c.Form(ctx, actor)
+		return answer(c, x.id(c.Node, e.Stanza.From), "executing", "<actions execute='complete'><complete/></actions>"+asked), err
 	case c.Form != nil && submitted == nil:
 		return core.Answer{}, refusedAction("bad-payload", "the form is missing")
 	}

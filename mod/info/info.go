@@ -104,27 +104,10 @@ func (m *Module) hostInfo(_ context.Context, e *core.Event) (core.Answer, error)
 			return core.Answer{Payload: string(i.AppendXML(nil))}, nil
 		}
 	}
-	if payload, ok, err := ofNode(e, e.Host.Disco.Nodes, func(n core.DiscoNode) nodeAnswer { return n.Info }); ok {
+	if payload, ok, err := e.Host.Disco.Nodes.Info(e); ok {
 		return core.Answer{Payload: payload}, err
 	}
 	return core.Answer{Payload: string(i.AppendXML(nil))}, noNode(e)
-}
-
-type nodeAnswer = func(e *core.Event, node string) (payload string, ok bool, err error)
-
-// ofNode asks the modules that have nodes.
-func ofNode(e *core.Event, nodes []core.DiscoNode, of func(core.DiscoNode) nodeAnswer) (payload string, ok bool, err error) {
-	p, _ := e.Stanza.Payload()
-	node, _ := p.Attr("node")
-	if node == "" {
-		return "", false, nil
-	}
-	for _, n := range nodes {
-		if payload, ok, err = of(n)(e, node); ok {
-			return payload, true, err
-		}
-	}
-	return "", false, nil
 }
 
 // addresses is the form of XEP-0157. Who configures nothing is reached at the abuse address of RFC 2142.
@@ -165,7 +148,7 @@ func identities(all []core.DiscoIdentity) []disco.Identity {
 // section 8); nodes know themselves to whom they are shown.
 func (m *Module) contactInfo(ctx context.Context, e *core.Event) (core.Answer, error) {
 	a, asker := e.Account, e.Stanza.From.Bare()
-	if payload, ok, err := ofNode(e, e.Host.Disco.AccountNodes, func(n core.DiscoNode) nodeAnswer { return n.Info }); ok {
+	if payload, ok, err := e.Host.Disco.AccountNodes.Info(e); ok {
 		return core.Answer{Payload: payload}, err
 	}
 	if !a.Exists || !a.Guest() && e.Host.Ports.Contacts.Subscription(a, asker)&core.SubscribedFrom == 0 {
@@ -175,7 +158,7 @@ func (m *Module) contactInfo(ctx context.Context, e *core.Event) (core.Answer, e
 }
 
 func (m *Module) accountInfo(_ context.Context, e *core.Event) (core.Answer, error) {
-	if payload, ok, err := ofNode(e, e.Host.Disco.AccountNodes, func(n core.DiscoNode) nodeAnswer { return n.Info }); ok {
+	if payload, ok, err := e.Host.Disco.AccountNodes.Info(e); ok {
 		return core.Answer{Payload: payload}, err
 	}
 	i := disco.Info{
@@ -190,7 +173,7 @@ func (m *Module) accountInfo(_ context.Context, e *core.Event) (core.Answer, err
 }
 
 func hostItems(_ context.Context, e *core.Event) (core.Answer, error) {
-	if payload, ok, err := ofNode(e, e.Host.Disco.Nodes, func(n core.DiscoNode) nodeAnswer { return n.Items }); ok {
+	if payload, ok, err := e.Host.Disco.Nodes.Items(e); ok {
 		return core.Answer{Payload: payload}, err
 	}
 	var items disco.Items
@@ -203,7 +186,7 @@ func hostItems(_ context.Context, e *core.Event) (core.Answer, error) {
 // accountItems are the available resources (XEP-0030 section 4.1), and nodes.
 func accountItems(_ context.Context, e *core.Event) (core.Answer, error) {
 	a, asker := e.Account, e.Stanza.From.Bare()
-	if payload, ok, err := ofNode(e, e.Host.Disco.AccountNodes, func(n core.DiscoNode) nodeAnswer { return n.Items }); ok {
+	if payload, ok, err := e.Host.Disco.AccountNodes.Items(e); ok {
 		return core.Answer{Payload: payload}, err
 	}
 	var items disco.Items

@@ -92,8 +92,9 @@ func (m *Module) ask(e *core.Event, x *room, s *session, to *occupant, payload s
 	}
 	id := rand.Text()
 	x.asked[id] = question{id: strings.Clone(e.Stanza.ID), asker: s.jid, to: e.Stanza.To.Clone(), by: target, since: now}
+	r, by := e.Room, x.revealed(s)
 	out := e.Stanza.WithID(id).WithTo(target).Stamped(x.at(s.occupant.nick))
-	e.Room.Stand(e.Work, func(w *core.Work, _ error) { m.host.Router.Route(w, out) })
+	r.Stand(e.Work, func(w *core.Work, _ error) { r.RouteBy(w, out, by) })
 	return core.Next
 }
 

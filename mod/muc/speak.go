@@ -245,14 +245,18 @@ func (m *Module) whisper(e *core.Event, x *room, s *session) core.Verdict {
 	if err != nil {
 		return refuse(e, stanza.AsError(err))
 	}
-	var by jid.JID
+	m.pass(e.Room, e.Work, x, out, x.at(s.occupant.nick), x.revealed(s), to)
+	return core.Next
+}
+
+// revealed is the address that occupants may know to be behind what a session sends them alone; zero where addresses are hidden.
+func (x *room) revealed(s *session) (by jid.JID) {
 	if x.config.NonAnonymous {
 		// XEP-0191: whom somebody has blocked does not reach them by way of a room either. Where addresses are hidden this would tell whose one is: who is
 		// behind a nick could be tried out by blocking one address after the other. There a nick is blocked by its own address.
 		by = s.jid
 	}
-	m.pass(e.Room, e.Work, x, out, x.at(s.occupant.nick), by, to)
-	return core.Next
+	return by
 }
 
 // pass brings a stanza from one occupant's address to all sessions of another (section 7.2.8).

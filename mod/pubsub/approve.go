@@ -22,6 +22,19 @@ const (
 // askApproval asks the account's devices, or one of them, or the owners of a node of the service, whether somebody may subscribe (XEP-0060 section 8.6).
 // The ticket is that of tellOwners.
 func (m *Module) askApproval(w *core.Work, a home, n *node, j jid.JID, only *core.Session) store.Ticket {
+	hint := "" // devices of the account are asked again when they come
+	if a.account == nil {
+		hint = storeHint
+	}
+	st := m.request(a, n, j, hint)
+	if st == nil {
+		return store.Ticket{}
+	}
+	return m.tellOwners(w, a, n, st, only)
+}
+
+// request is the question whether somebody may subscribe; nil when it cannot be written, which would be a mistake of ours.
+func (m *Module) request(a home, n *node, j jid.JID, hint string) *stanza.Stanza {
 	f := form.New(
 		form.Prompt, ns.PubSubSubscribeAuthorization,
 		form.Field{Var: fieldNode, Type: form.TextSingle, Label: "Node", Values: []string{n.name}},
@@ -29,16 +42,17 @@ func (m *Module) askApproval(w *core.Work, a home, n *node, j jid.JID, only *cor
 		form.Field{Var: fieldAllow, Type: form.Boolean, Label: "Allow this address to subscribe to this node?", Values: []string{"0"}},
 	)
 	f.Title = "Somebody wants to subscribe"
-	hint := "" // devices of the account are asked again when they come
-	if a.account == nil {
-		hint = storeHint
-	}
 	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: stanza.Normal, ID: newID(), From: a.jid}, string(f.AppendXML(nil))+hint)
 	if err != nil {
 		m.obs.Log.Error("request for approval not made", obs.JID, a.jid.String(), obs.Err, err)
-		return store.Ticket{}
+		return nil
 	}
-	return m.tellOwners(w, a, n, st.Seal(), only)
+	return st.Seal()
+}
+
+// waiting are the addresses whose subscriptions wait for an answer.
+func (n *node) waiting() []jid.JID {
+	return n.subscribers(func(_ jid.JID, state string) bool { return state == statePending })
 }
 
 // remind asks a device that has just come for what waits for an answer.
@@ -50,7 +64,7 @@ func (m *Module) remind(w *core.Work, account *core.Account, s *core.Session) {
 	}
 	for _, name := range b.names() {
 		n := b.nodes[name]
-		for _, j := range n.subscribers(func(_ jid.JID, state string) bool { return state == statePending }) {
+		for _, j := range n.waiting() {
 			m.askApproval(w, a, n, j, s)
 		}
 	}

@@ -23,10 +23,10 @@ const maxListed = 100 // nodes on one page of disco#items
 
 // serviceFeatures are what the service can do of XEP-0060 section 10.
 func serviceFeatures() []string {
-	out := []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping, ns.RSM, ns.PubSubFilter, ns.PubSub}
+	out := []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping, ns.RSM, ns.Commands, ns.PubSubFilter, ns.PubSub}
 	for _, name := range []string{
 		"access-authorize", "access-open", "access-whitelist", "config-node", "config-node-max", "create-and-configure", "create-nodes", "delete-items",
-		"delete-nodes", "item-ids", "last-published", "manage-subscriptions", "member-affiliation", "meta-data", "modify-affiliations", "multi-items",
+		"delete-nodes", "get-pending", "item-ids", "last-published", "manage-subscriptions", "member-affiliation", "meta-data", "modify-affiliations", "multi-items",
 		"outcast-affiliation", "persistent-items", "publish", "publish-node-full", "publish-only-affiliation", "publish-options", "publisher-affiliation",
 		"purge-nodes", "retract-items", "retrieve-affiliations", "retrieve-default", "retrieve-items", "retrieve-subscriptions", "rsm", "subscribe",
 		"subscription-notifications",
@@ -119,7 +119,7 @@ func nodeAttribute(e *core.Event) string {
 // serviceInfo is XEP-0060 section 5.1.
 func (m *Module) serviceInfo(_ context.Context, e *core.Event) (answer, error) {
 	if nodeAttribute(e) != "" {
-		return answer{}, noNode()
+		return described(e.Host.Disco.Nodes.Info(e))
 	}
 	i := disco.Info{Identities: []disco.Identity{{Category: "pubsub", Type: "service", Name: "Nodes"}}, Features: serviceFeatures()}
 	return answer{Payload: string(i.AppendXML(nil))}, nil
@@ -128,7 +128,7 @@ func (m *Module) serviceInfo(_ context.Context, e *core.Event) (answer, error) {
 // serviceItems is XEP-0060 section 5.2, by pages (XEP-0059): the nodes that everybody may know of, and those that are for the asker. It runs outside turns.
 func (m *Module) serviceItems(ctx context.Context, e *core.Event) (answer, error) {
 	if nodeAttribute(e) != "" {
-		return answer{}, noNode()
+		return described(e.Host.Disco.Nodes.Items(e))
 	}
 	p, _ := e.Stanza.Payload()
 	tree, err := p.Tree()

@@ -223,7 +223,10 @@ func (m *Module) delete(x *act) *stanza.Error {
 		inner = string(append(xmltok.AppendAttr([]byte("<redirect"), "uri", r.Attr("uri")), "/>"...))
 	}
 	if x.at.room != nil {
-		x.Wait(m.vanish(x.Work, x.at, n, inner))
+		if fail := m.afford(x.from, x.at.halls(n)); fail != nil {
+			return fail
+		}
+		x.Wait(m.dissolve(x, n, inner))
 		return nil
 	}
 	x.book.remove(n)

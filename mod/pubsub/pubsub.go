@@ -4,7 +4,7 @@
 //
 // options.go is how a node can be configured, access.go who may what, as pure functions of what somebody is to a node, home.go what depends on whether
 // the owner is an account or a part of the service. service.go is the service's own: its parts, its lists and rows. book.go is what one owner has in memory. requests.go reads requests; publish.go, items.go, subscribe.go, owner.go, peers.go and
-// approve.go answer them. notify.go tells what has happened, last.go what the last items are, absent.go what those are of contacts who are not in memory, caps.go who wants to hear of it (XEP-0115). disco.go shows
+// approve.go answer them, pending.go asks again. notify.go tells what has happened, last.go what the last items are, absent.go what those are of contacts who are not in memory, caps.go who wants to hear of it (XEP-0115). disco.go shows
 // nodes, publisher.go publishes for other modules, used.go tells them what clients know.
 // docs/decisions/0023-pubsub.md says why it is so.
 //

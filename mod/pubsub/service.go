@@ -99,6 +99,9 @@ func (m *Module) serve(h *core.Host) {
 		row.Module, row.Action = m.Name(), core.ActUseNodes
 		h.IQ.Handle(row)
 	}
+	h.Commands.Handle(core.Command{
+		To: core.ToService, Node: nodePending, Name: "Requests to subscribe", Action: core.ActUseNodes, Form: m.pendingForm, Do: m.pending, Module: m.Name(),
+	})
 	h.Disco.HostItems = append(h.Disco.HostItems, core.DiscoItem{JID: domain, Name: "Nodes"})
 }
 
@@ -116,7 +119,9 @@ func (m *Module) find(st *stanza.Stanza) (jid.JID, bool) {
 			name = r.node
 		}
 	case payload.Space == ns.DiscoInfo || payload.Space == ns.DiscoItems:
-		name, _ = payload.Attr("node")
+		if name, _ = payload.Attr("node"); name == ns.Commands || m.host.Commands.Find(core.ToService, name) != nil {
+			name = "" // XEP-0050 section 2.2: they are of the service
+		}
 	}
 	if name == "" || len(name) > maxPartName {
 		return jid.JID{}, false

@@ -87,6 +87,27 @@ func (m *Module) follow(x *act, n *node, was map[jid.JID]core.SpaceRole, t store
 	}))
 }
 
+// dissolve deletes a node of the service. If it is a space, its rooms first take back what they have given for it: who was not answered says it again, and
+// they hear it again.
+func (m *Module) dissolve(x *act, n *node, inner string) store.Ticket {
+	var all []core.SpaceChange
+	for who, was := range m.roles(x.at, n, n.people()...) {
+		if was != core.NotInSpace {
+			all = append(all, core.SpaceChange{JID: who, Was: was})
+		}
+	}
+	a, p := x.at, new(store.Promise)
+	told := m.tellRooms(a, n, x.from.Bare().Clone(), all, store.NodeQuery{Max: -1})
+	a.room.Pause(x.Work, store.All(told...), func(w *core.Work, err error) {
+		if err != nil {
+			p.Settle(err)
+			return
+		}
+		m.vanish(w, a, n, inner).Done(p.Settle)
+	})
+	return p.Ticket()
+}
+
 // tellRooms gives news to the rooms among the items that q asks for.
 func (m *Module) tellRooms(a home, n *node, by jid.JID, people []core.SpaceChange, q store.NodeQuery) (done []store.Ticket) {
 	if len(people) == 0 {

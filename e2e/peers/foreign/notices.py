@@ -1,6 +1,4 @@
-"""Shows the notices of the programs on this message bus, one on a line, and presses the first button of each that has one named like its argument."""
-
-import sys
+"""Shows the notices of the programs on this message bus, one on a line."""
 
 from gi.repository import Gio, GLib
 
@@ -15,7 +13,6 @@ FACE = Gio.DBusNodeInfo.new_for_xml("""
     <arg type="as" direction="in"/><arg type="a{sv}" direction="in"/><arg type="i" direction="in"/><arg type="u" direction="out"/>
   </method>
   <method name="CloseNotification"><arg type="u" direction="in"/></method>
-  <signal name="ActionInvoked"><arg type="u"/><arg type="s"/></signal>
 </interface></node>""").interfaces[0]
 PATH = "/org/freedesktop/Notifications"
 shown = 0
@@ -28,19 +25,12 @@ def called(bus, sender, path, face, method, arguments, call):
         shown += 1
         print("notice:", summary, "|", body, "|", *actions, flush=True)
         call.return_value(GLib.Variant("(u)", (shown,)))
-        if sys.argv[1] in actions:
-            GLib.timeout_add(1000, press, bus, shown)  # nobody is faster, and programs listen when they know the number
     elif method == "GetCapabilities":
         call.return_value(GLib.Variant("(as)", (["actions", "body"],)))
     elif method == "GetServerInformation":
         call.return_value(GLib.Variant("(ssss)", ("notices", "nobody", "1", "1.2")))
     else:
         call.return_value(None)
-
-
-def press(bus, number):
-    bus.emit_signal(None, PATH, FACE.name, "ActionInvoked", GLib.Variant("(us)", (number, sys.argv[1])))
-    return GLib.SOURCE_REMOVE
 
 
 def owned(bus, _):
