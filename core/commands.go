@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"stonechat/xmpp/jid"
 	"stonechat/xmpp/xmltok"
 )
 
 // Command is an ad-hoc command of the host or of one of its services (XEP-0050): a module offers it, and whoever speaks the protocol of commands runs it.
 type Command struct {
-	// To is where it is offered: ToHost, which is the zero value, too, or ToService.
-	To Target
+	// At is the domain at which it is offered, one that a module serves (Host.Serve, Host.ServeDomain); zero: the host's own.
+	At jid.JID
 	// Node names it, Name is for people.
 	Node, Name string
 	// Action is the right it takes, of the host as object; rights that depend on more are asked by Do, through Permit.
@@ -34,13 +35,10 @@ type CommandTable struct {
 
 // Handle adds a command. Contradictions are reported when the host starts.
 func (t *CommandTable) Handle(c Command) {
-	if c.To == 0 {
-		c.To = ToHost
-	}
-	if c.Action == "" || c.Do == nil || c.Node == "" || c.Name == "" || c.To != ToHost && c.To != ToService {
+	if c.Action == "" || c.Do == nil || c.Node == "" || c.Name == "" {
 		t.errs = append(t.errs, fmt.Errorf("command %q: incomplete row", c.Node))
 	}
-	if t.Find(c.To, c.Node) != nil {
+	if t.Find(c.At, c.Node) != nil {
 		t.errs = append(t.errs, fmt.Errorf("command %q: two rows", c.Node))
 	}
 	t.rows = append(t.rows, c)
@@ -49,10 +47,10 @@ func (t *CommandTable) Handle(c Command) {
 // Rows lists all commands in the order of their modules.
 func (t *CommandTable) Rows() []Command { return t.rows }
 
-// Find returns the command of a node of the host or of a service, or nil.
-func (t *CommandTable) Find(to Target, node string) *Command {
+// Find returns the command of a node at a domain (see Command.At), or nil.
+func (t *CommandTable) Find(at jid.JID, node string) *Command {
 	for i := range t.rows {
-		if t.rows[i].To == to && t.rows[i].Node == node {
+		if t.rows[i].At == at && t.rows[i].Node == node {
 			return &t.rows[i]
 		}
 	}

@@ -53,15 +53,17 @@ type IQ struct {
 	Slow bool
 	// Do answers. Its error, if not a *stanza.Error, becomes internal-server-error and is logged.
 	Do func(context.Context, *Event) (Answer, error)
-	// Module is who registered it. Of rows ToRooms and ToService those answer whose module serves the domain that is asked.
-	Module string
+	// Module is who registered it. Of rows ToRooms and ToService those answer whose module serves the domain that is asked, or, when that has none for the
+	// payload, those that answer Anywhere.
+	Module   string
+	Anywhere bool
 }
 
 type iqKey struct {
 	space, local string
 	typ          stanza.Type
 	to           Target
-	server       string // the module that serves the domain, for ToRooms and ToService
+	server       string // the module that serves the domain, for ToRooms and ToService; empty: whoever does
 }
 
 // IQTable holds every row.
@@ -76,7 +78,7 @@ func (t *IQTable) Handle(row IQ) {
 		t.rows = make(map[iqKey]*IQ)
 	}
 	k := iqKey{row.Space, row.Local, row.Type, row.To, ""}
-	if row.To.served() {
+	if row.To.served() && !row.Anywhere {
 		k.server = row.Module
 	}
 	switch {
@@ -129,9 +131,11 @@ func (t *IQTable) findOf(st *stanza.Stanza, to Target, server string) *IQ {
 // row that answers a request to an account, to the host, or to a domain that a module serves.
 func (h *Host) row(st *stanza.Stanza, to Target) *IQ {
 	if s := h.Router.services[st.To.Domain()]; to.served() && s != nil {
-		return h.IQ.findOf(st, to, s.Module)
+		if row := h.IQ.findOf(st, to, s.Module); row != nil {
+			return row
+		}
 	}
-	return h.IQ.find(st, to)
+	return h.IQ.find(st, to) // among those are rows that answer anywhere
 }
 
 // checkIQ applies RFC 6120 section 8.2.3.

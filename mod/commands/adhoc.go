@@ -34,7 +34,7 @@ func installAdhoc(h *core.Host, module string) {
 	// Who may run what is a right of each command, asked in run. XEP-0050 section 2.1: the feature.
 	for to, act := range map[core.Target]core.Action{core.ToHost: core.ActSeeHost, core.ToService: core.ActUseNodes} {
 		h.IQ.Handle(core.IQ{
-			Space: ns.Commands, Local: "command", Type: stanza.Set, To: to, Action: act, Slow: true, Do: x.run, Module: module,
+			Space: ns.Commands, Local: "command", Type: stanza.Set, To: to, Action: act, Anywhere: to == core.ToService, Slow: true, Do: x.run, Module: module,
 		})
 	}
 	h.Disco.HostFeatures = append(h.Disco.HostFeatures, ns.Commands)
@@ -50,12 +50,12 @@ func (x *adhoc) actor(e *core.Event) core.Actor {
 	return a
 }
 
-// at is where somebody asks: the host, or a service.
-func (x *adhoc) at(e *core.Event) core.Target {
+// at is where somebody asks, as commands have it: zero is the host.
+func (x *adhoc) at(e *core.Event) jid.JID {
 	if e.Stanza.To == x.host.Domain {
-		return core.ToHost
+		return jid.JID{}
 	}
-	return core.ToService
+	return e.Stanza.To
 }
 
 // items is XEP-0050 section 2.2: the commands that the requester may run. A command itself has none, which is no error (XEP-0030 section 4.1).
@@ -69,7 +69,7 @@ func (x *adhoc) items(e *core.Event, node string) (string, bool, error) {
 		return string(list.AppendXML(nil)), c != nil, nil
 	}
 	for _, c := range x.host.Commands.Rows() {
-		if c.To == at && c.Allows(actor) {
+		if c.At == at && c.Allows(actor) {
 			list.Items = append(list.Items, disco.Item{JID: e.Stanza.To, Node: c.Node, Name: c.Name})
 		}
 	}

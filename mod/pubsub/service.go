@@ -100,7 +100,7 @@ func (m *Module) serve(h *core.Host) {
 		h.IQ.Handle(row)
 	}
 	h.Commands.Handle(core.Command{
-		To: core.ToService, Node: nodePending, Name: "Requests to subscribe", Action: core.ActUseNodes, Form: m.pendingForm, Do: m.pending, Module: m.Name(),
+		At: m.domain, Node: nodePending, Name: "Requests to subscribe", Action: core.ActUseNodes, Form: m.pendingForm, Do: m.pending, Module: m.Name(),
 	})
 	h.Disco.HostItems = append(h.Disco.HostItems, core.DiscoItem{JID: domain, Name: "Nodes"})
 }
@@ -119,7 +119,7 @@ func (m *Module) find(st *stanza.Stanza) (jid.JID, bool) {
 			name = r.node
 		}
 	case payload.Space == ns.DiscoInfo || payload.Space == ns.DiscoItems:
-		if name, _ = payload.Attr("node"); name == ns.Commands || m.host.Commands.Find(core.ToService, name) != nil {
+		if name, _ = payload.Attr("node"); name == ns.Commands || m.host.Commands.Find(m.domain, name) != nil {
 			name = "" // XEP-0050 section 2.2: they are of the service
 		}
 	}
