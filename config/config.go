@@ -393,7 +393,7 @@ func Load(path string) (Config, error) {
 		return c, fmt.Errorf("config %s: unknown option %q", path, unknown[0].String())
 	}
 	dir := filepath.Dir(path)
-	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile}, c.TLS.paths()...) {
+	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile, &c.Outbound.Roots}, c.TLS.paths()...) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
