@@ -361,7 +361,7 @@ func Default() Config {
 		Pubsub:   pubsub(),
 		Upload:   usualUpload(),
 		Outbound: usualOutbound(), Push: usualPush(),
-		Signup:   signup(), Invites: invites(), Accounts: accounts(),
+		Signup: signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
 			Free: 4, FreeNetwork: 40, FirstDelay: Duration(250 * time.Millisecond), LongestDelay: Duration(2 * time.Second),
 			HalfLife: Duration(time.Minute), Entries: 20_000, Waiting: 2000, WaitingPerSource: 10, Places: 16,

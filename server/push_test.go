@@ -168,3 +168,35 @@ func TestPushGone(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 }
+
+// quiet fails when more than n messages come. What would bring one has been said before, and a message of another chat comes behind it.
+func quiet(t *testing.T, s *webpushtest.Service, bob *client.Client, n int) {
+	t.Helper()
+	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: stanza.Chat, To: jid.MustParse("carol@example.org")}, "<body>fence</body>")
+	if err == nil {
+		_, err = bob.Send(t.Context(), st)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(pushWindow / 2)
+	if got := s.Got(); len(got) > n {
+		t.Errorf("%d came, want %d: %v", len(got), n, got[n:])
+	}
+}
+
+// TestPushApp: the server of an app, here another account's client, gets the publication of XEP-0357 from the host, with the options that the client gave, and
+// nothing of what was said. Refused often enough it is not asked any more; told to wait it is asked again.
+func TestPushApp(t *testing.T) {
+	service := webpushtest.NewService(t)
+	r := startWith(t, "example.org", func(c *config.Config) {
+		onlyTo(service)(c)
+		c.Push.Errors = 2
+	})
+	alice, bob := r.dial("alice", nil), r.dial("bob", nil)
+	app := r.wire("bob@example.org")
+	app.login("bob", password, "", "")
+	_ = app
+	set(t, alice, stanza.Set, "<enable xmlns='urn:xmpp:push:0' jid='"+bob.JID().String()+"' node='n1'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>"+
+		"<value>http://jabber.org/protocol/pubsub#publish-options</value></field><field var='secret'><value>s3&lt;</value></field></x></enable>")
+}
