@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"stonechat/xmpp/client"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/ns"
+	"stonechat/xmpp/sasl"
 	"stonechat/xmpp/stanza"
 	"stonechat/xmpp/xmltok"
 )
@@ -153,50 +155,266 @@ func TestPushGone(t *testing.T) {
 	})
 	say(t, bob, "alice@example.org", "one", "")
 	service.Wait(3)
-	var list []struct {
-		Service string
-		Errors  int
-		Answers []struct{ Said string }
-	}
-	for range 100 {
-		if r.ctl("GET", "/users/alice/push", "", &list); len(list) == 1 && len(list[0].Answers) == 2 {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	list := r.pushes(func(l []pushed) bool { return len(l) == 1 && len(l[0].Answers) == 2 })
 	if len(list) != 1 || list[0].Errors != 0 || len(list[0].Answers) != 2 || list[0].Answers[0].Said != "message: HTTP status 201" || list[0].Answers[1].Said != "message: HTTP status 429" {
 		t.Errorf("%+v", list)
 	}
 }
 
-// quiet fails when more than n messages come. What would bring one has been said before, and a message of another chat comes behind it.
-func quiet(t *testing.T, s *webpushtest.Service, bob *client.Client, n int) {
-	t.Helper()
-	st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: stanza.Chat, To: jid.MustParse("carol@example.org")}, "<body>fence</body>")
-	if err == nil {
-		_, err = bob.Send(t.Context(), st)
+// list is what an administrator is told of alice's registrations.
+func (r *running) pushes(done func(list []pushed) bool) (list []pushed) {
+	r.t.Helper()
+	for range 500 {
+		list = nil
+		if r.ctl("GET", "/users/alice/push", "", &list); done(list) {
+			return list
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(pushWindow / 2)
-	if got := s.Got(); len(got) > n {
-		t.Errorf("%d came, want %d: %v", len(got), n, got[n:])
-	}
+	r.t.Errorf("never as wanted: %+v", list)
+	return list
 }
 
-// TestPushApp: the server of an app, here another account's client, gets the publication of XEP-0357 from the host, with the options that the client gave, and
-// nothing of what was said. Refused often enough it is not asked any more; told to wait it is asked again.
-func TestPushApp(t *testing.T) {
+type pushed struct {
+	Way, Service, Device string
+	Errors               int
+	Answers              []struct{ Said string }
+	Decisions            []struct{ Chat, Why string }
+}
+
+func (p *pushed) answers() (out []string) {
+	for _, a := range p.Answers {
+		out = append(out, a.Said)
+	}
+	return out
+}
+
+func (p *pushed) decisions() (out []string) {
+	for _, d := range p.Decisions {
+		out = append(out, d.Why)
+	}
+	return out
+}
+
+// TestPushRefused: the server of an app that refuses is asked until it has refused often enough; one that is not there at the moment is not counted.
+func TestPushRefused(t *testing.T) {
 	service := webpushtest.NewService(t)
 	r := startWith(t, "example.org", func(c *config.Config) {
 		onlyTo(service)(c)
 		c.Push.Errors = 2
 	})
 	alice, bob := r.dial("alice", nil), r.dial("bob", nil)
-	app := r.wire("bob@example.org")
-	app.login("bob", password, "", "")
-	_ = app
-	set(t, alice, stanza.Set, "<enable xmlns='urn:xmpp:push:0' jid='"+bob.JID().String()+"' node='n1'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>"+
-		"<value>http://jabber.org/protocol/pubsub#publish-options</value></field><field var='secret'><value>s3&lt;</value></field></x></enable>")
+	set(t, alice, stanza.Set, "<enable xmlns='urn:xmpp:push:0' jid='"+bob.JID().String()+"' node='refuses'/>") // a client that knows no such request
+	set(t, alice, stanza.Set, "<enable xmlns='urn:xmpp:push:0' jid='push.example.net' node='away'/>")
+	away(t, alice)
+	say(t, bob, "alice@example.org", "one", "")
+	list := r.pushes(func(l []pushed) bool { return len(l) == 2 && len(l[0].Answers) == 1 && len(l[1].Answers) == 1 })
+	if list[0].Errors != 1 || list[0].Answers[0].Said != "message: service-unavailable" || list[1].Errors != 0 || list[1].Answers[0].Said != "message: remote-server-not-found" ||
+		list[0].Way != "app" || list[1].Service != "push.example.net" {
+		t.Errorf("%+v", list)
+	}
+	time.Sleep(pushWindow)
+	say(t, bob, "alice@example.org", "two", "")
+	r.pushes(func(l []pushed) bool { return len(l) == 1 && l[0].Service == "push.example.net" })
+}
+
+// phone is a client that confirms what it gets only while it is awake.
+type phone struct {
+	*wire
+	asleep bool
+	got    int
+}
+
+// next reads up to an element that has what is wanted.
+func (p *phone) next(want string) {
+	p.t.Helper()
+	for {
+		st, err := p.conn.Read()
+		if err != nil {
+			p.t.Fatalf("%v instead of %s", err, want)
+		}
+		switch {
+		case st.Local != "r":
+			p.got++
+		case !p.asleep:
+			p.send("<a xmlns='urn:xmpp:sm:3' h='" + strconv.Itoa(p.got) + "'/>")
+		}
+		if strings.Contains(st.Raw(), want) {
+			return
+		}
+	}
+}
+
+// phone logs alice's in and registers it.
+func (r *running) phone(s *webpushtest.Service) *phone {
+	r.t.Helper()
+	p := &phone{wire: r.wire("alice@example.org")}
+	const bind = "<bind xmlns='urn:xmpp:bind:0'><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>"
+	if ok := p.login("alice", password, sasl.ScramSHA512Plus, userAgent(agentID)+bind); ok.Local != "success" {
+		r.t.Fatal(ok.Raw())
+	}
+	p.read("features")
+	p.send("<presence/><iq type='set' id='r1'><register xmlns='" + pushSpace + "' endpoint='" + s.URL + "/phone' p256dh='" + s.Device.Key() + "' auth='" + s.Device.Auth() +
+		"' bodies='true'/></iq>")
+	p.next("id='r1'")
+	return p
+}
+
+// TestPushUnconfirmed: a device that is connected gets messages by its connection, and is told of one only when its client does not confirm it. With a name of
+// its own it is known behind another log-in, and forgotten when it is revoked.
+func TestPushUnconfirmed(t *testing.T) {
+	service := webpushtest.NewService(t)
+	r := pushing(t, service)
+	bob := r.dial("bob", nil)
+	phone := r.phone(service)
+	say(t, bob, "alice@example.org", "confirmed", "")
+	phone.next("confirmed")
+	phone.send("<r xmlns='urn:xmpp:sm:3'/>")
+	phone.next("<a ")
+	phone.got-- // that was none that counts
+	r.pushes(func(l []pushed) bool { return len(l) == 1 && len(l[0].Decisions) == 1 })
+	phone.asleep = true
+	say(t, bob, "alice@example.org", "unconfirmed", "")
+	if got := readNotice(t, service.Wait(1)[0]); got.Body != "unconfirmed" || got.Unread != 2 {
+		t.Errorf("%+v", got)
+	}
+	// The line breaks; what is queued from then on is told at once, and what was told is not when the session ends.
+	time.Sleep(pushWindow)
+	phone.conn.Close()
+	r.sessions("detached")
+	say(t, bob, "alice@example.org", "queued", "")
+	if got := readNotice(t, service.Wait(2)[1]); got.Body != "queued" {
+		t.Errorf("%+v", got)
+	}
+	r.ctl("DELETE", "/sessions/alice@example.org", "", nil)
+	list := r.pushes(func(l []pushed) bool { return len(l) == 1 && len(l[0].Decisions) > 4 })
+	if list[0].Device == "" || len(service.Got()) != 2 {
+		t.Errorf("%d came, %+v", len(service.Got()), list)
+	}
+	var revoked struct{ Revoked int }
+	r.ctl("DELETE", "/users/alice/devices/"+list[0].Device, "", &revoked)
+	r.pushes(func(l []pushed) bool { return len(l) == 0 })
+	say(t, bob, "alice@example.org", "to nobody", "")
+	if rows, _, _ := r.idle(); rows == 0 || len(service.Got()) != 2 {
+		t.Errorf("%d came", len(service.Got()))
+	}
+}
+
+// sessions waits until alice has one in that state.
+func (r *running) sessions(state string) {
+	r.t.Helper()
+	for range 500 {
+		var list []struct{ State string }
+		if r.ctl("GET", "/sessions?of=alice", "", &list); len(list) == 1 && list[0].State == state {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	r.t.Fatalf("no session is %s", state)
+}
+
+// TestPushRules: what an account does not want to be told, or has read, is not told; a call is urgent, and ends.
+func TestPushRules(t *testing.T) {
+	service := webpushtest.NewService(t)
+	r := pushing(t, service)
+	alice, bob := r.dial("alice", nil), r.dial("bob", nil)
+	registered(t, alice, service, "/a", "withdraw='1' bodies='1'")
+	notify := func(level string) {
+		set(t, alice, stanza.Set, "<pubsub xmlns='"+ns.PubSub+"'><publish node='"+ns.Bookmarks+"'><item id='bob@example.org'><conference xmlns='"+ns.Bookmarks+
+			"'><extensions><notify xmlns='"+ns.NotificationSettings+"'>"+level+"</notify></extensions></conference></item></publish></pubsub>")
+	}
+	back := func() {
+		alice = r.dial("alice", func(c *client.Config) { c.JID = jid.MustParse("alice@example.org/other") })
+	}
+	notify("<always/><never identity-category='client' identity-type='web'/>")
+	away(t, alice)
+	say(t, bob, "alice@example.org", "muted", "")
+	say(t, bob, "alice@example.org", "", "<composing xmlns='"+ns.ChatStates+"'/>")
+	list := r.pushes(func(l []pushed) bool { return len(l) == 1 && len(l[0].Decisions) == 1 })
+	if list[0].decisions()[0] != "not told: this chat is muted" {
+		t.Errorf("%+v", list)
+	}
+	back()
+	notify("<always/>")
+	say(t, bob, "alice@example.org", "", "<propose xmlns='"+ns.JingleMessage+"' id='c1'><description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose>")
+	call := service.Wait(1)[0]
+	if got := readNotice(t, call); got.Kind != "call" || call.Header.Get("TTL") != "60" || call.Header.Get("Urgency") != "high" {
+		t.Errorf("%s with %v", call.Text, call.Header)
+	}
+	say(t, bob, "alice@example.org", "", "<retract xmlns='"+ns.JingleMessage+"' id='c1'/>")
+	if got := readNotice(t, service.Wait(2)[1]); got.Kind != "withdraw" || got.Of != "call" {
+		t.Errorf("%+v", got)
+	}
+	// What is said within the window comes as one; what is answered goes.
+	for _, body := range []string{"one", "two", "three"} {
+		say(t, bob, "alice@example.org", body, "")
+	}
+	seen := service.Wait(4)
+	if first, second := readNotice(t, seen[2]), readNotice(t, seen[3]); first.Body != "one" || second.Body != "three" || second.Unread != 5 {
+		t.Errorf("%+v, %+v", first, second)
+	}
+	say(t, alice, "bob@example.org", "answer", "")
+	if got := readNotice(t, service.Wait(5)[4]); got.Kind != "withdraw" || got.Of != "message" || got.Unread != 0 {
+		t.Errorf("%+v", got)
+	}
+	away(t, alice)
+	r.ctl("POST", "/users/alice/push/test", "", nil)
+	if got := readNotice(t, service.Wait(6)[5]); got.Kind != "test" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestPushBudget: what a message to somebody who is away costs the disk. Without a registration no row and no statement is for push; with one the sender does
+// not wait for it.
+func TestPushBudget(t *testing.T) {
+	service := webpushtest.NewService(t)
+	r := pushing(t, service)
+	alice, bob := r.dial("alice", nil), r.dial("bob", nil)
+	registered(t, bob, service, "/bob", "") // another's makes no difference
+	away(t, alice)
+	cost := func() (rows, reads int) {
+		t.Helper()
+		say(t, bob, "alice@example.org", "the first brings her into memory", "")
+		r1, _, s1 := r.idle()
+		for range 20 {
+			say(t, bob, "alice@example.org", "x", "")
+		}
+		r2, _, s2 := r.idle()
+		return r2 - r1, s2 - s1
+	}
+	if rows, reads := cost(); rows != 0 || reads != 0 {
+		t.Errorf("20 messages to somebody without registrations change %d rows and read %d times beside the archives", rows, reads)
+	}
+	alice = r.dial("alice", nil)
+	registered(t, alice, service, "/alice", "")
+	away(t, alice)
+	release := make(chan struct{})
+	service.Answer(func(w http.ResponseWriter, _ webpushtest.Brought) {
+		<-release
+		w.WriteHeader(http.StatusCreated)
+	})
+	for range 20 {
+		say(t, bob, "alice@example.org", "x", "") // settled, although the push service does not answer
+	}
+	close(release)
+	service.Wait(1)
+}
+
+// TestPushAcrossRestart: what could not be brought is brought by the next process.
+func TestPushAcrossRestart(t *testing.T) {
+	service := webpushtest.NewService(t)
+	r := pushing(t, service)
+	alice, bob := r.dial("alice", nil), r.dial("bob", nil)
+	registered(t, alice, service, "/a", "bodies='true'")
+	away(t, alice)
+	service.Answer(func(w http.ResponseWriter, _ webpushtest.Brought) { w.WriteHeader(http.StatusServiceUnavailable) })
+	say(t, bob, "alice@example.org", "held up", "")
+	r.pushes(func(l []pushed) bool { return len(l) == 1 && len(l[0].Answers) == 1 })
+	r.stop()
+	service.Answer(nil)
+	n := len(service.Got())
+	openWith(t, "example.org", r.data, onlyTo(service))
+	if got := readNotice(t, service.Wait(n + 1)[n]); got.Body != "held up" {
+		t.Errorf("%+v", got)
+	}
 }

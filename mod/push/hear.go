@@ -33,6 +33,9 @@ func (m *Module) received(e *core.Event) {
 		m.withdraw(a, b, chat, ofCall) // the caller rings no more
 	}
 	if core.Says(st) {
+		if len(e.Targets) == 0 {
+			b.judged = e.Key // Fallback hears of it next
+		}
 		m.judge(a, b, m.direct(a, st, e.Kept, e.Key), st)
 	}
 }
@@ -52,9 +55,14 @@ func (m *Module) direct(a *core.Account, st *stanza.Stanza, kept string, key sto
 
 // fallback: a session has ended and its client never had this message. Turn of the addressee.
 func (m *Module) fallback(e *core.Event) core.Verdict {
-	if b := m.of(e.Account); b != nil && e.Key != 0 && e.Stanza.Kind == stanza.Message && core.Says(e.Stanza) && e.Stanza.From.Bare() != e.Account.JID {
+	b := m.of(e.Account)
+	if b == nil || e.Key == 0 || e.Stanza.Kind != stanza.Message || !core.Says(e.Stanza) || e.Stanza.From.Bare() == e.Account.JID {
+		return core.Next
+	}
+	if e.Key != b.judged {
 		m.judge(e.Account, b, m.direct(e.Account, e.Stanza, e.Kept, e.Key), nil)
 	}
+	b.judged = 0
 	return core.Next
 }
 

@@ -87,6 +87,7 @@ type box struct {
 	targets []target
 	rules   map[jid.JID]rule // by chat; nil: not read
 	told    map[toldKey]store.Key
+	judged  store.Key // the message that was just shown to nobody
 	doubts  map[jid.JID]doubt
 	asked   bool // a look at doubts is on its way
 	recent  []decision
