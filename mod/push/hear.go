@@ -28,9 +28,8 @@ func (m *Module) received(e *core.Event) {
 	if b == nil {
 		return
 	}
-	chat := st.From.Bare()
 	if isCall(st, "retract", "left") {
-		m.withdraw(a, b, chat, ofCall) // the caller rings no more
+		m.withdraw(a, b, st.From.Bare(), ofCall) // the caller rings no more
 	}
 	if core.Says(st) {
 		if len(e.Targets) == 0 {
@@ -42,7 +41,7 @@ func (m *Module) received(e *core.Event) {
 
 // direct is a message that is for the account alone.
 func (m *Module) direct(a *core.Account, st *stanza.Stanza, kept string, key store.Key) told {
-	x := hear(st, st.From.Bare(), kept, m.host.Now())
+	x := hear(st, st.From.Bare().Clone(), kept, m.host.Now())
 	x.key, x.Account = key, a.JID.String()
 	name := st.From.Local()
 	if st.Has(ns.MUCUser, "x") && st.From.IsFull() {

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -154,16 +155,25 @@ func (n *notice) text(c counts) ([]byte, error) {
 		m.Type = "room"
 	}
 	for {
-		b, err := json.Marshal(m)
-		if err != nil || len(b) <= webpush.MaxText {
+		b, err := m.encode()
+		switch {
+		case err != nil || len(b) <= webpush.MaxText:
 			return b, err
-		}
-		if m.Body == "" {
-			m.Title, m.Sender, m.ID = "", "", "" // addresses that long are nobody's
-			return json.Marshal(m)
+		case m.Body == "" && m.Title == "":
+			return nil, webpush.ErrText
+		case m.Body == "":
+			m.Title, m.Sender, m.ID = "", "", ""
 		}
 		m.Body = xmltok.Clip(m.Body, len(m.Body)/2) // escaped it was longer
 	}
+}
+
+func (m *message) encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // it is no part of a page, and would be six times as long
+	err := e.Encode(m)
+	return bytes.TrimSpace(b.Bytes()), err
 }
 
 // dummyBody says that the message is important: servers of apps choose by it how to wake the device. What was said is none of their business.
