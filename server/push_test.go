@@ -21,7 +21,7 @@ import (
 
 const (
 	pushSpace  = "urn:stonechat:push:1"
-	pushWindow = 300 * time.Millisecond
+	pushWindow = time.Second
 )
 
 // pushing is a server of which notifications go to a push service of the test's own.
@@ -182,13 +182,6 @@ type pushed struct {
 	Decisions            []struct{ Chat, Why string }
 }
 
-func (p *pushed) answers() (out []string) {
-	for _, a := range p.Answers {
-		out = append(out, a.Said)
-	}
-	return out
-}
-
 func (p *pushed) decisions() (out []string) {
 	for _, d := range p.Decisions {
 		out = append(out, d.Why)
@@ -272,7 +265,9 @@ func TestPushUnconfirmed(t *testing.T) {
 	phone.send("<r xmlns='urn:xmpp:sm:3'/>")
 	phone.next("<a ")
 	phone.got-- // that was none that counts
-	r.pushes(func(l []pushed) bool { return len(l) == 1 && len(l[0].Decisions) == 1 })
+	if l := r.pushes(func(l []pushed) bool { return len(l) == 1 && len(l[0].Decisions) == 1 }); l[0].decisions()[0] != "not told: the device is connected" {
+		t.Errorf("%+v", l)
+	}
 	phone.asleep = true
 	say(t, bob, "alice@example.org", "unconfirmed", "")
 	if got := readNotice(t, service.Wait(1)[0]); got.Body != "unconfirmed" || got.Unread != 2 {
@@ -346,9 +341,10 @@ func TestPushRules(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	// What is said within the window comes as one; what is answered goes.
-	for _, body := range []string{"one", "two", "three"} {
-		say(t, bob, "alice@example.org", body, "")
-	}
+	say(t, bob, "alice@example.org", "one", "")
+	service.Wait(3)
+	say(t, bob, "alice@example.org", "two", "")
+	say(t, bob, "alice@example.org", "three", "")
 	seen := service.Wait(4)
 	if first, second := readNotice(t, seen[2]), readNotice(t, seen[3]); first.Body != "one" || second.Body != "three" || second.Unread != 5 {
 		t.Errorf("%+v, %+v", first, second)
@@ -361,6 +357,61 @@ func TestPushRules(t *testing.T) {
 	r.ctl("POST", "/users/alice/push/test", "", nil)
 	if got := readNotice(t, service.Wait(6)[5]); got.Kind != "test" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestPushRooms: a room of members is for all of them, and for the phone of who is in it by another client as well; who said it is not told.
+func TestPushRooms(t *testing.T) {
+	service := webpushtest.NewService(t)
+	r := pushing(t, service)
+	bob := r.dial("bob", nil)
+	desk := r.dial("alice", func(c *client.Config) { c.JID = jid.MustParse("alice@example.org/desk") })
+	phone := r.dial("alice", func(c *client.Config) { c.JID = jid.MustParse("alice@example.org/phone") })
+	const room = "cave@rooms.example.org"
+	enter := func(c *client.Client, nick string) {
+		t.Helper()
+		st, err := stanza.New(stanza.Head{Kind: stanza.Presence, To: jid.MustParse(room + "/" + nick)}, "<x xmlns='"+ns.MUC+"'/>")
+		if err == nil {
+			_, err = c.Send(t.Context(), st)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	owns := func(payload string) {
+		t.Helper()
+		if _, err := bob.IQ(t.Context(), jid.MustParse(room), stanza.Set, payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enter(bob, "bobby")
+	owns("<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>" +
+		"<field var='muc#roomconfig_membersonly'><value>1</value></field><field var='muc#roomconfig_roomname'><value>The Cave</value></field></x></query>")
+	owns("<query xmlns='http://jabber.org/protocol/muc#admin'><item affiliation='member' jid='alice@example.org'/></query>")
+	// Now: to become a member was news, too.
+	registered(t, phone, service, "/phone", "names='true' bodies='true'")
+	registered(t, phone, service, "/quiet", "rooms='false'")
+	registered(t, bob, service, "/bob", "")
+	away(t, phone)
+	enter(desk, "ally")
+	if _, err := desk.IQ(t.Context(), jid.MustParse(room+"/ally"), stanza.Get, "<ping xmlns='urn:xmpp:ping'/>"); err != nil {
+		t.Fatal(err)
+	}
+	ticket, err := bob.SendMessage(t.Context(), jid.MustParse(room), stanza.GroupChat, "Who is there?", "")
+	if err == nil {
+		err = ticket.Wait(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := service.Wait(1)
+	n := readNotice(t, got[0])
+	if n.ID == "" || got[0].Path != "/phone" || n.Sender != "bobby" || n.Title != "The Cave" || n.Body != "Who is there?" || n.Type != "room" || n.From != room || n.Mention || n.Unread != 1 {
+		t.Errorf("%s got %s", got[0].Path, got[0].Text)
+	}
+	list := r.pushes(func(l []pushed) bool { return len(l) == 2 && len(l[1].Decisions) == 1 })
+	if list[1].decisions()[0] != "not told: the device wants nothing of rooms" || len(service.Got()) != 1 {
+		t.Errorf("%d came; %+v", len(service.Got()), list)
 	}
 }
 

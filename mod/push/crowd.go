@@ -21,6 +21,7 @@ const (
 // crowd is who has registrations, so that what is said in a room does not bring every member who is away into memory. It may know too many, never too few.
 type crowd struct {
 	learned atomic.Bool
+	size    atomic.Int64
 	shards  [crowdShards]atomic.Pointer[map[jid.JID]struct{}] // each is replaced, never changed
 }
 
@@ -29,6 +30,9 @@ func (c *crowd) shard(j jid.JID) *atomic.Pointer[map[jid.JID]struct{}] {
 	_, _ = h.Write([]byte(j.Local())) // a hash takes everything
 	return &c.shards[h.Sum32()%crowdShards]
 }
+
+// empty tells whether nobody has registrations.
+func (c *crowd) empty() bool { return c.learned.Load() && c.size.Load() == 0 }
 
 // has tells whether an account may have registrations.
 func (c *crowd) has(j jid.JID) bool {
@@ -65,6 +69,11 @@ func (c *crowd) change(j jid.JID, in bool) {
 			delete(next, j)
 		}
 		if s.CompareAndSwap(was, &next) {
+			if in {
+				c.size.Add(1)
+			} else {
+				c.size.Add(-1)
+			}
 			return
 		}
 	}

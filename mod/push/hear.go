@@ -220,7 +220,7 @@ func (m *Module) published(e *core.Event, p *core.Publication) {
 // said: something was said in a room. Members whose devices do not hear it are told, in turns of theirs. Turn of the room.
 func (m *Module) said(_ *core.Work, s *core.Said) {
 	st := s.Message.Stanza
-	if !core.Says(st) {
+	if m.round.idle() || !core.Says(st) {
 		return
 	}
 	x := hear(st, s.Room.JID, s.Message.ID, s.Message.At)

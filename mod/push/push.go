@@ -5,7 +5,7 @@
 // app.go and web.go are registrations, target.go what is known of one. hear.go decides when something is said, rules.go what the account wants to be told
 // (XEP-0492). notice.go is what is told, round.go sends it, doctor.go says why something did not come. crowd.go knows who has registrations at all.
 //
-// Hooks: Loading, Received, Fallback, Sent, Said, Published, AccountDeleted. Left out: notifications of what says nothing, such as receipts; schedules and
+// Hooks: Loading, Received, Fallback, Sent, Said, Published, Closed, AccountDeleted. Left out: notifications of what says nothing, such as receipts; schedules and
 // other advanced settings of XEP-0492; longer resumption of sessions whose device was notified.
 package push
 
@@ -53,6 +53,7 @@ func (m *Module) Install(h *core.Host) {
 	h.Hooks.Sent.Add(m.Name(), m.sent)
 	h.Hooks.Said = append(h.Hooks.Said, core.SaidHook{Module: m.Name(), Do: m.said})
 	h.Hooks.Published = append(h.Hooks.Published, core.PublishedHook{Module: m.Name(), Do: m.published})
+	h.Hooks.Closed.Add(m.Name(), m.closed)
 	h.Hooks.AccountDeleted.Add(m.Name(), m.deleted)
 	row := func(space, local string, typ stanza.Type, do func(context.Context, *core.Event) (core.Answer, error)) {
 		h.IQ.Handle(core.IQ{Space: space, Local: local, Type: typ, To: core.ToOwn, Action: core.ActUseAccount, Do: do, Module: m.Name()})
@@ -154,6 +155,13 @@ func (m *Module) of(a *core.Account) *box {
 func (m *Module) changed(a *core.Account) {
 	m.boxes.Of(a).known = false
 	m.crowd.add(a.JID) // it is looked at for nothing once, if that was the last one
+}
+
+// closed: whoever ends a session because its device may not come in any more has forgotten its registration, too. Turn of the account.
+func (m *Module) closed(e *core.Event) {
+	if b, ok := m.boxes.Has(e.Account); ok {
+		b.known = false
+	}
 }
 
 // deleted forgets what is in memory; the rows go with the account.

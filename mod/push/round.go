@@ -84,6 +84,16 @@ func NewRound(p Parts) *Round {
 // serve has the round send for a host.
 func (r *Round) serve(m *Module) { r.hosts[m.host.Domain.Domain()] = m }
 
+// idle tells whether nobody on any host has registrations.
+func (r *Round) idle() bool {
+	for _, m := range r.hosts {
+		if !m.crowd.empty() {
+			return false
+		}
+	}
+	return true
+}
+
 // add has a device told. Nobody waits for it.
 func (r *Round) add(t *target, n notice) {
 	content, err := json.Marshal(n.forTarget(t))

@@ -338,7 +338,7 @@ func TestCrowd(t *testing.T) {
 	who := func(i int) jid.JID { return jid.MustParse(fmt.Sprintf("u%d@example.org", i)) }
 	v.register("x", wants{})
 	var c crowd
-	if !c.has(who(1)) {
+	if !c.has(who(1)) || c.empty() {
 		t.Error("before it has learned, somebody has no registration")
 	}
 	c.add(who(1))
@@ -360,5 +360,10 @@ func TestCrowd(t *testing.T) {
 		if !c.has(who(1000*i+199)) || c.has(who(1000*i+198)) {
 			t.Errorf("%d is wrong", i)
 		}
+		c.remove(who(1000*i + 199))
+	}
+	c.remove(who(1))
+	if c.remove(jid.MustParse("juliet@example.org")); !c.empty() {
+		t.Errorf("%d are left of nobody", c.size.Load())
 	}
 }
