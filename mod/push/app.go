@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"stonechat/core"
+	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/form"
 	"stonechat/xmpp/jid"
@@ -115,4 +116,28 @@ func (m *Module) disable(_ context.Context, e *core.Event) (core.Answer, error) 
 func (m *Module) forget(e *core.Event, service, node string) {
 	e.Wait(m.round.push.Disable(e.Account.ID, service, node))
 	e.After(func(e *core.Event) { m.changed(e.Account) })
+}
+
+// stopped is XEP-0357 section 8: a service takes the right to publish away, and with it the registration. Turn of the account.
+func (m *Module) stopped(a *core.Account, b *box, st *stanza.Stanza) bool {
+	c, ok := st.Child(ns.PubSub, "pubsub")
+	if !ok {
+		return false
+	}
+	tree, err := c.Tree()
+	if err != nil || tree.Child(ns.PubSub, "affiliation").Attr("affiliation") != "none" {
+		return false
+	}
+	service, node := st.From.String(), tree.Attr("node")
+	for i := range b.targets {
+		if t := &b.targets[i]; t.Kind == store.PushApp && t.Service == service && t.Node == node {
+			account := a.JID.String()
+			m.round.push.Disable(a.ID, service, node).Done(func(err error) {
+				m.round.obs.Log.Info("a service of an app takes no more notifications", obs.JID, account, "service", service, obs.Err, err)
+			})
+			m.changed(a)
+			return true
+		}
+	}
+	return false
 }

@@ -28,6 +28,9 @@ func (m *Module) received(e *core.Event) {
 	if b == nil {
 		return
 	}
+	if m.stopped(a, b, st) {
+		return
+	}
 	if isCall(st, "retract", "left") {
 		m.withdraw(a, b, st.From.Bare(), ofCall) // the caller rings no more
 	}

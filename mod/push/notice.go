@@ -111,13 +111,12 @@ func (n *notice) life(usual time.Duration) time.Duration {
 	return usual
 }
 
-// urgency: RFC 8030 section 5.3.
+// urgency: RFC 8030 section 5.3. Somebody waits for an answer, unless what was said is for a whole room, or nothing is said at all.
 func (n *notice) urgency() webpush.Urgency {
-	switch n.Kind {
-	case ofCall, ofMessage, ofTest:
-		return webpush.High // somebody waits for an answer; a phone in someone's pocket gets nothing less
+	if n.Kind == ofWithdraw || n.Room && !n.Mention {
+		return webpush.Normal
 	}
-	return webpush.Normal
+	return webpush.High
 }
 
 // counts is what of an account is unread.

@@ -277,7 +277,7 @@ func (r *Round) send(ctx context.Context, j *store.PushJob) (store.PushResult, s
 	res := send(ctx, t, &n, c)
 	res.Said = n.said(res.Said)
 	res.Shown = res.Outcome == store.PushSent && t.Withdraw && n.Kind != ofWithdraw && n.Kind != ofTest
-	// XEP-0357 section 8: enough errors in a row, and nobody is there any more.
+	// XEP-0357 section 7.1: enough errors in a row, and nobody is there any more.
 	if res.Outcome == store.PushRefused && t.Errors+1 >= r.config.Errors {
 		res.Outcome = store.PushGone
 	}

@@ -144,7 +144,7 @@ func (r *Round) toApp(ctx context.Context, t *target, n *notice, c counts) store
 	}
 }
 
-// judge is XEP-0357 section 8: what an answer means.
+// judge is XEP-0357 section 7.1: what an answer means.
 func judge(st *stanza.Stanza) store.PushResult {
 	if st.Type == stanza.TypeResult {
 		return store.PushResult{Outcome: store.PushSent, Said: "taken"}
