@@ -31,13 +31,13 @@ const (
 		ON CONFLICT (target, topic) DO UPDATE SET content = excluded.content, pending = 1, ends = excluded.ends, version = push_jobs.version + 1,
 			due = CASE WHEN push_jobs.due > excluded.due THEN push_jobs.due ELSE excluded.due END,
 			tries = CASE WHEN push_jobs.pending = 1 THEN push_jobs.tries ELSE 0 END`
-	// What was leased may be on its way to the device, so it counts as shown; whoever has the lease keeps it.
+	// What was leased may be on its way to the device, so it counts as shown; whoever has the lease keeps it. Nobody else waits for the window to be rid of something.
 	withdrawPushJobs = `UPDATE push_jobs SET pending = CASE WHEN shown = 1 OR (pending = 1 AND tries > 0) THEN 1 ELSE 0 END,
-		due = CASE WHEN pending = 2 THEN $4 ELSE due END, content = $3, version = version + 1 WHERE owner = $1 AND topic = $2 AND pending <> 0`
+		due = CASE WHEN shown = 1 AND tries = 0 THEN $4 ELSE due END, content = $3, version = version + 1 WHERE owner = $1 AND topic = $2 AND pending <> 0`
 	selectDuePush = `SELECT target, topic, owner, content, due, ends, version, tries FROM push_jobs WHERE pending = 1 AND due <= $1 AND ends > $1 ORDER BY due LIMIT $2 + 0`
 	leasePushJob  = "UPDATE push_jobs SET due = $4, tries = tries + 1 WHERE target = $1 AND topic = $2 AND due = $3 AND pending = 1"
 	donePushJob   = `UPDATE push_jobs SET due = $4, content = CASE WHEN version = $5 THEN $6 ELSE content END, tries = 0,
-		pending = CASE WHEN version <> $5 THEN pending WHEN $7 = 1 THEN 2 ELSE 0 END, shown = CASE WHEN $7 = 2 THEN shown ELSE $7 END WHERE target = $1 AND topic = $2 AND due = $3`
+		pending = CASE WHEN version <> $5 THEN pending WHEN $7 = 1 OR ($7 = 2 AND shown = 1) THEN 2 ELSE 0 END, shown = CASE WHEN $7 = 2 THEN shown ELSE $7 END WHERE target = $1 AND topic = $2 AND due = $3`
 	failedPushJob  = "UPDATE push_jobs SET due = $4 WHERE target = $1 AND topic = $2 AND due = $3"
 	notePushTarget = `UPDATE push_targets SET errors = CASE WHEN $2 = 1 THEN 0 WHEN $2 = 2 THEN errors + 1 ELSE errors END, said = $3, at = $4,
 		past = substr($5 || past, 1, 2048) WHERE id = $1`

@@ -307,6 +307,7 @@ func testPushShown(t *testing.T, f *fixture) {
 	// Within the window of what was sent it is withdrawn at once all the same.
 	f.job(t, browser, "chat", "six")
 	sent(f.lease(t, "six")[0], true)
+	f.job(t, browser, "chat", "seven")
 	withdraw()
 	needless := f.lease(t, "withdrawn")[0]
 	f.wait(t, f.Push.Settle(needless, store.PushResult{Outcome: store.PushNeedless, Said: "needless", At: f.clock.Now()}))
@@ -314,6 +315,11 @@ func testPushShown(t *testing.T, f *fixture) {
 	if got.Errors != 0 || got.Said != "needless" || len(got.Past) != 7 || got.Past[1].Said != "201 Created" || !got.Past[0].At.Equal(got.At) {
 		t.Errorf("target %+v", got)
 	}
+	// What was needless has changed nothing on the device.
+	withdraw()
+	sent(f.lease(t, "withdrawn")[0], false)
+	withdraw()
+	f.lease(t)
 	for i := range 100 {
 		f.job(t, phone, fmt.Sprint(i), "many")
 	}
