@@ -18,7 +18,7 @@ var rows = [][]string{
 	{"xmpp/client"},
 	{"config", "obs"},
 	{"outbound", "webpush"},
-	{"store", "obs/obstest"},
+	{"store", "obs/obstest", "webpush/webpushtest"},
 	{"store/dump", "store/blob", "store/words"},
 	{"store/storetest", "store/storetest/pgtest", "cluster", "certs"},
 	{"store/sqlstore"},

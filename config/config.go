@@ -45,6 +45,7 @@ type Config struct {
 	Pubsub    Pubsub    `toml:"pubsub"`
 	Upload    Upload    `toml:"upload"`
 	Outbound  Outbound  `toml:"outbound"`
+	Push      Push      `toml:"push"`
 	Signup    Signup    `toml:"signup"`
 	Invites   Invites   `toml:"invites"`
 	Accounts  Accounts  `toml:"accounts"`
@@ -359,8 +360,8 @@ func Default() Config {
 		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
 		Pubsub:   pubsub(),
 		Upload:   usualUpload(),
-		Outbound: usualOutbound(),
-		Signup:   signup(), Invites: invites(), Accounts: accounts(),
+		Outbound: usualOutbound(), Push: usualPush(),
+		Signup: signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
 			Free: 4, FreeNetwork: 40, FirstDelay: Duration(250 * time.Millisecond), LongestDelay: Duration(2 * time.Second),
 			HalfLife: Duration(time.Minute), Entries: 20_000, Waiting: 2000, WaitingPerSource: 10, Places: 16,
@@ -392,7 +393,7 @@ func Load(path string) (Config, error) {
 		return c, fmt.Errorf("config %s: unknown option %q", path, unknown[0].String())
 	}
 	dir := filepath.Dir(path)
-	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile}, c.TLS.paths()...) {
+	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile, &c.Outbound.Roots}, c.TLS.paths()...) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -463,6 +464,7 @@ func (c *Config) Check() error {
 	errs = append(errs, c.checkRooms()...)
 	errs = append(errs, c.checkUpload()...)
 	errs = append(errs, c.Outbound.check()...)
+	errs = append(errs, c.Push.check()...)
 	errs = append(errs, c.Guessing.check()...)
 	errs = append(errs, c.Guests.check()...)
 	return errors.Join(errs...)

@@ -14,6 +14,8 @@ type Outbound struct {
 	// Proxy is the HTTP proxy for all of it, such as http://proxy.example.org:3128; empty: none, whatever the environment says. It looks names up itself, so the
 	// server judges only addresses, and the proxy must keep names from leading inside.
 	Proxy string `toml:"proxy"`
+	// Roots is a PEM file of authorities whose certificates count beside the system's, for push services inside a company.
+	Roots string `toml:"roots"`
 	// ConnectTime is how long connecting may take, with looking up the name, and TLS as long again.
 	ConnectTime Duration `toml:"connect_time"`
 	// Time is how long a request may take with its answer.

@@ -47,7 +47,7 @@ func (a *Account) receiveIQ(w *Work, t *turn) {
 			host.answerFor(a, w, st, t.s, ToHost, t.from)
 			return
 		}
-		a.Host.answered(w, st)
+		host.answered(w, st)
 	case a.line.leads(st.To.Bare()):
 		// RFC 6120 section 10.1: it must not overtake; on this node it waits in the addressee's line.
 		a.stand(w, &lineEntry{route: true, arrival: arrival{st: st, from: t.from}}, nil)

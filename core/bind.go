@@ -97,7 +97,7 @@ func newResource() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// requests are the server's own IQs to clients.
+// requests are the server's own IQs.
 type requests struct {
 	mu   sync.Mutex
 	next uint64
@@ -122,29 +122,45 @@ func (s *Session) Request(w *Work, payload string, done func(w *Work, answer *st
 	if s.far != nil {
 		return s.far.request(payload, done != nil)
 	}
-	h := s.Account.Host
+	st, err := s.Account.Host.request(stanza.Get, s.JID, payload, done)
+	if err == nil {
+		s.Send(w, st)
+	}
+	return err
+}
+
+// Request sends an IQ from the host to anybody, here or elsewhere, and has done called with the result or error; never, when nobody answers. done runs in
+// whatever turn the answer comes in, and does not wait.
+func (h *Host) Request(w *Work, typ stanza.Type, to jid.JID, payload string, done func(w *Work, answer *stanza.Stanza)) error {
+	st, err := h.request(typ, to, payload, done)
+	if err == nil {
+		h.Router.Route(w, st)
+	}
+	return err
+}
+
+// request notes who is about to be asked, and returns what is to be sent.
+func (h *Host) request(typ stanza.Type, to jid.JID, payload string, done func(w *Work, answer *stanza.Stanza)) (*stanza.Stanza, error) {
 	r := &h.requests
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if len(r.open) >= maxRequests {
 		r.forget(h.now().Add(-requestTime))
 	}
 	if len(r.open) >= maxRequests {
-		r.mu.Unlock()
-		return errors.New("core: too many open requests")
+		return nil, errors.New("core: too many open requests")
+	}
+	id := "s" + strconv.FormatUint(r.next+1, 36)
+	st, err := stanza.New(stanza.Head{Kind: stanza.IQ, Type: typ, ID: id, From: h.Domain, To: to}, payload)
+	if err != nil {
+		return nil, err
 	}
 	r.next++
-	id := "s" + strconv.FormatUint(r.next, 36)
 	if r.open == nil {
 		r.open = make(map[string]request)
 	}
-	r.open[id] = request{s.JID, h.now(), done}
-	r.mu.Unlock()
-	st, err := stanza.New(stanza.Head{Kind: stanza.IQ, Type: stanza.Get, ID: id, From: h.Domain, To: s.JID}, payload)
-	if err != nil {
-		return err
-	}
-	s.Send(w, st.Seal())
-	return nil
+	r.open[id] = request{to, h.now(), done}
+	return st.Seal(), nil
 }
 
 func (r *requests) forget(before time.Time) {
@@ -155,7 +171,7 @@ func (r *requests) forget(before time.Time) {
 	}
 }
 
-// answered takes an answer of a client to the host.
+// answered takes an answer to the host.
 func (h *Host) answered(w *Work, st *stanza.Stanza) {
 	r := &h.requests
 	r.mu.Lock()

@@ -53,6 +53,8 @@ func (r *Router) routeTo(w *Work, st *stanza.Stanza, part jid.JID, found bool, f
 	switch {
 	case h == nil && rooms == nil:
 		r.bounce(w, st, notServed())
+	case place.IsDomain() && h != nil && (st.Type == stanza.TypeResult || st.Kind == stanza.IQ && st.Type == stanza.TypeError):
+		h.answered(w, st)
 	case place.IsDomain():
 		if st.Kind == stanza.Message || st.Type == stanza.Subscribe {
 			r.bounce(w, st, stanza.NewError(stanza.ServiceUnavailable, ""))

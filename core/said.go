@@ -17,6 +17,12 @@ type Said struct {
 	// call only, so that whoever looks at the message first and does not care pays nothing. Addresses may be of servers that are not ours, and
 	// who said it may be among them.
 	Absent iter.Seq[jid.JID]
+	// Here are the bare addresses of those who have a client in it, pulled likewise. What that client does not hear may be for another one.
+	Here iter.Seq[jid.JID]
+	// Open: anybody may come, so that not all of it is for everybody.
+	Open bool
+	// Occupant is what others know an account by in the room (XEP-0421), and Nick the nick that is reserved for it, if there is one.
+	Occupant, Nick func(account jid.JID) string
 }
 
 // SaidHook is one function that hears what is said in rooms.

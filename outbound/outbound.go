@@ -6,11 +6,13 @@ package outbound
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"syscall"
 	"time"
 
@@ -52,18 +54,42 @@ func New(c config.Outbound, o obs.Obs) (*Dialler, error) {
 	if err != nil {
 		return nil, err
 	}
+	roots, err := rootsOf(c.Roots)
+	if err != nil {
+		return nil, fmt.Errorf("outbound.roots: %w", err)
+	}
 	d := &Dialler{
 		allow: allow, slots: make(chan struct{}, c.AtOnce), time: c.Time.D(), most: int64(c.AnswerBytes), proxied: proxy != nil,
 		refused: o.CounterVec("outbound_refused_total", "Connections of our own that were refused: inside, address or too_long.", "reason"),
 	}
 	d.dialer = net.Dialer{Timeout: c.ConnectTime.D(), Control: d.control}
 	d.transport = d.newTransport(c)
+	d.transport.TLSClientConfig.RootCAs = roots
 	if proxy != nil {
 		// Only the proxy is dialled from now on, and that the administrator has chosen.
 		d.transport.Proxy = http.ProxyURL(proxy)
 		d.transport.DialContext = (&net.Dialer{Timeout: c.ConnectTime.D()}).DialContext
 	}
 	return d, nil
+}
+
+// rootsOf are the authorities of the system with those of a file; nil without one: the system's.
+func rootsOf(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("no certificate in %s", file)
+	}
+	return roots, nil
 }
 
 // DialContext connects by TCP to host:port, never by the proxy. ErrInside: none of the host's addresses may be connected to.

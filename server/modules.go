@@ -18,6 +18,7 @@ import (
 	"stonechat/mod/places"
 	"stonechat/mod/profile"
 	"stonechat/mod/pubsub"
+	"stonechat/mod/push"
 	"stonechat/mod/roster"
 	"stonechat/mod/strangers"
 	"stonechat/mod/tracing"
@@ -40,6 +41,8 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 			Config: s.cfg, Derive: account.Credentials, Obs: s.obs, Signups: s.signups,
 		}),
 		roster.New(s.db.Rosters, s.db.Blocks, s.obs),
+		// Before the archive: whether it keeps what a client never had for later makes no difference for who is told.
+		push.New(s.push),
 		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs).
 			WithSearch(archive.Finder{Search: s.db.Search, Count: s.searched}),
 		carbons.New(),

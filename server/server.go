@@ -22,11 +22,14 @@ import (
 	"stonechat/edge/c2s"
 	"stonechat/edge/web"
 	"stonechat/mod/commands"
+	"stonechat/mod/push"
 	"stonechat/mod/upload"
 	"stonechat/obs"
+	"stonechat/outbound"
 	"stonechat/store"
 	"stonechat/store/blob"
 	"stonechat/store/sqlstore"
+	"stonechat/webpush"
 	"stonechat/xmpp/jid"
 )
 
@@ -46,6 +49,8 @@ type Server struct {
 	tokenKey   []byte
 	blobs      blob.Blobs
 	fileKey    []byte
+	outbound   *outbound.Dialler
+	push       *push.Round
 	tls        *tls.Config
 
 	router   *core.Router
@@ -90,7 +95,9 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		s.searched = searchMetric(o)
 		s.signups = o.CounterVec("signups_total", "Attempts to register or to set a password by a token, by outcome.", "outcome")
 		s.uploads = upload.NewFigures(o)
-		err = s.addHosts(ctx)
+		if err = s.openPush(ctx); err == nil {
+			err = s.addHosts(ctx)
+		}
 	}
 	if err == nil {
 		s.clients, err = c2s.New(c2s.Parts{Config: &cfg, Router: s.router, Pool: s.pool, Core: s.metrics, Obs: o, TLS: s.tls})
@@ -150,6 +157,26 @@ func (s *Server) openFiles(ctx context.Context) error {
 	s.blobs, err = blob.OpenFolder(filepath.Join(s.cfg.Data, blob.FolderName))
 	s.runners = append(s.runners, upload.NewRound(s.db.Files, s.blobs, s.obs))
 	return err
+}
+
+// openPush makes what sends notifications, by the key that the store has.
+func (s *Server) openPush(ctx context.Context) error {
+	var err error
+	if s.outbound, err = outbound.New(s.cfg.Outbound, s.obs); err != nil {
+		return err
+	}
+	sender, err := webpush.OpenSender(ctx, s.db.Secrets, s.cfg.PushSubject())
+	if err != nil {
+		return fmt.Errorf("push.contact: %w", err)
+	}
+	s.push = push.NewRound(push.Parts{
+		Push: s.db.Push, Pushed: s.db.Pushed, Chats: s.db.Chats, Nodes: s.db.Nodes, Sender: sender, Do: s.outbound.Do, Config: s.cfg.Push, Obs: s.obs,
+		Sent: push.NewFigure(s.obs),
+	})
+	if s.cfg.Push.Devices > 0 {
+		s.runners = append(s.runners, s.push)
+	}
+	return nil
 }
 
 // addHosts makes a host of every domain, installs the modules in order, and starts all hosts when all are there.
@@ -292,6 +319,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 		}
 		err := errors.Join(s.web.Shutdown(ctx), s.certs.Close())
 		s.serving.Wait()
+		s.outbound.Close()
 		for _, h := range s.hosts {
 			h.Close()
 		}

@@ -40,9 +40,10 @@ type Set struct {
 	Occupants    Occupants
 	Tombstones   Tombstones
 
-	Nodes Nodes
-	Files Files
-	Push  Push
+	Nodes  Nodes
+	Files  Files
+	Push   Push
+	Pushed Pushed
 	// Credentials is beside Accounts, for log-in.
 	Credentials Credentials
 }

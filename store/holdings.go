@@ -18,6 +18,7 @@ const (
 	HoldsNodes
 	HoldsPrivate
 	HoldsVCard
+	HoldsPush // targets of notifications
 )
 
 // HoldsAll is for whoever does not know.

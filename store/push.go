@@ -31,10 +31,18 @@ type PushTarget struct {
 	Data    []byte // what the kind needs beside; may be a secret
 	Enabled time.Time
 
-	// Errors are failures since it was enabled, or since the last success; Said and At are the last answer. Enable ignores them.
+	// Errors are refusals since it was enabled, or since the last success; Said and At are the last answer, Past the last ones, newest first. Enable ignores
+	// them all.
 	Errors int
 	Said   string
 	At     time.Time
+	Past   []PushAnswer
+}
+
+// PushAnswer is what a service said once.
+type PushAnswer struct {
+	At   time.Time
+	Said string
 }
 
 // PushJob is something to be sent to a target. There is one for each topic at most: what is added takes the place of what was not sent yet.
@@ -57,10 +65,11 @@ type PushOutcome uint8
 
 // The outcomes.
 const (
-	PushFailed  PushOutcome = iota // it is tried again
-	PushSent                       // the service has it
-	PushRefused                    // it will never be taken, and is dropped
-	PushGone                       // there is no such target any more: it is forgotten with all its jobs
+	PushFailed   PushOutcome = iota // it is tried again
+	PushSent                        // the service has it
+	PushRefused                     // it will never be taken, and is dropped
+	PushNeedless                    // nobody was asked: it is of no use any more, and is dropped
+	PushGone                        // there is no such target any more: it is forgotten with all its jobs
 )
 
 // PushResult is what became of sending a job.
@@ -68,7 +77,9 @@ type PushResult struct {
 	Outcome PushOutcome
 	// Next is when the next one of the topic may be sent, or this one again.
 	Next time.Time
-	// Said is the answer for people to read, and At its time.
+	// Shown, with PushSent: the device shows it until it is told otherwise; Withdraw has that sent.
+	Shown bool
+	// Said is the answer for people to read, one line, and At its time.
 	Said string
 	At   time.Time
 }
@@ -84,12 +95,18 @@ type Push interface {
 	// Add keeps a job. One of the same target and topic that was not sent is replaced; it is not sent before that one was due, be it that it waits, is being
 	// sent, failed, or was sent just now. Without such a target of the owner nothing is kept, which is no error. ErrInvalid: see MaxPushTopic.
 	Add(j PushJob) Ticket
-	// Withdraw takes back what was not sent of a topic, to all targets of the owner.
-	Withdraw(owner Owner, topic string) Ticket
+	// Withdraw takes back what was not sent of a topic, to all targets of the owner. Where a device shows something of it, or may, instead is sent now.
+	Withdraw(owner Owner, topic string, instead []byte, now time.Time) Ticket
 	// Lease returns up to limit jobs that are due and have not ended, the ones due first before others. Nobody else gets them until a time.
 	Lease(ctx context.Context, now, until time.Time, limit int) ([]PushJob, error)
 	// Settle says what became of a leased job. What was added meanwhile stays to be sent. ErrConflict: the lease has ended, and somebody else may have it.
 	Settle(j PushJob, r PushResult) Ticket
-	// Expire removes up to limit jobs that ended, or were sent and hold up nothing any more, and returns how many.
+	// Expire removes up to limit jobs that ended, or were sent, hold up nothing any more and are not shown, and returns how many.
 	Expire(ctx context.Context, now time.Time, limit int) (int, error)
+}
+
+// Pushed tells who has targets.
+type Pushed interface {
+	// PushedAccounts returns the local parts of accounts of a domain that have targets, in their order, at most limit of them behind after.
+	PushedAccounts(ctx context.Context, domain, after string, limit int) ([]string, error)
 }

@@ -56,6 +56,7 @@ type ctlCmd struct {
 	Invite inviteCmds `cmd:"" help:"Invites."`
 	Circle circleCmds `cmd:"" help:"Circles: people who are contacts of each other."`
 	Search searchCmds `cmd:"" help:"The search of archives by words."`
+	Push   pushCmds   `cmd:"" help:"Notifications to devices that are not connected."`
 	Hooks  hooksCmd   `cmd:"" help:"Show the order of hooks."`
 	Join   joinCmd    `cmd:"" help:"Use the invite that the server printed: make the first administrator."`
 	Device struct {

@@ -1,8 +1,7 @@
 package archive
 
 import (
-	"strings"
-
+	"stonechat/core"
 	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
 )
@@ -20,7 +19,7 @@ func worth(st *stanza.Stanza) bool {
 		return false // XEP-0313 section 6.1.1
 	}
 	for c := range st.Children() {
-		if counts(c) {
+		if core.Counts(c) {
 			return true
 		}
 	}
@@ -44,34 +43,6 @@ func storable(st *stanza.Stanza) bool {
 	return !st.Has(ns.Archive, "result") // a copy of what its own archive keeps
 }
 
-// counts: payloads for which a message is kept although it may have no body.
-func counts(c stanza.Child) bool {
-	switch c.Space {
-	case ns.Client:
-		return c.Local == "body" || c.Local == "subject"
-	case ns.Receipts:
-		return c.Local == "received"
-	case ns.Markers:
-		return c.Local != "markable"
-	case ns.Reactions, ns.Retract, ns.JingleMessage, ns.CallInvites, ns.OMEMO, ns.OMEMOLegacy, ns.OpenPGP, ns.OpenPGPLegacy, ns.EME,
-		ns.Conference, ns.FileSharing:
-		return true
-	case ns.Correct:
-		return c.Local == "replace"
-	case ns.OOB:
-		return c.Local == "x"
-	case ns.MUCUser:
-		return invites(c)
-	}
-	return false
-}
-
-// invites: an invitation by a room, or the answer to one (XEP-0045 section 7.8.2).
-func invites(c stanza.Child) bool {
-	tree, err := c.Tree()
-	return err == nil && (tree.Child(ns.MUCUser, "invite") != nil || tree.Child(ns.MUCUser, "decline") != nil)
-}
-
 // fleeting: a message that nobody misses who is not there, such as a typing notice (XEP-0160 section 3).
 func fleeting(st *stanza.Stanza) bool {
 	for c := range st.Children() {
@@ -82,26 +53,4 @@ func fleeting(st *stanza.Stanza) bool {
 		}
 	}
 	return st.Has(ns.ChatStates, "") && !st.Has(ns.Hints, "store")
-}
-
-// says tells whether a kept message is news in its chat by itself, not only something about others or a sign that they came.
-func says(st *stanza.Stanza) bool {
-	said := false
-	for c := range st.Children() {
-		switch c.Space {
-		case ns.Correct, ns.Retract, ns.Reactions: // XEP-0308, XEP-0424, XEP-0444: a body beside them is for those that do not know them
-			return false
-		case ns.Moderate, ns.Receipts, ns.Markers, ns.EME:
-		case ns.Client:
-			said = said || c.Local == "body"
-		case ns.OMEMO, ns.OMEMOLegacy:
-			// XEP-0384 section 4.4: without a payload it only carries keys.
-			said = said || strings.Contains(c.Raw(), "payload>")
-		case ns.JingleMessage, ns.CallInvites:
-			said = said || c.Local == "propose" || c.Local == "invite"
-		default:
-			said = said || counts(c)
-		}
-	}
-	return said
 }

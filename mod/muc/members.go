@@ -3,6 +3,7 @@ package muc
 import (
 	"context"
 	"iter"
+	"maps"
 	"slices"
 
 	"stonechat/core"
@@ -41,7 +42,11 @@ func (x *room) absent() iter.Seq[jid.JID] {
 // said tells who keeps unread messages, pushes and the like that something was said.
 func (m *Module) said(r *core.Room, w *core.Work, x *room, a core.Archived) {
 	if m.host.Hooks.Heard() {
-		m.host.Hooks.Say(w, &core.Said{Room: r, Name: x.name(), Message: a, Absent: x.absent()})
+		m.host.Hooks.Say(w, &core.Said{
+			Room: r, Name: x.name(), Message: a, Absent: x.absent(), Here: maps.Keys(x.here), Open: !x.config.MembersOnly,
+			Occupant: func(who jid.JID) string { return occupantID(x.kept.Secret, who) },
+			Nick:     func(who jid.JID) string { return x.people[who].nick.shown },
+		})
 	}
 }
 

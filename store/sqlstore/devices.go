@@ -162,7 +162,7 @@ func forgetDevice(w *writer, owner store.Owner, id string) error {
 		return fmt.Errorf("device: %w", store.ErrNotFound)
 	}
 	_, err = w.change("DELETE FROM device_tokens WHERE owner = $1 AND device = $2", int64(owner), id)
-	return err
+	return errors.Join(err, forgetPushes(w, selectPushOnDevice, int64(owner), id))
 }
 
 func putToken(w *writer, owner store.Owner, device string, t *store.Token) error {
@@ -189,8 +189,8 @@ func (d devices) RevokeAll(ctx context.Context, owner store.Owner) error {
 	}).Wait(ctx)
 }
 
-// dropTokens ends all tokens of an account.
+// dropTokens ends all tokens of an account, and what its devices are sent.
 func dropTokens(w *writer, owner store.Owner) error {
 	_, err := w.change("DELETE FROM device_tokens WHERE owner = $1", int64(owner))
-	return err
+	return errors.Join(err, forgetPushesOf(w, owner))
 }

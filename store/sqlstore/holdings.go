@@ -27,6 +27,7 @@ var heldIn = [...]struct {
 	{store.HoldsNodes, "nodes"},
 	{store.HoldsPrivate, "private_xml"},
 	{store.HoldsVCard, "vcards"},
+	{store.HoldsPush, "push_targets"},
 }
 
 var selectHeld = heldQuery()

@@ -171,8 +171,9 @@ func TestPushPlans(t *testing.T) {
 		selectPushIDs:     "SEARCH push_targets USING COVERING INDEX push_targets_owner (owner=? AND service=?)",
 		upsertPushJob:     "SEARCH push_targets USING INTEGER PRIMARY KEY (rowid=?)",
 		withdrawPushJobs:  "SEARCH push_jobs USING INDEX push_jobs_owner (owner=? AND topic=?)",
-		selectDuePush:     "SEARCH push_jobs USING INDEX push_jobs_due (due<?)",
-		deletePastPush:    "SEARCH push_jobs USING INDEX push_jobs_due (due<?)",
+		selectDuePush:     "SEARCH push_jobs USING INDEX push_jobs_due (pending=? AND due<?)",
+		deletePastPush:    "SEARCH push_jobs USING COVERING INDEX push_jobs_due (pending=? AND due<?)",
+		deleteOldPush:     "SEARCH push_jobs USING INDEX push_jobs_ends (ends<?)",
 		deletePushJobs:    "SEARCH push_jobs USING PRIMARY KEY (target=?)",
 	} {
 		steps := strings.Join(plan(t, db, query), "; ")

@@ -113,6 +113,8 @@ func Run(t *testing.T, open Open) {
 		{"PushTargets", testPushTargets},
 		{"PushJobs", testPushJobs},
 		{"PushLeases", testPushLeases},
+		{"PushShown", testPushShown},
+		{"PushDevices", testPushDevices},
 		{"LeaveOrder", testLeaveOrder},
 		{"EndIsLast", testEndIsLast},
 		{"ManySessions", testManySessions},

@@ -146,7 +146,8 @@ func testPushJobs(t *testing.T, f *fixture) {
 	f.settle(t, jobs[0], store.PushFailed, time.Minute)
 	f.settle(t, jobs[1], store.PushRefused, 0)
 	f.job(t, phone, "chat", "newest")
-	if got := f.targets(t, alice); got[0].Errors != 1 || got[0].Said != "said 0" || !got[0].At.Equal(f.clock.Now()) || got[1].Errors != 1 || got[1].Said != "said 2" {
+	// Only what was refused counts against a target.
+	if got := f.targets(t, alice); got[0].Errors != 0 || got[0].Said != "said 0" || !got[0].At.Equal(f.clock.Now()) || got[1].Errors != 1 || got[1].Said != "said 2" {
 		t.Errorf("targets after failures %+v", got)
 	}
 	f.lease(t)
@@ -163,7 +164,9 @@ func testPushJobs(t *testing.T, f *fixture) {
 	f.job(t, phone, "read", "read elsewhere")
 	f.job(t, tablet, "read", "read elsewhere, too")
 	f.job(t, phone, "unread", "stays")
-	f.wait(t, f.Push.Withdraw(alice, "read"), f.Push.Withdraw(alice+1, "unread"), f.Push.Withdraw(alice, "unknown"))
+	for owner, topic := range map[store.Owner]string{alice: "read", alice + 1: "unread"} {
+		f.wait(t, f.Push.Withdraw(owner, topic, []byte("gone"), f.clock.Now()), f.Push.Withdraw(owner, "unknown", nil, f.clock.Now()))
+	}
 	jobs = f.lease(t, "stays")
 	f.settle(t, jobs[0], store.PushGone, 0)
 	if got := f.targets(t, alice); len(got) != 1 || got[0].ID != tablet.ID {
@@ -242,4 +245,140 @@ func testPushLeases(t *testing.T, f *fixture) {
 	f.clock.Move(time.Hour)
 	f.wait(t, f.Push.Disable(alice, "a", ""))
 	f.lease(t)
+}
+
+// testPushShown: what a device shows is withdrawn by something that is sent, what nobody has seen is not.
+func testPushShown(t *testing.T, f *fixture) {
+	alice := f.account(t, "alice")
+	phone, browser := f.target(t, alice, "phone", ""), f.target(t, alice, "browser", "")
+	withdraw := func() {
+		t.Helper()
+		f.wait(t, f.Push.Withdraw(alice, "chat", []byte("withdrawn"), f.clock.Now()))
+	}
+	sent := func(j store.PushJob, shown bool) {
+		t.Helper()
+		now := f.clock.Now()
+		f.wait(t, f.Push.Settle(j, store.PushResult{Outcome: store.PushSent, Next: now.Add(time.Minute), Shown: shown, Said: "201\nCreated\xff", At: now}))
+	}
+	expire := func(want int) {
+		t.Helper()
+		if n, err := f.Push.Expire(f.ctx, f.clock.Now(), 100); n != want || err != nil {
+			t.Errorf("%d jobs expired, want %d: %v", n, want, err)
+		}
+	}
+	f.job(t, phone, "chat", "one")
+	f.clock.Move(time.Second)
+	f.job(t, browser, "chat", "two")
+	jobs := f.lease(t, "one", "two")
+	sent(jobs[0], false)
+	sent(jobs[1], true)
+	f.clock.Move(time.Hour)
+	f.reopen(t)
+	f.lease(t)
+	expire(1) // the browser shows its one
+	f.job(t, phone, "chat", "three")
+	withdraw()
+	withdraw()
+	jobs = f.lease(t, "withdrawn")
+	if jobs[0].Target != browser.ID {
+		t.Errorf("withdrawn from %+v", jobs[0])
+	}
+	sent(jobs[0], false)
+	withdraw()
+	f.clock.Move(time.Hour)
+	f.lease(t)
+	expire(2)
+	// What is on its way may be shown. Whoever sends it keeps the lease.
+	f.job(t, browser, "chat", "four")
+	jobs = f.lease(t, "four")
+	withdraw()
+	f.lease(t)
+	sent(jobs[0], true)
+	f.clock.Move(time.Minute)
+	jobs = f.lease(t, "withdrawn")
+	// A message that comes behind the withdrawal is shown in the place of the one before, at once when nothing holds it up.
+	f.job(t, browser, "chat", "five")
+	sent(jobs[0], false)
+	f.clock.Move(time.Minute)
+	jobs = f.lease(t, "five")
+	sent(jobs[0], true)
+	f.clock.Move(25 * time.Hour)
+	expire(1)
+	// Within the window of what was sent it is withdrawn at once all the same.
+	f.job(t, browser, "chat", "six")
+	sent(f.lease(t, "six")[0], true)
+	f.job(t, browser, "chat", "seven")
+	withdraw()
+	needless := f.lease(t, "withdrawn")[0]
+	f.wait(t, f.Push.Settle(needless, store.PushResult{Outcome: store.PushNeedless, Said: "needless", At: f.clock.Now()}))
+	got := f.targets(t, alice)[1]
+	if got.Errors != 0 || got.Said != "needless" || len(got.Past) != 7 || got.Past[1].Said != "201 Created" || !got.Past[0].At.Equal(got.At) {
+		t.Errorf("target %+v", got)
+	}
+	// What was needless has changed nothing on the device.
+	withdraw()
+	sent(f.lease(t, "withdrawn")[0], false)
+	withdraw()
+	f.lease(t)
+	for i := range 100 {
+		f.job(t, phone, fmt.Sprint(i), "many")
+	}
+	jobs, err := f.Push.Lease(f.ctx, f.clock.Now(), f.clock.Now().Add(time.Minute), 100)
+	must(t, err)
+	for _, j := range jobs {
+		f.wait(t, f.Push.Settle(j, store.PushResult{Outcome: store.PushRefused, Said: strings.Repeat("é", 150), At: f.clock.Now()}))
+	}
+	if got := f.targets(t, alice)[0]; got.Errors != 100 || len(got.Past) > 40 || len(got.Past) < 5 {
+		t.Errorf("%d errors, %d answers are kept", got.Errors, len(got.Past))
+	}
+}
+
+// testPushDevices: who may not come in any more is not told what is said either.
+func testPushDevices(t *testing.T, f *fixture) {
+	now := f.clock.Now()
+	enable := func(owner store.Owner, service, device string) {
+		t.Helper()
+		f.wait(t, f.Push.Enable(store.PushTarget{Owner: owner, Service: service, Device: device, Enabled: now}, 100))
+	}
+	left := func(owner store.Owner, want int) {
+		t.Helper()
+		if got := f.targets(t, owner); len(got) != want {
+			t.Errorf("%d targets are left, want %d: %+v", len(got), want, got)
+		}
+	}
+	alice, bob := f.account(t, "alice"), f.account(t, "bob")
+	pushed := func(want ...string) {
+		t.Helper()
+		var got []string
+		for after := ""; ; after = got[len(got)-1] {
+			page, err := f.Pushed.PushedAccounts(f.ctx, "example.org", after, 1)
+			must(t, err)
+			if got = append(got, page...); len(page) == 0 {
+				break
+			}
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%q have targets, want %q", got, want)
+		}
+	}
+	pushed()
+	for _, device := range []string{"phone", "tablet"} {
+		f.wait(t, f.Devices.Enter(alice, store.Login{Device: store.Device{ID: device, Last: now}, Keep: 10}))
+		enable(alice, device, device)
+	}
+	enable(alice, "no device", "")
+	enable(bob, "phone", "phone")
+	f.job(t, f.targets(t, alice)[0], "chat", "secret")
+	pushed("alice", "bob")
+	must(t, f.Devices.Revoke(f.ctx, alice, "phone"))
+	left(alice, 2)
+	f.lease(t)
+	f.job(t, f.targets(t, alice)[0], "chat", "secret")
+	must(t, f.Accounts.SetCredentials(f.ctx, alice, nil))
+	left(alice, 0)
+	left(bob, 1)
+	f.lease(t)
+	must(t, f.Accounts.SetDisabled(f.ctx, bob, true))
+	left(bob, 0)
+	pushed()
 }

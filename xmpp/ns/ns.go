@@ -220,6 +220,11 @@ const (
 	Push = "urn:xmpp:push:0"
 	// PushSummary: XEP-0357, FORM_TYPE of the summary.
 	PushSummary = "urn:xmpp:push:summary"
+	// P1Push and P1WebPush: registrations for push as clients of ProcessOne send them.
+	P1Push    = "p1:push"
+	P1WebPush = "p1:push:webpush"
+	// Mentions: XEP-0513, explicit mentions.
+	Mentions = "urn:xmpp:mentions:0"
 	// NotificationSettings: XEP-0492, chat notification settings.
 	NotificationSettings = "urn:xmpp:notification-settings:1"
 	// OfflineFeature: XEP-0160 section 4, feature name of offline storage.

@@ -1,4 +1,4 @@
-package archive
+package core
 
 import (
 	"testing"
@@ -31,7 +31,7 @@ func TestSays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := says(st); got != want {
+		if got := Says(st); got != want {
 			t.Errorf("%s: %v", inner, got)
 		}
 	}
