@@ -44,6 +44,7 @@ type Config struct {
 	Personal  Personal  `toml:"personal"`
 	Pubsub    Pubsub    `toml:"pubsub"`
 	Upload    Upload    `toml:"upload"`
+	Pictures  Pictures  `toml:"pictures"`
 	Outbound  Outbound  `toml:"outbound"`
 	Signup    Signup    `toml:"signup"`
 	Invites   Invites   `toml:"invites"`
@@ -359,6 +360,7 @@ func Default() Config {
 		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
 		Pubsub:   pubsub(),
 		Upload:   usualUpload(),
+		Pictures: usualPictures(),
 		Outbound: usualOutbound(),
 		Signup:   signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
@@ -462,6 +464,7 @@ func (c *Config) Check() error {
 	errs = append(errs, c.checkJoin()...)
 	errs = append(errs, c.checkRooms()...)
 	errs = append(errs, c.checkUpload()...)
+	errs = append(errs, c.Pictures.check()...)
 	errs = append(errs, c.Outbound.check()...)
 	errs = append(errs, c.Guessing.check()...)
 	errs = append(errs, c.Guests.check()...)

@@ -24,6 +24,7 @@ import (
 	"stonechat/mod/commands"
 	"stonechat/mod/upload"
 	"stonechat/obs"
+	"stonechat/picture"
 	"stonechat/store"
 	"stonechat/store/blob"
 	"stonechat/store/sqlstore"
@@ -54,6 +55,7 @@ type Server struct {
 	reported func(reason string) // counts reports of abuse
 	signups  *prometheus.CounterVec
 	uploads  upload.Figures
+	pictures *picture.Maker
 	searched func(outcome string) // counts searches
 	hosts    []*core.Host
 	commands []*commands.Module
@@ -90,6 +92,9 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		s.searched = searchMetric(o)
 		s.signups = o.CounterVec("signups_total", "Attempts to register or to set a password by a token, by outcome.", "outcome")
 		s.uploads = upload.NewFigures(o)
+		s.pictures = picture.NewMaker(picture.Limits{
+			Side: cfg.Pictures.Side, Memory: cfg.Pictures.Memory, Time: cfg.Pictures.Time.D(), AtOnce: cfg.Pictures.AtOnce,
+		})
 		err = s.addHosts(ctx)
 	}
 	if err == nil {

@@ -228,5 +228,8 @@ var faults = []fault{
 	{"two send one notification", "store/sqlstore/push.go", "UPDATE push_jobs SET due = $4, tries = tries + 1", "UPDATE push_jobs SET due = $3 + 0 * $4, tries = tries + 1", "./store/sqlstore -run TestContract$/LongTail/Push"},
 	{"a notification follows within the window of the last", "store/sqlstore/push.go", "due = CASE WHEN push_jobs.due > excluded.due THEN push_jobs.due ELSE excluded.due END", "due = excluded.due", "./store/sqlstore -run TestContract$/LongTail/Push"},
 	{"what comes while a notification is sent is lost", "store/sqlstore/push.go", "pending = CASE WHEN version = $5 THEN 0", "pending = CASE WHEN version >= $5 THEN 0", "./store/sqlstore -run TestContract$/LongTail/Push"},
+	{"pictures tell where they were taken", "picture/exif.go", "	clear(tiff)\n", "", "./picture -run TestClean"},
+	{"closed files are taken for pictures", "mod/upload/look.go", "!m.Pictures.Strip || !slices.Contains(pictureTypes(), kind)", "!m.Pictures.Strip", "./server -run TestUploadedSecret"},
+	{"thumbnails are superfluous", "store/sqlstore/files.go", "held || len(hash) == 0 {", "held || len(hash) > 0 {", "./store/sqlstore -run TestContract$/LongTail/^Files$"},
 	{"the end of a session overtakes an answer", "core/outbox.go", "	writing, before := o.flushing, o.closing\n", "	writing, before := false, o.closing\n", "./core -run TestEndComesBehind"},
 }

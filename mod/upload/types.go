@@ -29,6 +29,19 @@ func shownImages() []string {
 	return []string{"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/heic", "image/heif", "image/bmp", "image/jxl"}
 }
 
+// pictureTypes are what clients call those pictures that are looked at.
+func pictureTypes() []string {
+	return []string{"image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/x-png", "image/apng", "image/gif", "image/webp"}
+}
+
+// ending of the name of a thumbnail.
+func ending(t string) string {
+	if t == "image/png" {
+		return ".png"
+	}
+	return ".jpg"
+}
+
 // keptTypes are those that no browser takes for scripts, styles or pages. They are to be saved.
 func keptTypes() []string {
 	return []string{
