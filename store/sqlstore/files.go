@@ -26,7 +26,7 @@ const (
 	selectFileThumb = "SELECT COUNT(*) FROM (SELECT 1 AS found FROM files WHERE thumb = $1 AND thumb > '' LIMIT 1) AS f"
 	storeFile       = "UPDATE files SET (state, due, hash, media_type, size, " + lookColumns +
 		") = ($3, until, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) WHERE id = $1 AND state = $2"
-	deleteDueFiles  = "DELETE FROM files WHERE id IN (SELECT id FROM files WHERE due > 0 AND due <= $1 ORDER BY due LIMIT $2 + 0)"
+	deleteDueFiles = "DELETE FROM files WHERE id IN (SELECT id FROM files WHERE due > 0 AND due <= $1 ORDER BY due LIMIT $2 + 0)"
 )
 
 func noFile() error { return fmt.Errorf("file: %w", store.ErrNotFound) }
