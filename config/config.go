@@ -45,6 +45,7 @@ type Config struct {
 	Pubsub    Pubsub    `toml:"pubsub"`
 	Upload    Upload    `toml:"upload"`
 	Pictures  Pictures  `toml:"pictures"`
+	Previews  Previews  `toml:"previews"`
 	Outbound  Outbound  `toml:"outbound"`
 	Signup    Signup    `toml:"signup"`
 	Invites   Invites   `toml:"invites"`
@@ -361,6 +362,7 @@ func Default() Config {
 		Pubsub:   pubsub(),
 		Upload:   usualUpload(),
 		Pictures: usualPictures(),
+		Previews: usualPreviews(),
 		Outbound: usualOutbound(),
 		Signup:   signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
@@ -465,6 +467,7 @@ func (c *Config) Check() error {
 	errs = append(errs, c.checkRooms()...)
 	errs = append(errs, c.checkUpload()...)
 	errs = append(errs, c.Pictures.check()...)
+	errs = append(errs, c.Previews.check()...)
 	errs = append(errs, c.Outbound.check()...)
 	errs = append(errs, c.Guessing.check()...)
 	errs = append(errs, c.Guests.check()...)

@@ -22,8 +22,10 @@ import (
 	"stonechat/edge/c2s"
 	"stonechat/edge/web"
 	"stonechat/mod/commands"
+	"stonechat/mod/preview"
 	"stonechat/mod/upload"
 	"stonechat/obs"
+	"stonechat/outbound"
 	"stonechat/picture"
 	"stonechat/store"
 	"stonechat/store/blob"
@@ -56,6 +58,8 @@ type Server struct {
 	signups  *prometheus.CounterVec
 	uploads  upload.Figures
 	pictures *picture.Maker
+	outbound *outbound.Dialler
+	previews *prometheus.CounterVec
 	searched func(outcome string) // counts searches
 	hosts    []*core.Host
 	commands []*commands.Module
@@ -92,6 +96,7 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		s.searched = searchMetric(o)
 		s.signups = o.CounterVec("signups_total", "Attempts to register or to set a password by a token, by outcome.", "outcome")
 		s.uploads = upload.NewFigures(o)
+		s.previews = preview.Metric(o)
 		s.pictures = picture.NewMaker(picture.Limits{
 			Side: cfg.Pictures.Side, Memory: cfg.Pictures.Memory, Time: cfg.Pictures.Time.D(), AtOnce: cfg.Pictures.AtOnce,
 		})
@@ -139,6 +144,9 @@ func (s *Server) openStore(ctx context.Context) error {
 		return errors.Join(err, db.Close())
 	}
 	if err := s.openFiles(ctx); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	if s.outbound, err = outbound.New(s.cfg.Outbound, s.obs); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	return nil
@@ -297,6 +305,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 		}
 		err := errors.Join(s.web.Shutdown(ctx), s.certs.Close())
 		s.serving.Wait()
+		s.outbound.Close()
 		for _, h := range s.hosts {
 			h.Close()
 		}
