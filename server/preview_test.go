@@ -186,6 +186,10 @@ func TestPreviewOfHarm(t *testing.T) {
 		}
 	}
 	hits := x.hits.Load()
+	if _, err := askPreview(t, alice, x.URL+"/round?again"); condition(err) != stanza.ItemNotFound || x.hits.Load() != hits+5 {
+		t.Errorf("it went round %d times: %v", x.hits.Load()-hits, err)
+	}
+	hits = x.hits.Load()
 	if _, err := askPreview(t, alice, x.URL+"/empty"); condition(err) != stanza.ItemNotFound || x.hits.Load() != hits {
 		t.Errorf("a failure is not remembered: %v", err)
 	}
