@@ -232,6 +232,7 @@ var faults = []fault{
 	{"closed files are taken for pictures", "mod/upload/look.go", "!m.Pictures.Strip || !slices.Contains(pictureTypes(), kind)", "!m.Pictures.Strip", "./server -run TestUploadedSecret"},
 	{"a page speaks for another host", "mod/preview/page.go", "err != nil || u.Host != at.Host {", "err != nil {", "./mod/preview -run TestReadPage"},
 	{"redirects lead on for ever", "mod/preview/fetch.go", "|| left == 0 {", "|| left == mostRedirects+1 {", "./server -run TestPreviewOfHarm"},
+	{"sound is cut at its beginning instead of its end", "voice/remux.go", "oggLast, x.total-x.discard", "oggLast, x.total", "./voice -run TestRemuxDiscards"},
 	{"thumbnails are superfluous", "store/sqlstore/files.go", "held || len(hash) == 0 {", "held || len(hash) > 0 {", "./store/sqlstore -run TestContract$/LongTail/^Files$"},
 	{"the end of a session overtakes an answer", "core/outbox.go", "	writing, before := o.flushing, o.closing\n", "	writing, before := false, o.closing\n", "./core -run TestEndComesBehind"},
 }

@@ -37,6 +37,17 @@ func (m *Module) about(ctx context.Context, e *core.Event) (core.Answer, error) 
 		return core.Answer{}, err
 	}
 	b := appendMetadata([]byte("<about xmlns='"+Space+"'>"), f, address)
+	if len(f.Look.Waveform) > 0 {
+		// How it was found out is told: it is a guess.
+		b = append(b, "<waveform from='packets'>"...)
+		for i, v := range f.Look.Waveform {
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = strconv.AppendUint(b, uint64(v), 10)
+		}
+		b = append(b, "</waveform>"...)
+	}
 	return core.Answer{Payload: string(append(b, "</about>"...))}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"stonechat/picture"
 	"stonechat/store"
 	"stonechat/store/blob"
+	"stonechat/voice"
 )
 
 // thumbnail is the query by which an address is that of a file's thumbnail: whoever has the one has the other.
@@ -25,18 +26,31 @@ func (m *Module) stripped(content io.Reader, kind string) io.Reader {
 	return picture.NewCleaner(content)
 }
 
-// look finds out about a content what can be told of it, and has its thumbnail kept. A file is no worse for what fails here.
-func (m *Module) look(ctx context.Context, f *store.File, hash blob.Hash) {
-	if m.Pictures.Side == 0 || !slices.Contains(pictureTypes(), f.Type) {
-		return
-	}
-	l, err := m.lookAt(ctx, hash)
-	if err == nil {
-		f.Look, err = m.keepLook(ctx, l)
-	} else {
-		f.Look.Width, f.Look.Height = l.Width, l.Height
+// look finds out about a content what can be told of it, and has its thumbnail kept. What is to be given is the content of the hash that it returns. A file is no worse
+// for what fails here.
+func (m *Module) look(ctx context.Context, f *store.File, hash blob.Hash) blob.Hash {
+	var err error
+	switch {
+	case m.Pictures.Side > 0 && slices.Contains(pictureTypes(), f.Type):
+		err = m.see(ctx, f, hash)
+	case f.Size <= m.Config.VoiceBytes && slices.Contains(soundTypes(), f.Type):
+		hash, err = m.listen(ctx, f, hash)
+	default:
+		return hash
 	}
 	m.Figures.Looks.WithLabelValues(m.outcome(err)).Inc()
+	return hash
+}
+
+// see looks at a picture.
+func (m *Module) see(ctx context.Context, f *store.File, hash blob.Hash) error {
+	l, err := m.lookAt(ctx, hash)
+	if err != nil {
+		f.Look.Width, f.Look.Height = l.Width, l.Height
+		return err
+	}
+	f.Look, err = m.keepLook(ctx, l)
+	return err
 }
 
 func (m *Module) lookAt(ctx context.Context, hash blob.Hash) (l picture.Look, err error) {
@@ -58,18 +72,18 @@ func (m *Module) keepLook(ctx context.Context, l picture.Look) (store.Look, erro
 	return out, err
 }
 
-// outcome of looking at a picture, for the count. What is our own fault is logged.
+// outcome of looking at a picture, or listening, for the count. What is our own fault is logged.
 func (m *Module) outcome(err error) string {
 	switch {
 	case err == nil:
 		return "made"
 	case errors.Is(err, picture.ErrTooLarge):
 		return "too_large"
-	case errors.Is(err, picture.ErrUnreadable):
+	case errors.Is(err, picture.ErrUnreadable), errors.Is(err, voice.ErrUnsupported):
 		return "unreadable"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return "late"
 	}
-	m.Obs.Log.Error("no thumbnail of a picture", obs.Err, err)
+	m.Obs.Log.Error("what a file holds was not found out", obs.Err, err)
 	return "fault"
 }

@@ -298,7 +298,7 @@ func (m *Module) take(r *http.Request, f store.File) error {
 	// It has all arrived: that the client goes now changes nothing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lastStep)
 	defer cancel()
-	m.look(ctx, &f, hash)
+	hash = m.look(ctx, &f, hash)
 	if err = m.Files.Store(f, hash[:], f.Type).Wait(ctx); errors.Is(err, store.ErrNotFound) {
 		return &refusal{http.StatusGone, "late"} // its account has been erased meanwhile
 	}

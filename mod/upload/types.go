@@ -34,6 +34,21 @@ func pictureTypes() []string {
 	return []string{"image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/x-png", "image/apng", "image/gif", "image/webp"}
 }
 
+// What sounds are called.
+const (
+	webmSound = "audio/webm"
+	oggSound  = "audio/ogg"
+)
+
+// soundTypes are what clients call sounds that may be in Opus.
+func soundTypes() []string { return []string{webmSound, oggSound, "audio/opus"} }
+
+// wantsOgg tells whether a file is called like an Ogg with sound (RFC 5334 section 10.3, RFC 7845 section 9).
+func wantsOgg(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasSuffix(name, ".ogg") || strings.HasSuffix(name, ".oga") || strings.HasSuffix(name, ".opus")
+}
+
 // ending of the name of a thumbnail.
 func ending(t string) string {
 	if t == "image/png" {

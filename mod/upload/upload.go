@@ -1,7 +1,8 @@
 // Package upload takes files by HTTP and gives them to whoever knows their address: XEP-0363 1.2.0, with all its purposes.
 //
 // Hooks: none. It serves a domain (core.Host.ServeDomain) for slots, and a page (core.Page) for the files themselves. Contents are kept by hash
-// (store/blob), everything else of them in store.Files: see docs/decisions/0027-files.md, and 0033-pictures.md for what is done with pictures. Left out: looking into
+// (store/blob), everything else of them in store.Files: see docs/decisions/0027-files.md, and 0033-pictures.md for what is done with
+// pictures and voice. Left out: looking into
 // files for what they do to their readers; headers that a client must send with its PUT, since the address says all.
 package upload
 
@@ -58,7 +59,7 @@ func NewFigures(o obs.Obs) Figures {
 		StoredBytes: o.Counter("upload_stored_bytes_total", "Bytes of such files."),
 		Fetched:     o.Counter("upload_fetched_total", "Requests for files that were answered."),
 		Refused:     o.CounterVec("upload_refused_total", "Slots, uploads and requests for files that were refused, by reason.", "reason"),
-		Looks:       o.CounterVec("upload_looks_total", "Uploaded pictures that were looked at: made, too_large, unreadable, late or fault.", "outcome"),
+		Looks:       o.CounterVec("upload_looks_total", "Uploaded pictures and sounds that were looked into: made, too_large, unreadable, late or fault.", "outcome"),
 	}
 }
 
