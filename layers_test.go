@@ -17,7 +17,7 @@ var rows = [][]string{
 	{"xmpp/muc"},
 	{"xmpp/client"},
 	{"config", "obs"},
-	{"outbound", "webpush"},
+	{"outbound", "webpush", "picture", "voice"},
 	{"store", "obs/obstest", "webpush/webpushtest"},
 	{"store/dump", "store/blob", "store/words"},
 	{"store/storetest", "store/storetest/pgtest", "cluster", "certs"},

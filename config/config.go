@@ -44,6 +44,8 @@ type Config struct {
 	Personal  Personal  `toml:"personal"`
 	Pubsub    Pubsub    `toml:"pubsub"`
 	Upload    Upload    `toml:"upload"`
+	Pictures  Pictures  `toml:"pictures"`
+	Previews  Previews  `toml:"previews"`
 	Outbound  Outbound  `toml:"outbound"`
 	Push      Push      `toml:"push"`
 	Signup    Signup    `toml:"signup"`
@@ -360,6 +362,8 @@ func Default() Config {
 		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
 		Pubsub:   pubsub(),
 		Upload:   usualUpload(),
+		Pictures: usualPictures(),
+		Previews: usualPreviews(),
 		Outbound: usualOutbound(), Push: usualPush(),
 		Signup: signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
@@ -463,6 +467,8 @@ func (c *Config) Check() error {
 	errs = append(errs, c.checkJoin()...)
 	errs = append(errs, c.checkRooms()...)
 	errs = append(errs, c.checkUpload()...)
+	errs = append(errs, c.Pictures.check()...)
+	errs = append(errs, c.Previews.check()...)
 	errs = append(errs, c.Outbound.check()...)
 	errs = append(errs, c.Push.check()...)
 	errs = append(errs, c.Guessing.check()...)

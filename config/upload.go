@@ -40,6 +40,8 @@ type Upload struct {
 	AtOnce int `toml:"at_once"`
 	// AtOnceTotal is how many uploads of all accounts may be.
 	AtOnceTotal int `toml:"at_once_total"`
+	// VoiceBytes is the size of the largest sound in Opus of which is found out how long it is, and of which an Ogg is made where its client asks for it; 0: of none.
+	VoiceBytes int64 `toml:"voice_bytes"`
 	// KeepFree is how many bytes of the disk no upload may take: the messages need some, too.
 	KeepFree int64 `toml:"keep_free"`
 }
@@ -47,7 +49,7 @@ type Upload struct {
 func usualUpload() Upload {
 	return Upload{
 		FileBytes: 1 << 30, Quota: 10 << 30, StaffQuota: 100 << 30, Files: 10_000, ProfileBytes: 4 << 20, ProfileQuota: 64 << 20,
-		SlotTime: Duration(5 * time.Minute), SlotsPerMinute: 60, AtOnce: 8, AtOnceTotal: 256, KeepFree: 1 << 30,
+		SlotTime: Duration(5 * time.Minute), SlotsPerMinute: 60, AtOnce: 8, AtOnceTotal: 256, VoiceBytes: 64 << 20, KeepFree: 1 << 30,
 	}
 }
 
@@ -61,7 +63,7 @@ func (u Upload) Of(domain string) string {
 
 // check reports what makes no sense.
 func (u Upload) check() (errs []error) {
-	for name, v := range map[string]int64{"file_bytes": u.FileBytes, "profile_bytes": u.ProfileBytes, "keep": int64(u.Keep), "keep_free": u.KeepFree} {
+	for name, v := range map[string]int64{"file_bytes": u.FileBytes, "profile_bytes": u.ProfileBytes, "keep": int64(u.Keep), "keep_free": u.KeepFree, "voice_bytes": u.VoiceBytes} {
 		if v < 0 {
 			errs = append(errs, fmt.Errorf("upload.%s is negative", name))
 		}

@@ -328,6 +328,13 @@ func TestLimits(t *testing.T) {
 	if a, err := get(t, d, server.URL+"/most"); err != nil || len(a.Body) != 1000 {
 		t.Errorf("as much as may be: %d, %v", len(a.Body), err)
 	}
+	first, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/long", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := d.First(first, 10); err != nil || len(a.Body) != 10 || !a.Cut {
+		t.Errorf("the beginning: %d, %v, %v", len(a.Body), a.Cut, err)
+	}
 	if _, err := get(t, d, server.URL+"/long"); !errors.Is(err, ErrTooLong) {
 		t.Errorf("too much: %v", err)
 	}

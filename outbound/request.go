@@ -25,6 +25,7 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	Cut    bool // there is more of the body: of First only
 }
 
 func (d *Dialler) newTransport(c config.Outbound) *http.Transport {
@@ -45,6 +46,15 @@ func (d *Dialler) newTransport(c config.Outbound) *http.Transport {
 // Do sends a request and reads its answer, within the limits. It waits for its turn when too many are under way. Redirects are not followed; cookies and
 // credentials in the address do not exist. ErrInside, ErrAddress, ErrTooLong: see there; every other error is the network's, or the context's.
 func (d *Dialler) Do(req *http.Request) (Answer, error) {
+	a, err := d.First(req, d.most)
+	if err == nil && a.Cut {
+		return Answer{}, d.refuse(ErrTooLong, "too_long")
+	}
+	return a, err
+}
+
+// First is Do for what is of use without its end: it reads that many bytes of the body at most, whatever the configuration says.
+func (d *Dialler) First(req *http.Request, most int64) (Answer, error) {
 	if err := d.check(req.URL); err != nil {
 		return Answer{}, err
 	}
@@ -62,17 +72,15 @@ func (d *Dialler) Do(req *http.Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, d.most+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if closeErr := resp.Body.Close(); err == nil {
 		err = closeErr
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return Answer{}, err
-	case int64(len(body)) > d.most:
-		return Answer{}, d.refuse(ErrTooLong, "too_long")
 	}
-	return Answer{resp.StatusCode, resp.Header, body}, nil
+	cut := int64(len(body)) > most
+	return Answer{resp.StatusCode, resp.Header, body[:min(int64(len(body)), most)], cut}, nil
 }
 
 // check judges what can be judged before anything is looked up. Behind a proxy it is all that we judge.

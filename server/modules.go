@@ -16,6 +16,7 @@ import (
 	"stonechat/mod/moderation"
 	"stonechat/mod/muc"
 	"stonechat/mod/places"
+	"stonechat/mod/preview"
 	"stonechat/mod/profile"
 	"stonechat/mod/pubsub"
 	"stonechat/mod/push"
@@ -28,6 +29,10 @@ import (
 // modules are the features of one host. Their order is the order of hooks: `stonechat ctl hooks` prints it.
 func (s *Server) modules() ([]core.Module, *commands.Module) {
 	c := commands.New(commands.Stores{Accounts: s.db.Accounts, Secrets: s.db.Secrets, Devices: s.db.Devices}, s.cfg.Login, account.Credentials)
+	files := upload.New(upload.Parts{
+		Files: s.db.Files, Blobs: s.blobs, Config: s.cfg.Upload, Pictures: s.cfg.Pictures, Maker: s.pictures,
+		Key: s.fileKey, Site: s.siteOf, Figures: s.uploads, Obs: s.obs,
+	})
 	return []core.Module{
 		account.New(account.Stores{Accounts: s.db.Accounts, Credentials: s.db.Credentials, Devices: s.db.Devices, Shapes: s.db.Shapes}, s.cfg.Login,
 			account.Keys{Names: s.saltSecret, Tokens: s.tokenKey}),
@@ -55,8 +60,9 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		muc.New(muc.Stores{
 			Rooms: s.db.Rooms, Affiliations: s.db.Affiliations, Occupants: s.db.Occupants, Tombstones: s.db.Tombstones, Personal: s.db.Personal,
 		}, s.cfg.Rooms, s.obs),
-		upload.New(upload.Parts{
-			Files: s.db.Files, Blobs: s.blobs, Config: s.cfg.Upload, Key: s.fileKey, Site: s.siteOf, Figures: s.uploads, Obs: s.obs,
+		files,
+		preview.New(preview.Parts{
+			Config: s.cfg.Previews, First: s.outbound.First, Maker: s.pictures, Keep: files.Keep, Asked: s.previews, Obs: s.obs,
 		}),
 		c,
 		certificates.New(s.certs),

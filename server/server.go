@@ -22,10 +22,12 @@ import (
 	"stonechat/edge/c2s"
 	"stonechat/edge/web"
 	"stonechat/mod/commands"
+	"stonechat/mod/preview"
 	"stonechat/mod/push"
 	"stonechat/mod/upload"
 	"stonechat/obs"
 	"stonechat/outbound"
+	"stonechat/picture"
 	"stonechat/store"
 	"stonechat/store/blob"
 	"stonechat/store/sqlstore"
@@ -59,6 +61,8 @@ type Server struct {
 	reported func(reason string) // counts reports of abuse
 	signups  *prometheus.CounterVec
 	uploads  upload.Figures
+	pictures *picture.Maker
+	previews *prometheus.CounterVec
 	searched func(outcome string) // counts searches
 	hosts    []*core.Host
 	commands []*commands.Module
@@ -95,6 +99,10 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		s.searched = searchMetric(o)
 		s.signups = o.CounterVec("signups_total", "Attempts to register or to set a password by a token, by outcome.", "outcome")
 		s.uploads = upload.NewFigures(o)
+		s.previews = preview.Metric(o)
+		s.pictures = picture.NewMaker(picture.Limits{
+			Side: cfg.Pictures.Side, Memory: cfg.Pictures.Memory, Time: cfg.Pictures.Time.D(), AtOnce: cfg.Pictures.AtOnce,
+		})
 		if err = s.openPush(ctx); err == nil {
 			err = s.addHosts(ctx)
 		}
@@ -143,6 +151,9 @@ func (s *Server) openStore(ctx context.Context) error {
 	if err := s.openFiles(ctx); err != nil {
 		return errors.Join(err, db.Close())
 	}
+	if s.outbound, err = outbound.New(s.cfg.Outbound, s.obs); err != nil {
+		return errors.Join(err, db.Close())
+	}
 	return nil
 }
 
@@ -161,10 +172,6 @@ func (s *Server) openFiles(ctx context.Context) error {
 
 // openPush makes what sends notifications, by the key that the store has.
 func (s *Server) openPush(ctx context.Context) error {
-	var err error
-	if s.outbound, err = outbound.New(s.cfg.Outbound, s.obs); err != nil {
-		return err
-	}
 	sender, err := webpush.OpenSender(ctx, s.db.Secrets, s.cfg.PushSubject())
 	if err != nil {
 		return fmt.Errorf("push.contact: %w", err)

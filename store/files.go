@@ -30,6 +30,23 @@ type File struct {
 	Due time.Time
 	// Until is when it goes once it is stored; zero: never.
 	Until time.Time
+	Look  Look
+}
+
+// Look is what the server has found out about the content of a stored file; zero: nothing.
+type Look struct {
+	Width, Height int           // of a picture as it is shown, in pixels
+	Duration      time.Duration // of sound, in whole milliseconds
+	Blurhash      string        // the picture as a wash of its colours
+	Waveform      []byte        // how loud the sound is, in parts of equal length
+	Thumb         Thumb
+}
+
+// Thumb is a smaller picture, a content of its own.
+type Thumb struct {
+	Hash          []byte // nil: there is none
+	Type          string // media type
+	Width, Height int    // in pixels
 }
 
 // Gone tells whether the file is due.
@@ -54,13 +71,13 @@ type Files interface {
 	Arrive(f File, now, due time.Time) Ticket
 	// Return makes a file that arrives a slot again, due at a time. For one that does not arrive it does nothing.
 	Return(f File, due time.Time) Ticket
-	// Store makes a file that arrives a stored one, with hash and type, due at its Until. ErrNotFound: it has gone meanwhile.
+	// Store makes a file that arrives a stored one, with hash and type, and the Size and Look of f, due at its Until. ErrNotFound: it has gone meanwhile.
 	Store(f File, hash []byte, mediaType string) Ticket
 	// Usage sums up what counts for an owner, by purpose.
 	Usage(ctx context.Context, owner Owner, now time.Time) ([]FileUsage, error)
 	// Expire removes up to limit files that are due, and returns how many.
 	Expire(ctx context.Context, now time.Time, limit int) (int, error)
-	// Holds tells whether a stored file has this hash.
+	// Holds tells whether a stored file has this hash, or a thumbnail that has it.
 	Holds(ctx context.Context, hash []byte) (bool, error)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stonechat/obs"
+	"stonechat/picture"
 	"stonechat/store"
 	"stonechat/store/blob"
 )
@@ -88,28 +89,40 @@ func (m *Module) refuse(w http.ResponseWriter, err error) {
 // unknown is said of every address at which there is nothing, whatever the reason.
 func unknown() error { return &refusal{http.StatusNotFound, "unknown address"} }
 
-// find is the file at an address that we have given.
-func (m *Module) find(r *http.Request) (f store.File, err error) {
-	a, ok := parseAddress(r.URL.EscapedPath())
+// find is the file at an address that we have given, by its escaped path.
+func (m *Module) find(ctx context.Context, path string) (f store.File, err error) {
+	a, ok := parseAddress(path)
 	if !ok || !m.codes.genuine(a.id) {
 		return f, unknown()
 	}
-	f, err = m.Files.Get(r.Context(), a.id)
+	f, err = m.Files.Get(ctx, a.id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && f.Name != a.name {
 		return f, unknown()
 	}
 	return f, err
 }
 
-// fetch gives a file, or the part of it that is asked for.
+// stored is the file at an address, if it can be had.
+func (m *Module) stored(ctx context.Context, path string) (store.File, error) {
+	f, err := m.find(ctx, path)
+	if err == nil && (f.State != store.FileStored || f.Gone(m.now())) {
+		err = unknown()
+	}
+	return f, err
+}
+
+// fetch gives a file, or the part of it that is asked for, or its thumbnail.
 func (m *Module) fetch(w http.ResponseWriter, r *http.Request) error {
-	f, err := m.find(r)
+	f, err := m.stored(r.Context(), r.URL.EscapedPath())
 	if err != nil {
 		return err
 	}
-	now := m.now()
+	if r.URL.RawQuery == thumbnail {
+		t := f.Look.Thumb
+		f.Hash, f.Type, f.Name = t.Hash, t.Type, thumbnail+ending(t.Type)
+	}
 	hash, whole := blob.HashOf(f.Hash)
-	if f.State != store.FileStored || f.Gone(now) || !whole {
+	if !whole {
 		return unknown()
 	}
 	content, err := m.Blobs.Open(r.Context(), hash)
@@ -126,7 +139,7 @@ func (m *Module) fetch(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", kind)
 	h.Set("Content-Disposition", disposition(f.Name, shown))
 	h.Set("ETag", `"`+encoding.EncodeToString(hash[:randomBytes])+`"`)
-	h.Set("Cache-Control", "private, max-age="+strconv.Itoa(int(freshFor(f, now).Seconds()))+", immutable")
+	h.Set("Cache-Control", "private, max-age="+strconv.Itoa(int(freshFor(f, m.now()).Seconds()))+", immutable")
 	if strings.Contains(r.Header.Get("Range"), ",") {
 		// RFC 9110 section 14.2: a range may be ignored. Hundreds of small ones would make a large answer of a small request.
 		r.Header.Del("Range")
@@ -235,7 +248,7 @@ func (m *Module) slotOf(r *http.Request) (f store.File, err error) {
 	case !end.After(m.now()):
 		return f, &refusal{http.StatusGone, "late"}
 	}
-	f, err = m.find(r)
+	f, err = m.find(r.Context(), r.URL.EscapedPath())
 	if err == nil && f.State != store.FileSlot {
 		err = &refusal{http.StatusConflict, "used"}
 	}
@@ -266,28 +279,35 @@ func fits(f store.File, r *http.Request) error {
 
 // take has the content kept, and then says so.
 func (m *Module) take(r *http.Request, f store.File) error {
+	if f.Type == "" {
+		f.Type = anything
+		if t, ok := mediaType(r.Header.Get("Content-Type")); ok {
+			f.Type = t
+		}
+	}
 	body := &line{r: r.Body}
-	hash, err := m.Blobs.Put(r.Context(), body, f.Size)
+	hash, err := m.keep(r.Context(), m.stripped(body, f.Type), f.Size)
 	switch {
+	case errors.Is(err, picture.ErrUnreadable):
+		return &refusal{http.StatusUnprocessableEntity, "unreadable"}
 	case body.err != nil || errors.Is(err, blob.ErrLength):
 		return &refusal{http.StatusBadRequest, "broken off"}
 	case err != nil:
 		return err
 	}
-	kind := f.Type
-	if kind == "" {
-		kind = anything
-		if t, ok := mediaType(r.Header.Get("Content-Type")); ok {
-			kind = t
-		}
-	}
 	// It has all arrived: that the client goes now changes nothing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lastStep)
 	defer cancel()
-	if err = m.Files.Store(f, hash[:], kind).Wait(ctx); errors.Is(err, store.ErrNotFound) {
+	hash = m.look(ctx, &f, hash)
+	if err = m.Files.Store(f, hash[:], f.Type).Wait(ctx); errors.Is(err, store.ErrNotFound) {
 		return &refusal{http.StatusGone, "late"} // its account has been erased meanwhile
 	}
 	return err
+}
+
+// keep has a content of a known size kept.
+func (m *Module) keep(ctx context.Context, content io.Reader, size int64) (blob.Hash, error) {
+	return m.Blobs.Put(ctx, content, size)
 }
 
 // line tells errors of the client's connection from those of the disk.

@@ -29,6 +29,34 @@ func shownImages() []string {
 	return []string{"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/heic", "image/heif", "image/bmp", "image/jxl"}
 }
 
+// pictureTypes are what clients call those pictures that are looked at.
+func pictureTypes() []string {
+	return []string{"image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/x-png", "image/apng", "image/gif", "image/webp"}
+}
+
+// What sounds are called.
+const (
+	webmSound = "audio/webm"
+	oggSound  = "audio/ogg"
+)
+
+// soundTypes are what clients call sounds that may be in Opus.
+func soundTypes() []string { return []string{webmSound, oggSound, "audio/opus"} }
+
+// wantsOgg tells whether a file is called like an Ogg with sound (RFC 5334 section 10.3, RFC 7845 section 9).
+func wantsOgg(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasSuffix(name, ".ogg") || strings.HasSuffix(name, ".oga") || strings.HasSuffix(name, ".opus")
+}
+
+// ending of the name of a thumbnail.
+func ending(t string) string {
+	if t == "image/png" {
+		return ".png"
+	}
+	return ".jpg"
+}
+
 // keptTypes are those that no browser takes for scripts, styles or pages. They are to be saved.
 func keptTypes() []string {
 	return []string{

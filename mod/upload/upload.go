@@ -1,8 +1,9 @@
 // Package upload takes files by HTTP and gives them to whoever knows their address: XEP-0363 1.2.0, with all its purposes.
 //
 // Hooks: none. It serves a domain (core.Host.ServeDomain) for slots, and a page (core.Page) for the files themselves. Contents are kept by hash
-// (store/blob), everything else of them in store.Files: see docs/decisions/0027-files.md. Left out: previews, and looking into files for what they
-// tell of their maker or do to their readers; headers that a client must send with its PUT, since the address says all.
+// (store/blob), everything else of them in store.Files: see docs/decisions/0027-files.md, and 0033-pictures.md for what is done with
+// pictures and voice. Left out: looking into
+// files for what they do to their readers; headers that a client must send with its PUT, since the address says all.
 package upload
 
 import (
@@ -15,6 +16,7 @@ import (
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/obs"
+	"stonechat/picture"
 	"stonechat/store"
 	"stonechat/store/blob"
 	"stonechat/xmpp/disco"
@@ -32,6 +34,9 @@ type Parts struct {
 	Files  store.Files
 	Blobs  blob.Blobs
 	Config config.Upload
+	// Pictures says what is done with such, and Maker does it: one for all hosts, since it is one machine whose memory they take.
+	Pictures config.Pictures
+	Maker    *picture.Maker
 	// Key makes the codes in addresses.
 	Key []byte
 	// Site is what addresses at a domain's web site begin with, without a slash at the end; false: there is none, or not yet.
@@ -44,6 +49,7 @@ type Parts struct {
 type Figures struct {
 	Stored, StoredBytes, Fetched prometheus.Counter
 	Refused                      *prometheus.CounterVec // by reason
+	Looks                        *prometheus.CounterVec // by outcome
 }
 
 // NewFigures registers them.
@@ -53,6 +59,7 @@ func NewFigures(o obs.Obs) Figures {
 		StoredBytes: o.Counter("upload_stored_bytes_total", "Bytes of such files."),
 		Fetched:     o.Counter("upload_fetched_total", "Requests for files that were answered."),
 		Refused:     o.CounterVec("upload_refused_total", "Slots, uploads and requests for files that were refused, by reason.", "reason"),
+		Looks:       o.CounterVec("upload_looks_total", "Uploaded pictures and sounds that were looked into: made, too_large, unreadable, late or fault.", "outcome"),
 	}
 }
 
@@ -86,6 +93,7 @@ func (m *Module) Install(h *core.Host) {
 	h.ServeDomain(m.Name(), domain)
 	for _, row := range []core.IQ{
 		{Space: ns.HTTPUpload, Local: "request", Action: core.ActUpload, Slow: true, Do: m.slot},
+		{Space: Space, Local: "about", Action: core.ActUpload, Slow: true, Do: m.about},
 		{Space: ns.DiscoInfo, Local: "query", Action: core.ActSeeHost, Do: m.info},
 		{Space: ns.DiscoItems, Local: "query", Action: core.ActSeeHost, Do: items},
 		{Space: ns.Ping, Local: "ping", Action: core.ActSeeHost, Do: func(context.Context, *core.Event) (core.Answer, error) { return core.Answer{}, nil }},
@@ -105,7 +113,7 @@ func (m *Module) info(_ context.Context, e *core.Event) (core.Answer, error) {
 	}
 	i := disco.Info{
 		Identities: []disco.Identity{{Category: "store", Type: "file", Name: "Files"}},
-		Features:   []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping, ns.HTTPUpload},
+		Features:   []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping, ns.HTTPUpload, Space},
 		Forms: []*form.Form{form.New(form.Result, ns.HTTPUpload, form.Field{
 			Var: "max-file-size", Values: []string{strconv.FormatInt(m.Config.FileBytes, 10)},
 		})},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,11 +18,15 @@ type files struct{ db *DB }
 
 const (
 	fileColumns = "id, owner, state, size, media_type, name, purpose, hash, created, due, until"
-	selectFile  = "SELECT " + fileColumns + " FROM files WHERE id = $1"
+	lookColumns = "width, height, duration, blurhash, waveform, thumb, thumb_type, thumb_width, thumb_height"
+	selectFile  = "SELECT " + fileColumns + ", " + lookColumns + " FROM files WHERE id = $1"
 	// A sum of BIGINT is no BIGINT everywhere.
 	selectFileUsage = "SELECT purpose, COUNT(*), CAST(SUM(size) AS BIGINT) FROM files WHERE owner = $1 AND (due = 0 OR due > $2) GROUP BY purpose ORDER BY purpose"
 	selectFileHash  = "SELECT COUNT(*) FROM (SELECT 1 AS found FROM files WHERE hash = $1 LIMIT 1) AS f"
-	deleteDueFiles  = "DELETE FROM files WHERE id IN (SELECT id FROM files WHERE due > 0 AND due <= $1 ORDER BY due LIMIT $2 + 0)"
+	selectFileThumb = "SELECT COUNT(*) FROM (SELECT 1 AS found FROM files WHERE thumb = $1 AND thumb > '' LIMIT 1) AS f"
+	storeFile       = "UPDATE files SET (state, due, hash, media_type, size, " + lookColumns +
+		") = ($3, until, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) WHERE id = $1 AND state = $2"
+	deleteDueFiles = "DELETE FROM files WHERE id IN (SELECT id FROM files WHERE due > 0 AND due <= $1 ORDER BY due LIMIT $2 + 0)"
 )
 
 func noFile() error { return fmt.Errorf("file: %w", store.ErrNotFound) }
@@ -48,16 +53,30 @@ func (x files) Get(ctx context.Context, id string) (f store.File, err error) {
 	if err != nil {
 		return f, err
 	}
-	var created, due, until int64
-	err = s.QueryRowContext(ctx, id).Scan(&f.ID, &f.Owner, &f.State, &f.Size, &f.Type, &f.Name, &f.Purpose, &f.Hash, &created, &due, &until)
+	var created, due, until, duration int64
+	var waveform, thumb string
+	l := &f.Look
+	err = s.QueryRowContext(ctx, id).Scan(&f.ID, &f.Owner, &f.State, &f.Size, &f.Type, &f.Name, &f.Purpose, &f.Hash, &created, &due, &until,
+		&l.Width, &l.Height, &duration, &l.Blurhash, &waveform, &thumb, &l.Thumb.Type, &l.Thumb.Width, &l.Thumb.Height)
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.File{}, noFile()
 	}
+	l.Duration = time.Duration(duration) * time.Millisecond
+	l.Waveform, l.Thumb.Hash = unhex(waveform), unhex(thumb)
 	f.Created, f.Due, f.Until = momentOf(created), momentOf(due), momentOf(until)
 	if len(f.Hash) == 0 {
 		f.Hash = nil // one database gives this, the other an empty one
 	}
 	return f, err
+}
+
+// unhex are bytes that stand in the table in hexadecimal; nil: none.
+func unhex(s string) []byte {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) == 0 {
+		return nil
+	}
+	return b
 }
 
 // Reserve implements store.Files.
@@ -133,9 +152,11 @@ func (x files) Return(f store.File, due time.Time) store.Ticket {
 // Store implements store.Files.
 func (x files) Store(f store.File, hash []byte, mediaType string) store.Ticket {
 	hash = slices.Clone(hash)
-	return x.db.queueOf(f.Owner).change(len(mediaType), func(w *writer) error {
-		n, err := w.change("UPDATE files SET state = $3, due = until, hash = $4, media_type = $5 WHERE id = $1 AND state = $2",
-			f.ID, int64(store.FileArriving), int64(store.FileStored), hash, mediaType)
+	l := f.Look
+	waveform, thumb := hex.EncodeToString(l.Waveform), hex.EncodeToString(l.Thumb.Hash)
+	return x.db.queueOf(f.Owner).change(len(mediaType)+len(waveform)+len(l.Blurhash), func(w *writer) error {
+		n, err := w.change(storeFile, f.ID, int64(store.FileArriving), int64(store.FileStored), hash, mediaType, f.Size,
+			int64(l.Width), int64(l.Height), l.Duration.Milliseconds(), l.Blurhash, waveform, thumb, l.Thumb.Type, int64(l.Thumb.Width), int64(l.Thumb.Height))
 		if err == nil && n == 0 {
 			err = noFile()
 		}
@@ -169,11 +190,20 @@ func (x files) Expire(ctx context.Context, now time.Time, limit int) (int, error
 
 // Holds implements store.Files.
 func (x files) Holds(ctx context.Context, hash []byte) (bool, error) {
-	s, err := x.db.reads.stmt(ctx, selectFileHash)
+	held, err := x.found(ctx, selectFileHash, orEmpty(hash))
+	if err != nil || held || len(hash) == 0 {
+		return held, err
+	}
+	return x.found(ctx, selectFileThumb, hex.EncodeToString(hash))
+}
+
+// found tells whether a statement counts anything.
+func (x files) found(ctx context.Context, query string, arg any) (bool, error) {
+	s, err := x.db.reads.stmt(ctx, query)
 	if err != nil {
 		return false, err
 	}
 	var n int
-	err = s.QueryRowContext(ctx, orEmpty(hash)).Scan(&n)
+	err = s.QueryRowContext(ctx, arg).Scan(&n)
 	return n > 0, err
 }

@@ -153,6 +153,7 @@ func TestFilePlans(t *testing.T) {
 		selectFile:      "SEARCH files USING PRIMARY KEY (id=?)",
 		selectFileUsage: "SEARCH files USING COVERING INDEX files_owner (owner=?)",
 		selectFileHash:  "SEARCH files USING COVERING INDEX files_hash (hash=?)",
+		selectFileThumb: "SEARCH files USING COVERING INDEX files_thumb (thumb=?)",
 		deleteDueFiles:  "SEARCH files USING COVERING INDEX files_due (due>? AND due<?)",
 	} {
 		steps := strings.Join(plan(t, db, query), "; ")

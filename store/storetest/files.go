@@ -71,6 +71,11 @@ func testFiles(t *testing.T, f *fixture) {
 	f.wait(t, f.Files.Arrive(want, now, want.Due.Add(time.Hour)))
 	refused("arrives twice", f.Files.Arrive(want, now, want.Due.Add(time.Hour)), store.ErrConflict)
 	f.wait(t, f.Files.Return(want, want.Due), f.Files.Arrive(want, now, want.Due.Add(time.Hour)))
+	want.Size = 8 // it was made shorter
+	want.Look = store.Look{
+		Width: 4000, Height: 3000, Duration: 61_234 * time.Millisecond, Blurhash: "LEHV6nWB2yk8'\\?", Waveform: []byte{0, 7, 255},
+		Thumb: store.Thumb{Hash: []byte("small\x00"), Type: "image/jpeg", Width: 400, Height: 300},
+	}
 	f.wait(t, f.Files.Store(want, []byte("hash\x00"), "image/webp"))
 	refused("arrives once more", f.Files.Arrive(want, now, want.Due), store.ErrConflict)
 	refused("stored twice", f.Files.Store(want, []byte("other"), ""), store.ErrNotFound)
@@ -80,7 +85,7 @@ func testFiles(t *testing.T, f *fixture) {
 	if got := f.file(t, "one"); !reflect.DeepEqual(got, want) {
 		t.Errorf("stored\n got %+v\nwant %+v", got, want)
 	}
-	for hash, there := range map[string]bool{"hash\x00": true, "hash": false, "": false} {
+	for hash, there := range map[string]bool{"hash\x00": true, "hash": false, "": false, "small\x00": true, "small": false} {
 		if got, err := f.Files.Holds(f.ctx, []byte(hash)); err != nil || got != there {
 			t.Errorf("hash %q: %v, %v", hash, got, err)
 		}

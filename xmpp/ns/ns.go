@@ -365,6 +365,10 @@ const (
 	FileMetadata = "urn:xmpp:file:metadata:0"
 	// FileSharing: XEP-0447, stateless file sharing.
 	FileSharing = "urn:xmpp:sfs:0"
+	// RDF: XEP-0511, what a description of a link is in.
+	RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+	// OpenGraph: XEP-0511, the words of such a description.
+	OpenGraph = "https://ogp.me/ns#"
 	// Thumbs: XEP-0264, thumbnails.
 	Thumbs = "urn:xmpp:thumbs:1"
 	// Bytestreams: XEP-0065, SOCKS5 bytestreams.
