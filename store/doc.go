@@ -43,6 +43,8 @@ type Set struct {
 	Nodes Nodes
 	Files Files
 	Push  Push
+	// Fastenings is beside Archive, for what is folded.
+	Fastenings Fastenings
 	// Credentials is beside Accounts, for log-in.
 	Credentials Credentials
 }
