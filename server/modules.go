@@ -40,7 +40,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 			Config: s.cfg, Derive: account.Credentials, Obs: s.obs, Signups: s.signups,
 		}),
 		roster.New(s.db.Rosters, s.db.Blocks, s.obs),
-		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs).
+		archive.New(archive.Stores{Archive: s.db.Archive, Fastenings: s.db.Fastenings, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs).
 			WithSearch(archive.Finder{Search: s.db.Search, Count: s.searched}),
 		carbons.New(),
 		profile.New(s.db.Personal, s.cfg.Personal, s.obs),

@@ -210,6 +210,8 @@ const (
 	Reference = "urn:xmpp:reference:0"
 	// Styling: XEP-0393, message styling.
 	Styling = "urn:xmpp:styling:0"
+	// FasteningCollation: XEP-0427, MAM fastening collation.
+	FasteningCollation = "urn:xmpp:mamfc:0"
 	// Inbox: XEP-0430, inbox.
 	Inbox = "urn:xmpp:inbox:1"
 	// Displayed: XEP-0490, displayed synchronization.
