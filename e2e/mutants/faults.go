@@ -19,6 +19,7 @@ var faults = []fault{
 	{"anybody edits what others said", "mod/archive/about.go", "		return sameAuthor(m, f)\n	case ns.Retract:", "		return true\n	case ns.Retract:", "./mod/archive -run TestFold"},
 	{"anybody moderates a room's archive", "mod/archive/about.go", "|| f.byRoom() //", "|| m.room //", plays + "TestPlays/.*/.*/.*/xep0427"},
 	{"what is about a message is forgotten when it leaves memory", "store/sqlstore/inserts.go", "v.parts(w, aimed(rows), v.orderAimed)", "v.parts(w, aimed(rows)[:0], v.orderAimed)", "./store/sqlstore -run TestContract/NoTail/Fastenings"},
+	{"contacts read drafts", "mod/pubsub/options.go", "node == ns.Displayed || node == ns.Chats:", "node == ns.Displayed:", plays + "TestPlays/.*/.*/.*/xep0430/pins"},
 	{"reactions are news", "mod/archive/worth.go", "case ns.Correct, ns.Retract, ns.Reactions: //", "case ns.Correct, ns.Retract: //", plays + "TestPlays/.*/.*/.*/xep0430"},
 	{"the list of chats tells who said it", "mod/inbox/entries.go", "return child.Space == ns.MUCUser", "return child.Space == \"\"", plays + "TestPlays/.*/.*/.*/xep0430"},
 	{"no offline delivery", "mod/archive/archive.go", "	h.Hooks.Available.Add(m.Name(), x.available)\n", "	_ = x.available\n", plays + "TestPlays/.*/.*/.*/xep0160"},

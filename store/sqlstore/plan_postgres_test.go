@@ -98,7 +98,7 @@ func planOn(t *testing.T, conn *pgx.Conn, mode, query string) string {
 func TestPostgresPlans(t *testing.T) {
 	conn := filled(t)
 	db := &DB{dialect: postgresDialect()}
-	sorted := []string{selectExists, countOwner, countPeer, countFull, db.fetchQuery(1), db.fetchQuery(64), selectChats, selectChat, selectRoomChat}
+	sorted := []string{selectExists, countOwner, countPeer, countFull, db.fetchQuery(1), db.fetchQuery(64), db.newsQuery(1), db.newsQuery(64), selectChats, selectChat, selectRoomChat}
 	for _, newest := range []bool{false, true} {
 		for _, c := range []choice{{}, {flags: flagOffline}, {peer: "p"}, {peer: "p", resource: "r"}, {withOrigin: true}} {
 			c.newestFirst = newest

@@ -56,6 +56,8 @@ func TestPlans(t *testing.T) {
 		countFull:         {"CO-ROUTINE n", peer, "SCAN n"},
 		db.fetchQuery(1):  {joined},
 		db.fetchQuery(64): {joined},
+		db.newsQuery(1):   {joined},
+		db.newsQuery(64):  {joined},
 	}
 	for _, newest := range []bool{false, true} {
 		for _, c := range []choice{{}, {flags: flagOffline}, {peer: "p"}, {peer: "p", resource: "r"}, {withOrigin: true}} {

@@ -214,6 +214,8 @@ const (
 	FasteningCollation = "urn:xmpp:mamfc:0"
 	// Inbox: XEP-0430, inbox.
 	Inbox = "urn:xmpp:inbox:1"
+	// Chats: docs/inbox.md, the node on which an account's clients keep what they know of its chats. It is our own.
+	Chats = "urn:stonechat:chats:1"
 	// Displayed: XEP-0490, displayed synchronization.
 	Displayed = "urn:xmpp:mds:displayed:0"
 	// DisplayedAssist: XEP-0490, server-assisted publishing.
