@@ -17,6 +17,8 @@ type Said struct {
 	// call only, so that whoever looks at the message first and does not care pays nothing. Addresses may be of servers that are not ours, and
 	// who said it may be among them.
 	Absent iter.Seq[jid.JID]
+	// Everybody is whoever belongs to the room or has a client in it, pulled in the same way.
+	Everybody iter.Seq[jid.JID]
 }
 
 // SaidHook is one function that hears what is said in rooms.

@@ -29,6 +29,7 @@ type Chat struct {
 // ChatsQuery says what an owner has displayed.
 type ChatsQuery struct {
 	Self  string            // the owner's bare address, prepared
+	Only  []string          // addresses of chats; none: all are wanted
 	Marks map[string]string // by the address of the chat, the id of a row up to which everything was displayed; one that is not in the chat says nothing
 }
 

@@ -15,9 +15,9 @@ import (
 	"stonechat/xmpp/xmltok"
 )
 
-// marks are the ids up to which everything was displayed, by chat (XEP-0490 section 4.1).
-func (m *Module) marks(ctx context.Context, owner store.Owner) (map[string]string, error) {
-	page, err := m.stores.Nodes.Items(ctx, owner, ns.Displayed, store.NodeQuery{Max: -1})
+// marks are the ids up to which everything was displayed, by chat (XEP-0490 section 4.1): of all, or of those that are named.
+func (m *Module) marks(ctx context.Context, owner store.Owner, only ...string) (map[string]string, error) {
+	page, err := m.stores.Nodes.Items(ctx, owner, ns.Displayed, store.NodeQuery{IDs: only, Max: -1})
 	if err != nil {
 		return nil, err
 	}

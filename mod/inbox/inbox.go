@@ -2,8 +2,7 @@
 // much of that the account is mentioned (XEP-0372), and what its clients keep of it: whether it is pinned (XEP-0469), how it notifies (XEP-0492), what was begun to be
 // written. Nothing is kept for it, see docs/decisions/0029-inbox.md.
 //
-// Hooks: none. Left out: telling of changes unasked: clients hear messages, copies and marks anyway; the manual "set unread" for which
-// the XEP has no element.
+// Hooks: Sent, Received, Published, Said, for clients that follow the list (live.go). Left out: the manual "set unread" for which the XEP has no element.
 package inbox
 
 import (
@@ -50,6 +49,7 @@ func (m *Module) Install(h *core.Host) {
 			Space: ns.Inbox, Local: "inbox", Type: stanza.Get, To: to, Action: core.ActUseAccount, Slow: true, Do: m.answer, Module: m.Name(),
 		})
 	}
+	m.follows(h)
 	// XEP-0430 section 2.1: on the account, to which requests are sent.
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.Inbox)
 }

@@ -34,11 +34,18 @@ func (s settings) appendXML(b []byte) []byte {
 	return append(append(append(b, s.notify...), s.pinned...), s.draft...)
 }
 
-// settings are those of all chats of which there are some. Where both say it, a room's bookmark counts, since other clients know it.
-func (m *Module) settings(ctx context.Context, owner store.Owner) (map[string]settings, error) {
+// settings are those of all chats of which there are some, or of those that are named. Where both say it, a room's bookmark counts, since other clients know it.
+func (m *Module) settings(ctx context.Context, owner store.Owner, only ...string) (map[string]settings, error) {
 	out := map[string]settings{}
 	for _, node := range []string{ns.Chats, ns.Bookmarks} {
-		page, err := m.stores.Nodes.Items(ctx, owner, node, store.NodeQuery{Max: -1})
+		ids := only
+		if node == ns.Chats {
+			ids = nil
+			for _, chat := range only {
+				ids = append(ids, settingsItem+chat, draftItem+chat)
+			}
+		}
+		page, err := m.stores.Nodes.Items(ctx, owner, node, store.NodeQuery{IDs: ids, Max: -1})
 		if err != nil {
 			return nil, err
 		}

@@ -38,10 +38,22 @@ func (x *room) absent() iter.Seq[jid.JID] {
 	}
 }
 
+// audience is who belongs to the room, and who is in it.
+func (x *room) audience() iter.Seq[jid.JID] {
+	return func(yield func(jid.JID) bool) {
+		for who := range x.here {
+			if !yield(who) {
+				return
+			}
+		}
+		x.absent()(yield)
+	}
+}
+
 // said tells who keeps unread messages, pushes and the like that something was said.
 func (m *Module) said(r *core.Room, w *core.Work, x *room, a core.Archived) {
 	if m.host.Hooks.Heard() {
-		m.host.Hooks.Say(w, &core.Said{Room: r, Name: x.name(), Message: a, Absent: x.absent()})
+		m.host.Hooks.Say(w, &core.Said{Room: r, Name: x.name(), Message: a, Absent: x.absent(), Everybody: x.audience()})
 	}
 }
 

@@ -118,6 +118,11 @@ func (c chats) Chats(ctx context.Context, owner store.Owner, q store.ChatsQuery)
 	return out[:min(len(out), store.MaxChats)], nil
 }
 
+// wanted tells whether a query is for a chat.
+func wanted(q *store.ChatsQuery, peer string) bool {
+	return len(q.Only) == 0 || slices.Contains(q.Only, peer)
+}
+
 // people walks through the chats of an owner's archive.
 func (c chats) people(ctx context.Context, owner store.Owner, q *store.ChatsQuery) ([]*chatWalk, error) {
 	var all []*chatWalk
@@ -134,18 +139,25 @@ func (c chats) people(ctx context.Context, owner store.Owner, q *store.ChatsQuer
 	}
 	tail := c.db.laneOf(owner).tail.view(owner)
 	tail.each(&choice{owner: owner, hi: maxKey}, func(r *row) bool {
-		walk(r.peer).see(r.key, r.flags)
+		if wanted(q, r.peer) {
+			walk(r.peer).see(r.key, r.flags)
+		}
 		return true
 	})
-	err := c.db.reads.each(ctx, selectChats, func(rows *sql.Rows) error {
-		var peer, glance string
-		if err := rows.Scan(&peer, &glance); err != nil {
-			return err
+	for _, peer := range q.Only {
+		walk(peer)
+	}
+	if len(q.Only) == 0 {
+		err := c.db.reads.each(ctx, selectChats, func(rows *sql.Rows) error {
+			var peer, glance string
+			if err := rows.Scan(&peer, &glance); err != nil {
+				return err
+			}
+			return walk(peer).glance(glance)
+		}, int64(owner), int64(tail.horizon+1), store.MaxChats)
+		if err != nil {
+			return nil, err
 		}
-		return walk(peer).glance(glance)
-	}, int64(owner), int64(tail.horizon+1), store.MaxChats)
-	if err != nil {
-		return nil, err
 	}
 	for _, w := range all {
 		if w.done() || w.short {
@@ -216,6 +228,9 @@ func (c chats) rooms(ctx context.Context, q *store.ChatsQuery) ([]*chatWalk, err
 		var local, domain, nick string
 		err := rows.Scan(&room, &local, &domain, &nick)
 		peer := local + "@" + domain
+		if !wanted(q, peer) {
+			return err
+		}
 		mark, _ := c.db.keyOf(room, q.Marks[peer])
 		w := newChatWalk(peer, room, mark)
 		w.Nick = nick

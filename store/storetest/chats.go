@@ -219,6 +219,13 @@ func testChatsOfRooms(t *testing.T, f *fixture) {
 			}
 		}
 	}
+	some, err := f.Chats.Chats(f.ctx, owner, store.ChatsQuery{
+		Self: self, Marks: marks, Only: []string{"been@rooms.example.org", "bob@example.org", "barred@rooms.example.org", "nobody@example.org", "bob@example.org"},
+	})
+	must(t, err)
+	if len(some) != 2 || some[0].Peer != "bob@example.org" || some[0].Unread != 1 || some[1].Peer != "been@rooms.example.org" || some[1].Unread != 1 {
+		t.Errorf("some of them: %+v", some)
+	}
 	f.wait(t, f.Affiliations.Set(rooms["owned"], []store.Affiliation{{JID: self, Kind: "outcast"}}))
 	f.wait(t, f.Rooms.Delete(rooms["named"]))
 	if got := f.chats(t, owner, marks); got != "bob@example.org 1 <; been@rooms.example.org 1 <" {
