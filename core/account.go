@@ -25,19 +25,20 @@ type Account struct {
 	// exists is not known; what is brought to it is answered with errors, and it is read again for the next one.
 	Exists, Failed bool
 
-	guest    *guest // nil: it is no guest's
-	role     atomic.Pointer[store.Role]
-	barred   func(jid.JID) bool // nil: nobody is blocked
-	turns    Turns[turn]
-	sessions []*Session
-	line     line
-	ended    []ended              // sessions that ended lately without the will of their clients
-	revoked  map[string]time.Time // devices, and when; see RevokeDevice, ShutOut and born
-	gates    int                  // tickets that its turns wait for
-	erasing  bool                 // it is deleted, and in the store still
-	idle     time.Time            // since when nobody is there
-	chosen   []int                // scratch of targets
-	cands    []candidate
+	guest     *guest // nil: it is no guest's
+	role      atomic.Pointer[store.Role]
+	barred    func(jid.JID) bool // nil: nobody is blocked
+	turns     Turns[turn]
+	sessions  []*Session
+	line      line
+	ended     []ended              // sessions that ended lately without the will of their clients
+	revoked   map[string]time.Time // devices, and when; see RevokeDevice, ShutOut and born
+	gates     int                  // tickets that its turns wait for
+	erasing   bool                 // it is deleted, and in the store still
+	followers atomic.Int32         // sessions that follow its chats
+	idle      time.Time            // since when nobody is there
+	chosen    []int                // scratch of targets
+	cands     []candidate
 }
 
 // turn is one thing that an account handles.

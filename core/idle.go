@@ -12,8 +12,8 @@ import (
 	"stonechat/xmpp/xmltok"
 )
 
-// heldBack is what waits for a client that nobody looks at (XEP-0352): of presence, typing notices and notifications of nodes the newest of
-// each. It leaves in the order in which it came, before anything that is important, so order holds for every sender.
+// heldBack is what waits for a client that nobody looks at (XEP-0352): of presence, typing notices, notifications of nodes and entries of
+// the list of chats the newest of each. It leaves in the order in which it came, before anything that is important, so order holds for every sender.
 type heldBack struct {
 	on    bool
 	items map[holdKey]heldItem
@@ -40,6 +40,7 @@ const (
 	heldTyping
 	heldTypingCopy
 	heldNotice
+	heldEntry
 )
 
 // The reasons for which what is held goes out, as the metric names them.
@@ -202,6 +203,9 @@ func holdKeyOf(st *stanza.Stanza, to jid.JID) (holdKey, bool) {
 	}
 	if detail, ok := notice(st); ok {
 		return holdKey{what: heldNotice, from: st.From, to: to, detail: detail}, true
+	}
+	if chat, ok := followed(st, to); ok {
+		return holdKey{what: heldEntry, from: st.From, to: to, detail: chat}, true
 	}
 	return holdKey{}, false
 }

@@ -34,6 +34,7 @@ type keptState struct {
 	Interested bool       `json:"interested,omitempty"`
 	Copied     bool       `json:"copied,omitempty"`
 	Watching   bool       `json:"watching,omitempty"`
+	Follows    bool       `json:"follows,omitempty"`
 	Directed   []string   `json:"directed,omitempty"`
 	Void       bool       `json:"void,omitempty"` // its queue could not be kept: it is only there to be ended
 	Unacked    []keptItem `json:"unacked,omitempty"`
@@ -170,7 +171,7 @@ func (s *Session) keptForm() *keptState {
 	k := &keptState{
 		Device: s.Device, Since: s.Since.UnixMicro(), Lost: s.lostAt.UnixMicro(), Wait: s.resume.wait.Milliseconds(),
 		Void: s.resume.void, Handled: s.win.counted(), Available: s.available, Priority: s.priority, Interested: s.interested, Copied: s.copied,
-		Watching: s.watching,
+		Watching: s.watching, Follows: s.follows,
 	}
 	if s.Address.IsValid() {
 		k.Address = s.Address.String()
@@ -192,7 +193,7 @@ func (a *Account) revive(row *store.KeptSession, k *keptState) (*Session, error)
 	}
 	s := &Session{
 		JID: full, Account: a, Since: time.UnixMicro(k.Since), Device: k.Device, state: detached, managed: true, lostAt: time.UnixMicro(k.Lost),
-		available: k.Available, priority: k.Priority, interested: k.Interested, copied: k.Copied, watching: k.Watching,
+		available: k.Available, priority: k.Priority, interested: k.Interested, copied: k.Copied, watching: k.Watching, follows: k.Follows,
 		resume: &resumption{id: smID(row.ID), wait: time.Duration(k.Wait) * time.Millisecond, void: k.Void},
 	}
 	if address, err := netip.ParseAddrPort(k.Address); err == nil {

@@ -42,7 +42,7 @@ var keptSeeds = []string{
 	`{"v":1,"since":1,"lost":2,"wait":600000,"handled":7,"acked":4294967290,"exact":true}`,
 	`{"v":1,"ns":"jabber:client","address":"192.0.2.1:5","since":1,"lost":2,"wait":3,"handled":1,"acked":2,"available":true,"priority":-3,` +
 		`"presence":"<presence xmlns='jabber:client' from='juliet@example.org/r'><idle xmlns='urn:xmpp:idle:1' since='1969-07-21T02:56:15Z'/></presence>",` +
-		`"interested":true,"copied":true,"watching":true,"directed":["a@b/c"],` +
+		`"interested":true,"copied":true,"watching":true,"follows":true,"directed":["a@b/c"],` +
 		`"unacked":[{"to":"juliet@example.org/r","key":10},{"to":"juliet@example.org","key":20,"late":1700000000000000,"many":true}],` +
 		`"queue":[{"raw":"<presence xmlns='jabber:client' from='n@x/r'/>","to":"juliet@example.org","once":true}]}`,
 	`{"v":1,"since":1,"lost":2,"wait":0,"void":true}`,

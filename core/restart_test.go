@@ -89,6 +89,7 @@ func TestSessionSurvivesRestart(t *testing.T) {
 	if err := x.rooms[0].host.Ask(t.Context(), address("romeo"), func(_ *core.Work, a *core.Account) error {
 		a.Sessions()[0].Copy(true)
 		a.Sessions()[0].Interest()
+		a.Sessions()[0].Follow(true)
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -118,7 +119,7 @@ func TestSessionSurvivesRestart(t *testing.T) {
 		t.Errorf("what it has said: %s", text)
 	}
 	s := again.owned()
-	if !s.Available() || s.Priority() != 3 || !s.Copied() || !s.Interested() || !strings.Contains(s.Presence().Standalone(), "1969-07-21") || !s.LostAt().IsZero() {
+	if !s.Available() || s.Priority() != 3 || !s.Copied() || !s.Interested() || !s.Follows() || !x.rooms[0].host.Followed(address("romeo")) || !strings.Contains(s.Presence().Standalone(), "1969-07-21") || !s.LostAt().IsZero() {
 		t.Errorf("not as it was: %+v", s)
 	}
 	// Counting goes on.

@@ -176,6 +176,9 @@ func (h *Host) claim(ctx context.Context, a *Account) error {
 	h.metrics.detached.Add(n)
 	h.metrics.restored.Add(n)
 	for _, s := range a.sessions {
+		if s.follows {
+			a.followers.Add(1)
+		}
 		a.expire(s)
 		a.parkLater(s)
 	}

@@ -13,12 +13,10 @@ type Said struct {
 	Name string
 	// Message as it was shown: who said it, and its id where it is kept.
 	Message Archived
-	// Absent are the bare addresses of those who belong to the room, and have no client in it: what was said is for them, too. It is pulled, during the
-	// call only, so that whoever looks at the message first and does not care pays nothing. Addresses may be of servers that are not ours, and
+	// Everybody are the bare addresses of those who belong to the room, be they there or not, and of others who have a client in it, each once. It is pulled,
+	// during the call only, so that whoever looks at the message first and does not care pays nothing. Addresses may be of servers that are not ours, and
 	// who said it may be among them.
-	Absent iter.Seq[jid.JID]
-	// Here are the bare addresses of those who have a client in it, pulled likewise. What that client does not hear may be for another one.
-	Here iter.Seq[jid.JID]
+	Everybody iter.Seq[jid.JID]
 	// Open: anybody may come, so that not all of it is for everybody.
 	Open bool
 	// Occupant is what others know an account by in the room (XEP-0421), and Nick the nick that is reserved for it, if there is one.

@@ -69,6 +69,7 @@ type Session struct {
 	interested bool           // asked for the roster (RFC 6121 section 2.2)
 	copied     bool           // is sent copies of what the others get
 	watching   bool           // asked for the block list (XEP-0191)
+	follows    bool           // is told what changes in the list of chats
 	directed   map[jid.JID]struct{}
 	managed    bool // stream management is on
 	resume     *resumption
@@ -300,6 +301,7 @@ func (a *Account) end(w *Work, s *Session, why Lost) {
 		a.Host.Obs.Log.Error("session not read: what is not archived of its queue is lost", "jid", s.JID.String(), "err", err)
 	}
 	s.state, s.reason = closed, why
+	s.Follow(false)
 	a.recall(s, why)
 	a.forgetResumption(s)
 	for i, x := range a.sessions {

@@ -48,7 +48,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		roster.New(s.db.Rosters, s.db.Blocks, s.obs),
 		// Before the archive: whether it keeps what a client never had for later makes no difference for who is told.
 		push.New(s.push),
-		archive.New(archive.Stores{Archive: s.db.Archive, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs).
+		archive.New(archive.Stores{Archive: s.db.Archive, Fastenings: s.db.Fastenings, Offline: s.db.Offline, Prefs: s.db.Prefs}, s.cfg.Archive, s.obs).
 			WithSearch(archive.Finder{Search: s.db.Search, Count: s.searched}),
 		carbons.New(),
 		profile.New(s.db.Personal, s.cfg.Personal, s.obs),

@@ -20,7 +20,8 @@ const (
 	MaxPage      = 500     // rows of one page
 	MaxPageBytes = 4 << 20 // stanza bytes of one page; the row that passes it is the page's last
 	MaxIDs       = 256     // entries of Query.IDs
-	MaxCount     = 100_000 // Result.Count stops here
+	MaxCount     = 100_000 // Result.Count stops here; of one kind of rows so many of all are counted
+	MaxPassed    = 20_000  // rows of one page that are looked at when not all kinds are wanted
 )
 
 // Direction of a message as the archive's owner sees it.
@@ -42,6 +43,7 @@ type Entry struct {
 	Hidden    bool   // in no archive: only Offline.After gives it, until SetDelivered passes it; implies Offline
 	Aside     bool   // it says nothing by itself, such as a receipt: it is no news in a chat
 	Origin    uint64 // hash that recognises the same message sent again; zero: none
+	Target    uint64 // hash of the name of the row that this one is about (Fastenings); zero: it stands for itself
 	Stanza    []byte // standalone XML; the archive keeps the slice until the ticket is done
 }
 
@@ -69,13 +71,27 @@ type Query struct {
 	After  string  // RSM <after/>: the page behind this row
 	Before *string // RSM <before/>: the page in front of this row; the empty string gives the last page
 	Flip   bool    // newest first within the page
+
+	Rows Rows // which ones; of IDs all are wanted
 }
+
+// Rows are kinds of rows, by whether they are about another one (Entry.Target).
+type Rows uint8
+
+// The kinds of Query.Rows.
+const (
+	AllRows   Rows = iota
+	OwnRows        // that stand for themselves
+	AimedRows      // that are about another one
+)
 
 // Result is a page of rows.
 type Result struct {
 	Rows     []Row // oldest first, unless flipped
 	Complete bool  // no more rows in the direction of paging (XEP-0313 section 4.3: complete)
 	Count    int   // rows that match, up to MaxCount; only when Max was zero
+	// Edge is the id of the last row that was looked at, when so many others stood between the wanted ones (MaxPassed) that the page ended early.
+	Edge string
 }
 
 // Bounds are the ends of an archive (XEP-0313 section 5.1). Ids are empty when it holds nothing.

@@ -6,6 +6,8 @@ import "context"
 const (
 	MaxChats  = 10_000 // of one owner; of more, those with the first addresses are listed
 	MaxUnread = 256    // rows of a chat that are looked at
+	MaxNews   = 32     // entries of Chat.News
+	MaxRecent = 1024   // rows of Chats.News; of more, those of the first chats are given
 )
 
 // Chat is where an owner talks with somebody: the rows of its archive with one peer, or the archive of a room that it belongs to.
@@ -19,11 +21,15 @@ type Chat struct {
 	// Unread is how many rows say something behind what the owner has displayed, or said. More: there may be others, which were not looked at.
 	Unread int
 	More   bool
+	// Of a room: News are the newest of the unread rows, at most MaxNews, newest first, and Nick is the one that the owner has reserved there, perhaps none.
+	News []Key
+	Nick string
 }
 
 // ChatsQuery says what an owner has displayed.
 type ChatsQuery struct {
 	Self  string            // the owner's bare address, prepared
+	Only  []string          // addresses of chats; none: all are wanted
 	Marks map[string]string // by the address of the chat, the id of a row up to which everything was displayed; one that is not in the chat says nothing
 }
 
@@ -33,4 +39,6 @@ type Chats interface {
 	Chats(ctx context.Context, owner Owner, q ChatsQuery) ([]Chat, error)
 	// Last returns the last row of each chat; one that is gone is zero, and those behind MaxPageBytes have no stanza.
 	Last(ctx context.Context, owner Owner, chats []Chat) ([]Row, error)
+	// News returns the rows of Chat.News of each chat, as many as MaxRecent and MaxPageBytes let it. Those that are gone are missing.
+	News(ctx context.Context, chats []Chat) ([][]Row, error)
 }

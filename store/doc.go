@@ -44,6 +44,8 @@ type Set struct {
 	Files  Files
 	Push   Push
 	Pushed Pushed
+	// Fastenings is beside Archive, for what is folded.
+	Fastenings Fastenings
 	// Credentials is beside Accounts, for log-in.
 	Credentials Credentials
 }

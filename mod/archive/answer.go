@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -54,7 +55,7 @@ func (x *archive) page(ctx context.Context, e *core.Event, own jid.JID, owner st
 		}
 		return nil, nil, err
 	}
-	res, err := x.read(ctx, owner, &q)
+	res, err := x.read(ctx, x.folder(owner, own, e.Room != nil), &q)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		// XEP-0313 sections 4.1.3 and 4.3.2: a row that is named is not there (any more).
@@ -65,15 +66,26 @@ func (x *archive) page(ctx context.Context, e *core.Event, own jid.JID, owner st
 	return &q, &res, err
 }
 
-// read reads the page from the archive, or from what is found in it.
-func (x *archive) read(ctx context.Context, owner store.Owner, q *asked) (store.Result, error) {
-	if q.sought.empty() {
-		return x.Stores.Archive.Page(ctx, owner, q.Query)
+// read reads the page from the archive, or from what is found in it, with what is said about its messages if that is wanted.
+func (x *archive) read(ctx context.Context, f *folder, q *asked) (res store.Result, err error) {
+	switch {
+	case q.summary == fastenings:
+		return f.fastened(ctx, q)
+	case q.sought.empty():
+		res, err = x.Stores.Archive.Page(ctx, f.owner, q.Query)
+	default:
+		q.narrow()
+		var found store.Found
+		found, err = x.find(ctx, f.owner, q)
+		res, q.behind = found.Result, found.Behind
 	}
-	q.narrow()
-	found, err := x.find(ctx, owner, q)
-	q.behind = found.Behind
-	return found.Result, err
+	if err == nil && q.summary == collate {
+		err = f.fold(ctx, q, &res)
+	}
+	if err == nil && q.summary != full {
+		q.latest, err = f.latest(ctx)
+	}
+	return res, err
 }
 
 // results are the messages of a page, made one by one as the client reads.
@@ -107,6 +119,7 @@ func result(q *asked, r *store.Row, own, to jid.JID) (*stanza.Stanza, error) {
 	}
 	b = append(xmltok.AppendAttr(b, "id", r.ID), '>')
 	b = forward.Append(b, forward.Delay{Stamp: r.Key.Time()}, r.Stanza)
+	b = q.folds[r.Key].AppendXML(b)
 	st, err := stanza.New(stanza.Head{Kind: stanza.Message, From: own, To: to}, string(append(b, "</result>"...)))
 	if err != nil {
 		return nil, err
@@ -132,6 +145,14 @@ func fin(q *asked, res *store.Result) string {
 		}
 		set.HasIndex = q.After == "" && q.Before == nil
 	}
+	if res.Edge != "" {
+		// The next page begins behind all that this one has looked at.
+		if q.Before != nil && q.After == "" {
+			set.First, set.Last = res.Edge, cmp.Or(set.Last, res.Edge)
+		} else {
+			set.First, set.Last = cmp.Or(set.First, res.Edge), res.Edge
+		}
+	}
 	switch {
 	case q.Max == 0:
 		set.Count, set.HasCount = res.Count, true
@@ -139,7 +160,7 @@ func fin(q *asked, res *store.Result) string {
 		set.Count, set.HasCount = len(res.Rows), true
 		set.HasIndex = len(res.Rows) > 0
 	}
-	return string(append(set.AppendXML(b), "</fin>"...))
+	return string(append(append(set.AppendXML(b), q.latest...), "</fin>"...))
 }
 
 // metadata tells where the archive begins and ends (XEP-0313 section 5). It runs outside turns.

@@ -1,11 +1,12 @@
 // Package archive keeps what people write, once for each party, and gives it back: message archives (XEP-0313 1.1.3) with preferences
-// (XEP-0441 0.2.0), stable ids (XEP-0359 0.7.0), processing hints (XEP-0334 1.0.0), offline messages (XEP-0160 1.0.1) and search by words
-// (XEP-0431 0.2.0).
+// (XEP-0441 0.2.0), stable ids (XEP-0359 0.7.0), processing hints (XEP-0334 1.0.0), offline messages (XEP-0160 1.0.1), search by words
+// (XEP-0431 0.2.0) and pages of messages that bring what was said about them (XEP-0427 0.1.0).
 //
 // worth.go is which messages are kept. forged.go removes what only we may say. keep.go keeps a message in the turns of its sender and of its
 // addressee. seen.go recognises a message that is sent again. prefs.go is what an account wants kept. query.go reads what a client asks,
 // answer.go answers it. offline.go decides what a client that reads no archive still has to get, drain.go gives it, and
 // parked.go knows what waits for a client that lost its connection. rooms.go is the archives of rooms, search.go what is searched for in all of them.
+// about.go is which message another one is about, collate.go finds what is said about those of a page, and fold.go sums it up.
 //
 // The archive is the only store: an offline message is an archived one behind the account's mark. One that belongs into no archive, because
 // the account or the sender does not want it there, is hidden in it until somebody has got it.
@@ -27,9 +28,10 @@ import (
 
 // Stores are the parts of the store that the module reads and writes.
 type Stores struct {
-	Archive store.Archive
-	Offline store.Offline
-	Prefs   store.Prefs
+	Archive    store.Archive
+	Fastenings store.Fastenings
+	Offline    store.Offline
+	Prefs      store.Prefs
 }
 
 // Module is the feature. One value may be installed on several hosts.
@@ -87,7 +89,7 @@ func (m *Module) Install(h *core.Host) {
 	h.Inline.Add(core.Inline{Space: ns.Archive, Module: m.Name(), Do: x.entered})
 	// XEP-0313 section 7: on the addresses that have an archive, which the host itself has not. XEP-0160 section 4: on the host.
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.Archive, ns.ArchiveExtended, ns.ArchiveGroupchatField, ns.StanzaID, ns.RSM,
-		ns.Retract)
+		ns.Retract, ns.FasteningCollation)
 	if m.finder.Search != nil {
 		// XEP-0431 section 3.1.
 		h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.Fulltext)

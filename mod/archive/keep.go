@@ -102,7 +102,7 @@ func (x *archive) keep(e *core.Event, b *box, peer jid.JID, d store.Direction) n
 	key, ticket := x.Stores.Archive.Append(store.Entry{
 		// Copies, since the store keeps these longer than the message they were cut out of.
 		Owner: a.ID, Peer: strings.Clone(bare), Resource: strings.Clone(peer.Resource()), Direction: d,
-		Offline: d == store.Incoming, Aside: !core.Says(st), Origin: origin, Stanza: st.Append(make([]byte, 0, st.Size()), ns.Client),
+		Offline: d == store.Incoming, Aside: !core.Says(st), Origin: origin, Target: targetOf(st, bare), Stanza: st.Append(make([]byte, 0, st.Size()), ns.Client),
 	})
 	if origin != 0 {
 		b.seen.add(key, origin, ticket, x.since())

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"stonechat/core"
@@ -34,6 +35,11 @@ type asked struct {
 	by     store.Party
 	mine   bool // only what the asker has said in the room
 	behind bool // of the answer: it may lack the newest messages
+
+	summary summary
+	paging  rsm.Request
+	folds   map[store.Key]*fold // of the answer: what was said about its messages
+	latest  string              // of the answer: the end of the archive
 }
 
 // parseQuery reads <query/> as the owner's client sends it.
@@ -101,6 +107,8 @@ func (q *asked) field(f *form.Field, own jid.JID) (err error) {
 			}
 		}
 		q.IDs = f.Values
+	case summaryField:
+		err = q.summarize(f)
 	case fulltextField:
 		q.words = true
 		q.sought, err = parseSought(f.Value())
@@ -171,7 +179,7 @@ func (q *asked) page(set *xmltok.Node) error {
 	if r.Last || r.Before != "" {
 		q.Before = &r.Before
 	}
-	q.whole = r.After == "" && r.Before == ""
+	q.whole, q.paging = r.After == "" && r.Before == "", r
 	return nil
 }
 
@@ -186,5 +194,6 @@ func (x *archive) fields(context.Context, *core.Event) (core.Answer, error) {
 		"<field type='jid-single' var='with'/><field type='text-single' var='start'/><field type='text-single' var='end'/>" +
 		"<field type='text-single' var='before-id'/><field type='text-single' var='after-id'/>" +
 		"<field type='list-multi' var='ids'><validate xmlns='" + ns.FormValidate + "' datatype='xs:string'><open/></validate></field>" +
-		"<field type='boolean' var='include-groupchat'/>" + words + "</x></query>"}, nil
+		"<field type='boolean' var='include-groupchat'/>" + words + "<field type='list-single' var='" + summaryField + "'><option><value>" +
+		strings.Join(summaries[:], "</value></option><option><value>") + "</value></option></field></x></query>"}, nil
 }

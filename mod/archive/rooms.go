@@ -33,7 +33,7 @@ func (x *archive) Archive(r *core.Room, st *stanza.Stanza, publisher jid.JID, ke
 	key, ticket := x.Stores.Archive.Append(store.Entry{
 		// Copies, since the store keeps these longer than the message they were cut out of.
 		Owner: r.ID, Peer: strings.Clone(a.Publisher.String()), Resource: strings.Clone(st.From.Resource()),
-		Aside: !core.Says(st), Stanza: row.Append(make([]byte, 0, row.Size()), ns.Client),
+		Aside: !core.Says(st), Target: targetOf(a.Stanza, ""), Stanza: row.Append(make([]byte, 0, row.Size()), ns.Client),
 	})
 	a.Key = key
 	a.ID, a.At = x.Stores.Archive.ID(r.ID, key), key.Time()

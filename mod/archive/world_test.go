@@ -191,7 +191,7 @@ func (v *world) start() {
 		v.Fatal(err)
 	}
 	v.host.Ports.Authenticator, v.host.Ports.Contacts = locked{}, v.peers
-	m := New(Stores{v.disk, v.db.Offline, v.db.Prefs}, v.config.Archive, o)
+	m := New(Stores{v.disk, v.db.Fastenings, v.db.Offline, v.db.Prefs}, v.config.Archive, o)
 	if v.finder != nil {
 		m.WithSearch(v.finder(v))
 	}

@@ -15,9 +15,9 @@ import (
 	"stonechat/xmpp/xmltok"
 )
 
-// marks are the ids up to which everything was displayed, by chat (XEP-0490 section 4.1).
-func (m *Module) marks(ctx context.Context, owner store.Owner) (map[string]string, error) {
-	page, err := m.stores.Nodes.Items(ctx, owner, ns.Displayed, store.NodeQuery{Max: -1})
+// marks are the ids up to which everything was displayed, by chat (XEP-0490 section 4.1): of all, or of those that are named.
+func (m *Module) marks(ctx context.Context, owner store.Owner, only ...string) (map[string]string, error) {
+	page, err := m.stores.Nodes.Items(ctx, owner, ns.Displayed, store.NodeQuery{IDs: only, Max: -1})
 	if err != nil {
 		return nil, err
 	}
@@ -50,42 +50,6 @@ func addressed(id string) string {
 	return id
 }
 
-// settings are what bookmarks say of chats that a client's list shows: how they notify (XEP-0492 section 2.1), and whether they are pinned (XEP-0469).
-func (m *Module) settings(ctx context.Context, owner store.Owner, chats []store.Chat) (map[string]string, error) {
-	if len(chats) == 0 {
-		return nil, nil
-	}
-	page, err := m.stores.Nodes.Items(ctx, owner, ns.Bookmarks, store.NodeQuery{Max: -1})
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]string{}
-	for i := range page.Items {
-		if text := settingsOf(string(page.Items[i].Payload)); text != "" {
-			out[addressed(page.Items[i].ID)] = text
-		}
-	}
-	return out, nil
-}
-
-func settingsOf(payload string) string {
-	tree, err := xmltok.Tree(payload, "")
-	if err != nil || !tree.Is(ns.Bookmarks, "conference") {
-		return ""
-	}
-	extensions := tree.Child(ns.Bookmarks, "extensions")
-	if extensions == nil {
-		return ""
-	}
-	var b []byte
-	for _, c := range []*xmltok.Node{extensions.Child(ns.NotificationSettings, "notify"), extensions.Child(ns.BookmarksPinning, "pinned")} {
-		if c != nil {
-			b = c.AppendXML(b, ns.Inbox)
-		}
-	}
-	return string(b)
-}
-
 // pageOf is a page of chats on its way to a client.
 type pageOf struct {
 	*asked
@@ -93,7 +57,8 @@ type pageOf struct {
 	own, to  jid.JID
 	chats    []store.Chat
 	rows     []store.Row // none: they were not asked for
-	settings map[string]string
+	settings map[string]settings
+	mentions map[string]int
 }
 
 // entries are made one by one as the client reads.
@@ -131,7 +96,10 @@ func (p *pageOf) entry(c *store.Chat) []byte {
 	if c.More {
 		b = append(b, "<more xmlns='"+Space+"'/>"...)
 	}
-	return append(append(b, p.settings[c.Peer]...), "</entry>"...)
+	if n := p.mentions[c.Peer]; n > 0 {
+		b = append(xmltok.AppendAttr(append(b, "<mentions xmlns='"+Space+"'"...), "count", strconv.Itoa(n)), "/>"...)
+	}
+	return append(p.settings[c.Peer].appendXML(b), "</entry>"...)
 }
 
 // shown is the stanza of a chat's last row as its owner may see it.

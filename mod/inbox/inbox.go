@@ -1,8 +1,8 @@
-// Package inbox gives a client the list of its chats in one reply (XEP-0430 version 0.2.0): what was said last in each, how much of it is unread, and what the
-// account's bookmarks say of it (XEP-0492, XEP-0469). Nothing is kept for it, see docs/decisions/0029-inbox.md.
+// Package inbox gives a client the list of its chats in one reply (XEP-0430 version 0.2.0): what was said last in each, how much of it is unread, in how
+// much of that the account is mentioned (XEP-0372), and what its clients keep of it: whether it is pinned (XEP-0469), how it notifies (XEP-0492), what was begun to be
+// written. Nothing is kept for it, see docs/decisions/0029-inbox.md.
 //
-// Hooks: none. Left out: mentions, drafts, and telling of changes unasked: clients hear messages, copies and marks anyway; the manual "set unread" for which
-// the XEP has no element.
+// Hooks: Sent, Received, Published, Said, for clients that follow the list (live.go). Left out: the manual "set unread" for which the XEP has no element.
 package inbox
 
 import (
@@ -17,7 +17,8 @@ import (
 	"stonechat/xmpp/xmltok"
 )
 
-// Space is the namespace of what XEP-0430 has no element for: <more/> in an entry says that more may be unread than was counted.
+// Space is the namespace of what XEP-0430 has no element for: <more/> in an entry says that more may be unread than was counted, <mentions/> in how many of the newest
+// unread messages the account is meant.
 const Space = "urn:stonechat:inbox:1"
 
 // mostChats is how many chats one reply has, unless the client wants fewer.
@@ -48,6 +49,7 @@ func (m *Module) Install(h *core.Host) {
 			Space: ns.Inbox, Local: "inbox", Type: stanza.Get, To: to, Action: core.ActUseAccount, Slow: true, Do: m.answer, Module: m.Name(),
 		})
 	}
+	m.follows(h)
 	// XEP-0430 section 2.1: on the account, to which requests are sent.
 	h.Disco.AccountFeatures = append(h.Disco.AccountFeatures, ns.Inbox)
 }
@@ -104,7 +106,10 @@ func (m *Module) answer(ctx context.Context, e *core.Event) (core.Answer, error)
 		return core.Answer{}, err
 	}
 	p := pageOf{asked: &q, id: e.Stanza.ID, own: e.Account.JID, to: e.Stanza.From, chats: page}
-	if p.settings, err = m.settings(ctx, e.Account.ID, page); err != nil {
+	if p.settings, err = m.settings(ctx, e.Account.ID); err != nil {
+		return core.Answer{}, err
+	}
+	if p.mentions, err = m.mentions(ctx, e.Account.JID, page, p.settings); err != nil {
 		return core.Answer{}, err
 	}
 	if !q.bare {

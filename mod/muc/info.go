@@ -126,7 +126,7 @@ func (m *Module) roomInfo(_ context.Context, e *core.Event) (core.Answer, error)
 	}
 	features := append(common(), ns.MUCRequest, ns.Hats, ns.Commands)
 	if x.config.Archive && e.Host.Ports.Archiver != nil {
-		features = append(features, ns.Archive, ns.ArchiveExtended, ns.Retract, ns.Moderate)
+		features = append(features, ns.Archive, ns.ArchiveExtended, ns.Retract, ns.Moderate, ns.FasteningCollation)
 		if slices.Contains(e.Host.Disco.AccountFeatures, ns.Fulltext) {
 			features = append(features, ns.Fulltext) // XEP-0431 section 3.1: what is found in one archive is found in all
 		}

@@ -3,7 +3,6 @@ package muc
 import (
 	"context"
 	"iter"
-	"maps"
 	"slices"
 
 	"stonechat/core"
@@ -39,11 +38,23 @@ func (x *room) absent() iter.Seq[jid.JID] {
 	}
 }
 
+// audience is who belongs to the room, and who is in it.
+func (x *room) audience() iter.Seq[jid.JID] {
+	return func(yield func(jid.JID) bool) {
+		for who := range x.here {
+			if !yield(who) {
+				return
+			}
+		}
+		x.absent()(yield)
+	}
+}
+
 // said tells who keeps unread messages, pushes and the like that something was said.
 func (m *Module) said(r *core.Room, w *core.Work, x *room, a core.Archived) {
 	if m.host.Hooks.Heard() {
 		m.host.Hooks.Say(w, &core.Said{
-			Room: r, Name: x.name(), Message: a, Absent: x.absent(), Here: maps.Keys(x.here), Open: !x.config.MembersOnly,
+			Room: r, Name: x.name(), Message: a, Everybody: x.audience(), Open: !x.config.MembersOnly,
 			Occupant: func(who jid.JID) string { return occupantID(x.kept.Secret, who) },
 			Nick:     func(who jid.JID) string { return x.people[who].nick.shown },
 		})

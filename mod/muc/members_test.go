@@ -16,12 +16,12 @@ import (
 // ears hear what is said.
 type ears struct {
 	mu  sync.Mutex
-	got []string // body: who is absent
+	got []string // body: for whom
 }
 
 func (e *ears) hear(_ *core.Work, s *core.Said) {
 	var names []string
-	for who := range s.Absent {
+	for who := range s.Everybody {
 		names = append(names, who.Local())
 	}
 	slices.Sort(names)
@@ -43,7 +43,7 @@ func (e *ears) last() string {
 	return e.got[len(e.got)-1]
 }
 
-// TestSaidForWhoIsAway: members who have been there or have registered belong to the conversation, others do not; each message is told once.
+// TestSaidForWhoIsAway: what is said is for members who have been there or have registered, wherever they are, and for others while they are there; each message is told once.
 func TestSaidForWhoIsAway(t *testing.T) {
 	v := newWorld(t, "juliet", "romeo", "tybalt", "nurse", "paris")
 	e := new(ears)
@@ -71,40 +71,40 @@ func TestSaidForWhoIsAway(t *testing.T) {
 		c.send("<presence xmlns='jabber:client' type='unavailable' to='" + cave + "/" + name + "'/>")
 		c.expect("<presence", "type='unavailable'", "code='110'")
 	}
-	say("")
+	say("juliet")
 	// On the list, and never seen.
 	for _, name := range []string{"romeo", "tybalt", "nurse"} {
 		juliet.admin("<item affiliation='member' jid='" + name + "@" + domain + "'/>")
 	}
-	say("")
+	say("juliet")
 	come(romeo, "romeo")
-	say("")
+	say("juliet romeo")
 	leave(romeo, "romeo")
-	say("romeo")
+	say("juliet romeo")
 	// Registered, and a stranger.
 	nurse.ask("set", "<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>"+
 		"<value>http://jabber.org/protocol/muc#register</value></field><field var='muc#register_roomnick'><value>Angelica</value></field></x></query>")
 	come(paris, "paris")
 	leave(paris, "paris")
-	say("nurse romeo")
+	say("juliet nurse romeo")
 	// Made a member while there; two devices, of which one stays.
 	phone := v.bindAs("paris", "phone")
 	come(paris, "paris")
 	come(phone, "paris")
 	juliet.admin("<item affiliation='member' jid='paris@" + domain + "'/>")
 	leave(paris, "paris")
-	say("nurse romeo")
+	say("juliet nurse paris romeo")
 	leave(phone, "paris")
-	say("nurse paris romeo")
+	say("juliet nurse paris romeo")
 	// A client that is lost without a word is away as well, and a membership that ends is the end of it.
 	come(romeo, "romeo")
 	romeo.s.Lose(romeo.w, romeo, core.LostLine)
 	romeo.w.Run()
 	juliet.expect("<presence", "/romeo'", "type='unavailable'")
 	juliet.admin("<item affiliation='none' jid='paris@" + domain + "'/>")
-	say("nurse romeo")
+	say("juliet nurse romeo")
 	juliet.admin("<item affiliation='member' jid='paris@" + domain + "'/>")
-	say("nurse romeo")
+	say("juliet nurse romeo")
 	kept, err := v.db.Rooms.Get(t.Context(), "rooms."+domain, "cave")
 	if err != nil {
 		t.Fatal(err)

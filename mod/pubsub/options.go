@@ -64,14 +64,15 @@ type options struct {
 }
 
 // defaults are those of an account's node of that name. XEP-0163 section 5 says most. A node that its standard makes private, or open, is that also when a
-// client forgets to say so: bookmarks (XEP-0223, XEP-0402) and displayed markers (XEP-0490) would tell contacts in which rooms somebody is.
+// client forgets to say so: bookmarks (XEP-0223, XEP-0402), displayed markers (XEP-0490) and drafts would tell contacts in which
+// rooms somebody is, and what they have not said yet.
 func defaults(node string) options {
 	o := options{
 		Access: accessPresence, Publish: publishPublishers, Persist: true, MaxItems: 1, Deliver: true, Payloads: true,
 		Send: sendOnPresence, Headline: true, OnDelete: true, OnRetract: true, Subscribe: true, Full: fullRetract,
 	}
 	switch {
-	case node == ns.Bookmarks || node == ns.Displayed:
+	case node == ns.Bookmarks || node == ns.Displayed || node == ns.Chats:
 		o.Access, o.MaxItems, o.Send = accessWhitelist, 0, sendNever
 	case node == ns.BookmarksLegacy || node == ns.OpenPGP+":secret-key":
 		o.Access = accessWhitelist

@@ -78,7 +78,7 @@ func TestAccess(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	for node, want := range map[string]string{
-		"x": accessPresence, ns.Bookmarks: accessWhitelist, ns.BookmarksLegacy: accessWhitelist, ns.Displayed: accessWhitelist, ns.OMEMODevices: accessOpen,
+		"x": accessPresence, ns.Bookmarks: accessWhitelist, ns.BookmarksLegacy: accessWhitelist, ns.Displayed: accessWhitelist, ns.Chats: accessWhitelist, ns.OMEMODevices: accessOpen,
 		ns.OMEMOBundles: accessOpen, ns.OMEMOLegacyDevices: accessOpen, ns.OMEMOLegacyBundles + ":1": accessOpen, ns.OMEMOLegacyBundles: accessPresence,
 	} {
 		if o := defaults(node); o.Access != want || !o.Persist {

@@ -229,22 +229,16 @@ func (m *Module) said(_ *core.Work, s *core.Said) {
 	x := hear(st, s.Room.JID, s.Message.ID, s.Message.At)
 	x.Room = true
 	x.titled(s.Name, st.From.Resource())
-	tell := func(account jid.JID) {
+	for account := range s.Everybody {
 		home := m.round.hosts[account.Domain()]
 		if home == nil || account == s.Message.Publisher || !home.crowd.has(account) {
-			return
+			continue
 		}
 		in := who{account: account, room: s.Room.JID, nick: s.Nick(account), occupant: s.Occupant(account)}
 		open, by := s.Open, s.Message.Publisher
 		if err := home.host.Do(account, func(_ *core.Work, a *core.Account) { home.saidTo(a, x, st, in, by, open) }); err != nil {
 			m.round.obs.Log.Debug("not told what was said in a room", obs.JID, account.String(), obs.Err, err)
 		}
-	}
-	for account := range s.Absent {
-		tell(account)
-	}
-	for account := range s.Here {
-		tell(account)
 	}
 }
 

@@ -28,6 +28,9 @@ func (a archive) Append(e store.Entry) (store.Key, store.Ticket) {
 	if e.Aside {
 		flags |= flagAside
 	}
+	if e.Target != 0 {
+		flags |= flagAimed
+	}
 	stanza := e.Stanza
 	if stanza == nil {
 		stanza = []byte{} // nil would be NULL
@@ -36,7 +39,9 @@ func (a archive) Append(e store.Entry) (store.Key, store.Ticket) {
 		return a.hide(e, stanza)
 	}
 	o := op{
-		row:  row{owner: e.Owner, peer: e.Peer, resource: e.Resource, flags: flags, origin: int64(e.Origin), stanza: stanza},
+		row: row{
+			owner: e.Owner, peer: e.Peer, resource: e.Resource, flags: flags, origin: int64(e.Origin), target: int64(e.Target), stanza: stanza,
+		},
 		size: len(stanza) + len(e.Peer) + len(e.Resource),
 	}
 	return a.db.queueOf(e.Owner).put(o, true, nil)
@@ -182,7 +187,7 @@ func scanEach(rows *sql.Rows, f func(*sql.Rows) error) (err error) {
 
 // readTails fills the tails with the rows behind their horizons.
 func (db *DB) readTails(w *writer, from store.Key) error {
-	const query = "SELECT key, owner, peer, resource, flags, origin FROM archive WHERE key > $1 ORDER BY key"
+	const query = "SELECT key, owner, peer, resource, flags, origin, target FROM archive WHERE key > $1 ORDER BY key"
 	return w.query(query, func(v []driver.Value) error {
 		key, ok1 := v[0].(int64)
 		owner, ok2 := v[1].(int64)
@@ -190,14 +195,17 @@ func (db *DB) readTails(w *writer, from store.Key) error {
 		resource, ok4 := v[3].(string)
 		flags, ok5 := v[4].(int64)
 		origin, ok6 := v[5].(int64)
-		if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6) {
+		target, ok7 := v[6].(int64)
+		if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7) {
 			return errors.New("archive row of an unexpected type")
 		}
 		t := &db.laneOf(store.Owner(owner)).tail
 		if store.Key(key) <= t.horizon {
 			return nil
 		}
-		t.add([]op{{row: row{key: store.Key(key), owner: store.Owner(owner), peer: peer, resource: resource, flags: flags, origin: origin}}})
+		t.add([]op{{row: row{
+			key: store.Key(key), owner: store.Owner(owner), peer: peer, resource: resource, flags: flags, origin: origin, target: target,
+		}}})
 		return nil
 	}, int64(from))
 }
@@ -239,10 +247,11 @@ func (o offline) After(ctx context.Context, owner store.Owner, key store.Key, li
 	if limit < 1 || limit > store.MaxPage {
 		return nil, fmt.Errorf("limit %d: %w", limit, store.ErrInvalid)
 	}
-	rows, whole, err := o.db.rows(ctx, &choice{owner: owner, lo: key, hi: maxKey, flags: flagOffline, limit: limit})
+	p, err := o.db.rows(ctx, &choice{owner: owner, lo: key, hi: maxKey, flags: flagOffline, limit: limit})
 	if err != nil {
 		return nil, err
 	}
+	rows, whole := p.out, p.whole()
 	known := len(rows)
 	err = o.db.reads.each(ctx, selectHidden, func(r *sql.Rows) error {
 		h := store.Row{Direction: store.Incoming, Hidden: true}

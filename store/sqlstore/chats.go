@@ -32,7 +32,7 @@ const (
 			) AS n
 		), '') FROM p WHERE p.peer IS NOT NULL LIMIT $3 + 0`
 	selectChat      = "SELECT o.key, o.flags FROM archive_by_peer AS o WHERE o.owner = $1 AND o.peer = $2 AND o.key < $3 ORDER BY o.key DESC LIMIT $4 + 0"
-	selectChatRooms = "SELECT r.owner, r.local, r.domain FROM room_affiliations AS f CROSS JOIN rooms AS r WHERE r.owner = f.owner AND f.jid = $1 " +
+	selectChatRooms = "SELECT r.owner, r.local, r.domain, f.nick FROM room_affiliations AS f CROSS JOIN rooms AS r WHERE r.owner = f.owner AND f.jid = $1 " +
 		"AND f.kind IN ('owner', 'admin', 'member') AND (f.been <> 0 OR f.nick <> '') LIMIT $2 + 0"
 	// Who said it stands in the row.
 	selectRoomChat = "SELECT a.key, a.flags, a.peer FROM archive_by_owner AS o CROSS JOIN archive AS a WHERE a.key = o.key AND o.owner = $1 AND o.key < $2 " +
@@ -75,7 +75,9 @@ func (w *chatWalk) see(key store.Key, flags int64) {
 	case key == w.mark, says && flags&flagOutgoing != 0:
 		w.counted = true // who answers has read
 	case says:
-		w.Unread++
+		if w.Unread++; w.Room != 0 && len(w.News) < store.MaxNews {
+			w.News = append(w.News, key)
+		}
 	}
 }
 
@@ -116,6 +118,11 @@ func (c chats) Chats(ctx context.Context, owner store.Owner, q store.ChatsQuery)
 	return out[:min(len(out), store.MaxChats)], nil
 }
 
+// wanted tells whether a query is for a chat.
+func wanted(q *store.ChatsQuery, peer string) bool {
+	return len(q.Only) == 0 || slices.Contains(q.Only, peer)
+}
+
 // people walks through the chats of an owner's archive.
 func (c chats) people(ctx context.Context, owner store.Owner, q *store.ChatsQuery) ([]*chatWalk, error) {
 	var all []*chatWalk
@@ -132,18 +139,25 @@ func (c chats) people(ctx context.Context, owner store.Owner, q *store.ChatsQuer
 	}
 	tail := c.db.laneOf(owner).tail.view(owner)
 	tail.each(&choice{owner: owner, hi: maxKey}, func(r *row) bool {
-		walk(r.peer).see(r.key, r.flags)
+		if wanted(q, r.peer) {
+			walk(r.peer).see(r.key, r.flags)
+		}
 		return true
 	})
-	err := c.db.reads.each(ctx, selectChats, func(rows *sql.Rows) error {
-		var peer, glance string
-		if err := rows.Scan(&peer, &glance); err != nil {
-			return err
+	for _, peer := range q.Only {
+		walk(peer)
+	}
+	if len(q.Only) == 0 {
+		err := c.db.reads.each(ctx, selectChats, func(rows *sql.Rows) error {
+			var peer, glance string
+			if err := rows.Scan(&peer, &glance); err != nil {
+				return err
+			}
+			return walk(peer).glance(glance)
+		}, int64(owner), int64(tail.horizon+1), store.MaxChats)
+		if err != nil {
+			return nil, err
 		}
-		return walk(peer).glance(glance)
-	}, int64(owner), int64(tail.horizon+1), store.MaxChats)
-	if err != nil {
-		return nil, err
 	}
 	for _, w := range all {
 		if w.done() || w.short {
@@ -211,11 +225,16 @@ func (c chats) rooms(ctx context.Context, q *store.ChatsQuery) ([]*chatWalk, err
 	var all []*chatWalk
 	err := c.db.reads.each(ctx, selectChatRooms, func(rows *sql.Rows) error {
 		var room store.Owner
-		var local, domain string
-		err := rows.Scan(&room, &local, &domain)
+		var local, domain, nick string
+		err := rows.Scan(&room, &local, &domain, &nick)
 		peer := local + "@" + domain
+		if !wanted(q, peer) {
+			return err
+		}
 		mark, _ := c.db.keyOf(room, q.Marks[peer])
-		all = append(all, newChatWalk(peer, room, mark))
+		w := newChatWalk(peer, room, mark)
+		w.Nick = nick
+		all = append(all, w)
 		return err
 	}, q.Self, store.MaxChats)
 	if err != nil {
@@ -288,4 +307,54 @@ func (c chats) Last(ctx context.Context, owner store.Owner, list []store.Chat) (
 		}
 	}
 	return out, nil
+}
+
+// News implements store.Chats. Keys belong to one owner each, so rows of many rooms are read at once.
+func (c chats) News(ctx context.Context, list []store.Chat) ([][]store.Row, error) {
+	var keys []row
+	for i := range list {
+		for _, k := range list[i].News[:min(len(list[i].News), store.MaxRecent-len(keys))] {
+			keys = append(keys, row{key: k})
+		}
+	}
+	found, bytes := make(map[store.Key]store.Row, len(keys)), 0
+	for part := range slices.Chunk(keys, fetchSizes[len(fetchSizes)-1]) {
+		if bytes > store.MaxPageBytes {
+			break
+		}
+		n := fetchSizes[0]
+		for _, size := range fetchSizes {
+			if len(part) > n {
+				n = size
+			}
+		}
+		args := make([]any, n)
+		for i := range args {
+			args[i] = int64(part[min(i, len(part)-1)].key)
+		}
+		err := c.db.reads.each(ctx, c.db.newsQuery(n), func(rows *sql.Rows) error {
+			r, err := scanRow(rows)
+			found[r.Key] = r
+			bytes += len(r.Stanza)
+			return err
+		}, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	out := make([][]store.Row, len(list))
+	for i := range list {
+		for _, k := range list[i].News {
+			if r, ok := found[k]; ok {
+				r.ID = c.db.publicID(list[i].Room, k)
+				out[i] = append(out[i], r)
+			}
+		}
+	}
+	return out, nil
+}
+
+// newsQuery reads n rows by key, whoever they belong to.
+func (db *DB) newsQuery(n int) string {
+	return selectRow + "archive AS a WHERE a.key IN " + db.dialect.list(n, 1)
 }

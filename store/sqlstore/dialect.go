@@ -20,7 +20,7 @@ type dialect struct {
 type inserter interface {
 	// archive adds rows to the archive.
 	archive(w *writer, ops []op) error
-	// orders adds rows, sorted by owner, to the two orders. Those that are there already are left alone.
+	// orders adds rows, sorted by owner, to the orders. Those that are there already are left alone.
 	orders(w *writer, rows []tailRow) error
 }
 

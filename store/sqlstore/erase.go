@@ -113,6 +113,7 @@ func (e *eraser) untilDone(owner store.Owner) error {
 
 // The steps of erasing an owner's archive; each is repeated until it changes nothing. $2 is a number of rows.
 var eraseSteps = [...]string{
+	"DELETE FROM archive_by_target WHERE (owner, target, key) IN (SELECT owner, target, key FROM archive_by_target WHERE owner = $1 ORDER BY target, key LIMIT $2 + 0)",
 	"DELETE FROM archive WHERE key IN (SELECT key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2 + 0)",
 	"DELETE FROM archive_by_owner WHERE owner = $1 AND key IN (SELECT key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2 + 0)",
 	"DELETE FROM archive_by_peer WHERE (owner, peer, key) IN (SELECT owner, peer, key FROM archive_by_peer WHERE owner = $1 ORDER BY peer, key LIMIT $2 + 0)",
@@ -220,6 +221,7 @@ func (db *DB) flush(ctx context.Context) error {
 const upTo = "(SELECT key FROM archive WHERE key < $1 ORDER BY key LIMIT $2 + 0)"
 
 var expireSteps = [...]string{
+	"DELETE FROM archive_by_target WHERE (owner, target, key) IN (SELECT owner, target, key FROM archive WHERE key IN " + upTo + ")",
 	"DELETE FROM archive_by_owner WHERE (owner, key) IN (SELECT owner, key FROM archive WHERE key IN " + upTo + ")",
 	"DELETE FROM archive_by_peer WHERE (owner, peer, key) IN (SELECT owner, peer, key FROM archive WHERE key IN " + upTo + ")",
 	"DELETE FROM archive WHERE key IN " + upTo,

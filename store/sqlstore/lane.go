@@ -167,6 +167,7 @@ func (db *DB) levelHorizons(w *writer, from store.Key) (map[int64]store.Key, err
 		for _, query := range [...]string{
 			"INSERT INTO archive_by_owner (owner, key, origin, flags) SELECT owner, key, origin, flags FROM archive WHERE key > $1 ON CONFLICT DO NOTHING",
 			"INSERT INTO archive_by_peer (owner, peer, key, resource, flags) SELECT owner, peer, key, resource, flags FROM archive WHERE key > $1 ON CONFLICT DO NOTHING",
+			"INSERT INTO archive_by_target (owner, target, key) SELECT owner, target, key FROM archive WHERE key > $1 AND target <> 0 ON CONFLICT DO NOTHING",
 		} {
 			if _, err := w.exec(query, int64(from)); err != nil {
 				return err

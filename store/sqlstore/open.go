@@ -275,7 +275,7 @@ func (db *DB) work() {
 		db.searcher = newSearcher(db)
 	}
 	db.Set = store.Set{
-		Accounts: accounts{db}, Rosters: rosters{db}, Archive: archive{db}, Chats: chats{db}, Offline: offline{db}, Prefs: prefs{db}, Secrets: secrets{db}, Holdings: holdings{db},
+		Accounts: accounts{db}, Rosters: rosters{db}, Archive: archive{db}, Chats: chats{db}, Fastenings: fastenings{db}, Offline: offline{db}, Prefs: prefs{db}, Secrets: secrets{db}, Holdings: holdings{db},
 		Blocks: blocks{db}, Reports: reports{db}, Strangers: strangers{db}, Personal: personal{db},
 		Sessions: sessions{db}, Activity: activity{db},
 		Invites: invites{db}, Leavers: leavers{db}, Circles: circles{db},

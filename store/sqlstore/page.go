@@ -84,10 +84,15 @@ func (a archive) Page(ctx context.Context, owner store.Owner, q store.Query) (st
 		res.Complete = res.Count == 0
 	default:
 		c.limit = q.Max + 1
-		var whole bool
-		res.Rows, whole, err = a.db.rows(ctx, &c)
-		res.Complete = whole && len(res.Rows) <= q.Max
-		res.Rows = res.Rows[:min(len(res.Rows), q.Max)]
+		var p *picker
+		if p, err = a.db.rows(ctx, &c); err != nil {
+			return res, err
+		}
+		res.Complete = p.whole() && len(p.out) <= q.Max
+		res.Rows = p.out[:min(len(p.out), q.Max)]
+		if p.edge != 0 {
+			res.Edge = a.db.publicID(owner, p.edge)
+		}
 	}
 	if err != nil {
 		return store.Result{}, err
@@ -102,6 +107,7 @@ func (a archive) Page(ctx context.Context, owner store.Owner, q store.Query) (st
 // choose turns a query into bounds and a direction, checking that every id it names exists (XEP-0313 section 4.1.3).
 func (a archive) choose(ctx context.Context, owner store.Owner, q *store.Query) (choice, error) {
 	c := choice{owner: owner, lo: 0, hi: maxKey, peer: q.With, resource: q.WithResource}
+	c.kind(q.Rows)
 	if !q.Start.IsZero() {
 		c.lo = max(c.lo, store.KeyAt(q.Start)-1)
 	}
@@ -137,40 +143,52 @@ func (a archive) choose(ctx context.Context, owner store.Owner, q *store.Query) 
 	return c, nil
 }
 
+// countQuery is the statement that counts the rows of a choice, with the arguments that its filter adds.
+func countQuery(c *choice) (query string, more []any) {
+	switch {
+	case c.ofKind():
+		return countKindQuery(c)
+	case c.peer == "":
+		return countOwner, nil
+	case c.resource == "":
+		return countPeer, filterArgs(c)
+	default:
+		return countFull, filterArgs(c)
+	}
+}
+
 // count returns how many rows match, at most MaxCount.
 func (a archive) count(ctx context.Context, c *choice) (int, error) {
 	c.limit = store.MaxCount
 	tail := a.db.laneOf(c.owner).tail.view(c.owner)
-	query, args := countOwner, []any{int64(c.owner), int64(c.lo), int64(min(c.hi, tail.horizon+1)), c.limit}
-	if c.peer != "" {
-		query, args = countPeer, append(args, c.peer)
-		if c.resource != "" {
-			query, args = countFull, append(args, c.resource)
-		}
-	}
+	query, more := countQuery(c)
+	args := append([]any{int64(c.owner), int64(c.lo), int64(min(c.hi, tail.horizon+1)), c.limit}, more...)
 	n := 0
 	err := a.db.reads.each(ctx, query, func(r *sql.Rows) error { return r.Scan(&n) }, args...)
 	return min(n+tail.count(c, c.limit), store.MaxCount), err
 }
 
-// rows returns up to c.limit chosen rows in the wanted direction. Whole is false when MaxPageBytes ended them early.
-func (db *DB) rows(ctx context.Context, c *choice) (out []store.Row, whole bool, err error) {
+// rows gathers up to c.limit chosen rows in the wanted direction.
+func (db *DB) rows(ctx context.Context, c *choice) (*picker, error) {
 	tail := db.laneOf(c.owner).tail.view(c.owner)
-	p := picker{db: db, owner: c.owner, limit: c.limit}
+	p := &picker{db: db, owner: c.owner, limit: c.limit}
+	order := p.pickOrder
+	if c.ofKind() {
+		order = p.pickKind
+	}
 	if c.newestFirst {
 		if err := p.pickTail(ctx, tail.first(c, c.limit)); err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		err := p.pickOrder(ctx, c, tail.horizon)
-		return p.out, !p.full, err
+		return p, order(ctx, c, tail.horizon)
 	}
-	if err := p.pickOrder(ctx, c, tail.horizon); err != nil {
-		return nil, false, err
+	if err := order(ctx, c, tail.horizon); err != nil {
+		return nil, err
 	}
 	if p.more() {
-		err = p.pickTail(ctx, tail.first(c, p.limit-len(p.out)))
+		return p, p.pickTail(ctx, tail.first(c, p.limit-len(p.out)))
 	}
-	return p.out, !p.full, err
+	return p, nil
 }
 
 // picker gathers rows within the limits of a page.
@@ -180,10 +198,14 @@ type picker struct {
 	out   []store.Row
 	limit int
 	bytes int
-	full  bool // ended by bytes
+	full  bool      // ended by bytes
+	edge  store.Key // ended here by rows that were not wanted; zero: it was not
 }
 
-func (p *picker) more() bool { return !p.full && len(p.out) < p.limit }
+func (p *picker) more() bool { return p.whole() && len(p.out) < p.limit }
+
+// whole is false when something else than the number of rows has ended them early.
+func (p *picker) whole() bool { return !p.full && p.edge == 0 }
 
 // add takes a row, unless the page is full.
 func (p *picker) add(r store.Row) {

@@ -38,9 +38,10 @@ func filled(t *testing.T) *pgx.Conn {
 		}
 	}
 	for _, query := range []string{
-		"INSERT INTO archive SELECT 10000000000 + n, n % 20, 'p' || n % 7, 'r', n % 4, n, 'stanza' FROM generate_series(1, 20000) AS n",
+		"INSERT INTO archive SELECT 10000000000 + n, n % 20, 'p' || n % 7, 'r', n % 4, n, 'stanza', n % 3000 FROM generate_series(1, 20000) AS n",
 		"INSERT INTO archive_by_owner SELECT owner, key, origin, flags FROM archive ON CONFLICT DO NOTHING",
 		"INSERT INTO archive_by_peer SELECT owner, peer, key, resource, flags FROM archive ON CONFLICT DO NOTHING",
+		"INSERT INTO archive_by_target SELECT owner, target, key FROM archive WHERE target <> 0 ON CONFLICT DO NOTHING",
 	} {
 		if _, err := l.conn().Exec(ctx, query); err != nil {
 			t.Fatal(err)
@@ -97,13 +98,22 @@ func planOn(t *testing.T, conn *pgx.Conn, mode, query string) string {
 func TestPostgresPlans(t *testing.T) {
 	conn := filled(t)
 	db := &DB{dialect: postgresDialect()}
-	sorted := []string{selectExists, countOwner, countPeer, countFull, db.fetchQuery(1), db.fetchQuery(64), selectChats, selectChat, selectRoomChat}
+	sorted := []string{selectExists, countOwner, countPeer, countFull, db.fetchQuery(1), db.fetchQuery(64), db.newsQuery(1), db.newsQuery(64), selectChats, selectChat, selectRoomChat}
 	for _, newest := range []bool{false, true} {
 		for _, c := range []choice{{}, {flags: flagOffline}, {peer: "p"}, {peer: "p", resource: "r"}, {withOrigin: true}} {
 			c.newestFirst = newest
 			query, _ := rowsQuery(&c)
 			sorted = append(sorted, query, seenQuery(&c))
 		}
+		for _, c := range []choice{{not: flagAimed}, {flags: flagAimed, peer: "p"}, {not: flagAimed, peer: "p", resource: "r"}} {
+			c.newestFirst = newest
+			passed, _ := passedQuery(&c)
+			counted, _ := countQuery(&c)
+			sorted = append(sorted, passed, counted)
+		}
+	}
+	for _, n := range fetchSizes {
+		sorted = append(sorted, db.dialect.aboutQuery(n))
 	}
 	for _, query := range sorted {
 		if p := planOn(t, conn, anyArguments, query); strings.Contains(p, "Seq Scan") || strings.Contains(p, "Sort") {

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +56,8 @@ func TestPlans(t *testing.T) {
 		countFull:         {"CO-ROUTINE n", peer, "SCAN n"},
 		db.fetchQuery(1):  {joined},
 		db.fetchQuery(64): {joined},
+		db.newsQuery(1):   {joined},
+		db.newsQuery(64):  {joined},
 	}
 	for _, newest := range []bool{false, true} {
 		for _, c := range []choice{{}, {flags: flagOffline}, {peer: "p"}, {peer: "p", resource: "r"}, {withOrigin: true}} {
@@ -66,10 +69,31 @@ func TestPlans(t *testing.T) {
 				wants[query] = []string{peer, joined}
 			}
 		}
+		for _, c := range []choice{{not: flagAimed}, {flags: flagAimed, peer: "p"}, {not: flagAimed, peer: "p", resource: "r"}} {
+			c.newestFirst = newest
+			passed, _ := passedQuery(&c)
+			counted, _ := countQuery(&c)
+			wants[passed], wants[counted] = []string{owner}, []string{"CO-ROUTINE n", owner, "SCAN n"}
+			if c.peer != "" {
+				wants[passed], wants[counted] = []string{peer}, []string{"CO-ROUTINE n", peer, "SCAN n"}
+			}
+		}
 	}
 	for query, want := range wants {
 		if got := plan(t, db, query); strings.Join(got, "; ") != strings.Join(want, "; ") {
 			t.Errorf("%s\n got %q\nwant %q", query, got, want)
+		}
+	}
+}
+
+// TestTargetPlans: from each target straight to the newest rows about it.
+func TestTargetPlans(t *testing.T) {
+	db := openTest(t, Options{})
+	const want = `CO-ROUTINE t; SCAN .*CONSTANT ROWS?; SCAN t; CORRELATED SCALAR SUBQUERY \d+; CO-ROUTINE n; ` +
+		`SEARCH o USING PRIMARY KEY \(owner=\? AND target=\? AND key<\?\); SCAN n`
+	for _, n := range fetchSizes {
+		if got := strings.Join(plan(t, db, db.dialect.aboutQuery(n)), "; "); !regexp.MustCompile("^" + want + "$").MatchString(got) {
+			t.Errorf("%d targets: %s", n, got)
 		}
 	}
 }

@@ -14,6 +14,7 @@ const (
 	flagOutgoing int64 = 1
 	flagOffline  int64 = 2
 	flagAside    int64 = 4
+	flagAimed    int64 = 8 // it has a target
 )
 
 // row is one row of the archive without its place in it.
@@ -24,6 +25,7 @@ type row struct {
 	resource string
 	flags    int64
 	origin   int64
+	target   int64
 	stanza   []byte
 }
 
@@ -144,6 +146,7 @@ type choice struct {
 	peer        string // empty: any
 	resource    string // empty: any
 	flags       int64  // all of these bits
+	not         int64  // none of these
 	withOrigin  bool
 	newestFirst bool
 	limit       int
@@ -151,7 +154,7 @@ type choice struct {
 
 func (c *choice) matches(r *row) bool {
 	return (c.peer == "" || c.peer == r.peer) && (c.resource == "" || c.resource == r.resource) &&
-		r.flags&c.flags == c.flags && (!c.withOrigin || r.origin != 0)
+		r.flags&c.flags == c.flags && r.flags&c.not == 0 && (!c.withOrigin || r.origin != 0)
 }
 
 // view is what a reader saw of the tail at one moment. Rows are only ever appended behind what it holds, so it needs no lock.

@@ -201,6 +201,31 @@ func testChatsOfRooms(t *testing.T, f *fixture) {
 	if got := f.chats(t, owner, marks); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	list, err := f.Chats.Chats(f.ctx, owner, store.ChatsQuery{Self: self, Marks: marks})
+	must(t, err)
+	news, err := f.Chats.News(f.ctx, list)
+	must(t, err)
+	for i, c := range list {
+		n := c.Unread
+		if c.Room == 0 {
+			n = 0 // between two everything is meant for one
+		}
+		if len(news[i]) != n || (c.Nick != "") != (c.Peer == "named@rooms.example.org") {
+			t.Errorf("%s: %d rows are news, nick %q", c.Peer, len(news[i]), c.Nick)
+		}
+		for k, r := range news[i] {
+			if string(r.Stanza) != "<message id='<'/>" || r.ID != f.Archive.ID(c.Room, r.Key) || k > 0 && r.Key >= news[i][k-1].Key {
+				t.Errorf("%s: %+v is news", c.Peer, r)
+			}
+		}
+	}
+	some, err := f.Chats.Chats(f.ctx, owner, store.ChatsQuery{
+		Self: self, Marks: marks, Only: []string{"been@rooms.example.org", "bob@example.org", "barred@rooms.example.org", "nobody@example.org", "bob@example.org"},
+	})
+	must(t, err)
+	if len(some) != 2 || some[0].Peer != "bob@example.org" || some[0].Unread != 1 || some[1].Peer != "been@rooms.example.org" || some[1].Unread != 1 {
+		t.Errorf("some of them: %+v", some)
+	}
 	f.wait(t, f.Affiliations.Set(rooms["owned"], []store.Affiliation{{JID: self, Kind: "outcast"}}))
 	f.wait(t, f.Rooms.Delete(rooms["named"]))
 	if got := f.chats(t, owner, marks); got != "bob@example.org 1 <; been@rooms.example.org 1 <" {

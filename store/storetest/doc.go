@@ -68,6 +68,8 @@ func Run(t *testing.T, open Open) {
 		{"Chats", testChats},
 		{"ChatsRandom", testChatsRandom},
 		{"ChatsOfRooms", testChatsOfRooms},
+		{"Fastenings", testFastenings},
+		{"FasteningLimits", testFasteningLimits},
 		{"Search", testSearch},
 		{"SearchChanges", testSearchChanges},
 		{"SearchKept", testSearchKept},

@@ -210,8 +210,12 @@ const (
 	Reference = "urn:xmpp:reference:0"
 	// Styling: XEP-0393, message styling.
 	Styling = "urn:xmpp:styling:0"
+	// FasteningCollation: XEP-0427, MAM fastening collation.
+	FasteningCollation = "urn:xmpp:mamfc:0"
 	// Inbox: XEP-0430, inbox.
 	Inbox = "urn:xmpp:inbox:1"
+	// Chats: docs/inbox.md, the node on which an account's clients keep what they know of its chats. It is our own.
+	Chats = "urn:stonechat:chats:1"
 	// Displayed: XEP-0490, displayed synchronization.
 	Displayed = "urn:xmpp:mds:displayed:0"
 	// DisplayedAssist: XEP-0490, server-assisted publishing.
