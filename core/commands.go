@@ -15,8 +15,8 @@ type Command struct {
 	Action Action
 	// Open tells, beside Action, whether the actor may run it now; nil: yes.
 	Open func(actor Actor) bool
-	// Form is what the first stage asks for, a data form as XML; nil: there is one stage only.
-	Form func(actor Actor) string
+	// Form is what the first stage asks for, a data form as XML; nil: there is one stage only. It is called outside turns, too.
+	Form func(ctx context.Context, actor Actor) (string, error)
 	// Do runs it, outside turns, with the submitted form: nil without one. It returns the result's payload, a form or a note as XML. Its errors
 	// are answered as those of an IQ row.
 	Do func(ctx context.Context, e *Event, submitted *xmltok.Node) (payload string, err error)
@@ -57,6 +57,15 @@ func (t *CommandTable) Find(node string) *Command {
 // Allows tells whether an actor may run the command.
 func (c *Command) Allows(actor Actor) bool {
 	return Permit(actor, c.Action, Object{}) == nil && (c.Open == nil || c.Open(actor))
+}
+
+// Actor is who asks, with the role of the account at the host that is asked: one of another domain of this server has its role there, not here.
+func (e *Event) Actor() Actor {
+	a := Actor{JID: e.Stanza.From}
+	if e.Account.Host == e.Host {
+		a.Role = e.Account.Role()
+	}
+	return a
 }
 
 // DiscoNode answers discovery for nodes of the host (XEP-0030 section 3.2).

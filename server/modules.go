@@ -15,6 +15,7 @@ import (
 	"stonechat/mod/join"
 	"stonechat/mod/moderation"
 	"stonechat/mod/muc"
+	"stonechat/mod/notices"
 	"stonechat/mod/places"
 	"stonechat/mod/profile"
 	"stonechat/mod/pubsub"
@@ -56,6 +57,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 			Files: s.db.Files, Blobs: s.blobs, Config: s.cfg.Upload, Key: s.fileKey, Site: s.siteOf, Figures: s.uploads, Obs: s.obs,
 		}),
 		c,
+		notices.New(notices.Stores{Secrets: s.db.Secrets, Activity: s.db.Activity}, s.obs),
 		certificates.New(s.certs),
 		tracing.New(s.obs),
 		info.New(s.cfg.Contact, Version),

@@ -31,26 +31,31 @@ type adhoc struct {
 func installAdhoc(h *core.Host, module string) {
 	x := &adhoc{host: h, key: make([]byte, 32)}
 	rand.Read(x.key)
-	// Who may run what is a right of each command, asked in run. XEP-0050 section 2.1: the feature.
-	h.IQ.Handle(core.IQ{
-		Space: ns.Commands, Local: "command", Type: stanza.Set, To: core.ToHost, Action: core.ActSeeHost, Slow: true, Do: x.run, Module: module,
-	})
+	// Who may run what is a right of each command, asked in run. XEP-0050 section 2.1: the feature. Some clients ask their own account, for which the server
+	// answers anyway (RFC 6120 section 10.3.3): they find the same.
+	for to, act := range map[core.Target]core.Action{core.ToHost: core.ActSeeHost, core.ToOwn: core.ActUseSession} {
+		h.IQ.Handle(core.IQ{Space: ns.Commands, Local: "command", Type: stanza.Set, To: to, Action: act, Slow: true, Do: x.run, Module: module})
+	}
 	h.Disco.HostFeatures = append(h.Disco.HostFeatures, ns.Commands)
 	h.Disco.Nodes = append(h.Disco.Nodes, core.DiscoNode{Info: x.info, Items: x.items})
+	h.Disco.AccountNodes = append(h.Disco.AccountNodes, core.DiscoNode{Info: ofOwn(x.info), Items: ofOwn(x.items)})
 }
 
-// actor is who asks. An account of another domain of this server has its role there, not here.
-func (x *adhoc) actor(e *core.Event) core.Actor {
-	a := core.Actor{JID: e.Stanza.From}
-	if e.Account.Host == x.host {
-		a.Role = e.Account.Role()
+type nodeAnswer = func(e *core.Event, node string) (payload string, ok bool, err error)
+
+// ofOwn answers who asks their own account; others have no commands there.
+func ofOwn(answer nodeAnswer) nodeAnswer {
+	return func(e *core.Event, node string) (string, bool, error) {
+		if e.Stanza.From.Bare() != e.Account.JID {
+			return "", false, nil
+		}
+		return answer(e, node)
 	}
-	return a
 }
 
 // items is XEP-0050 section 2.2: the commands that the requester may run. A command itself has none, which is no error (XEP-0030 section 4.1).
 func (x *adhoc) items(e *core.Event, node string) (string, bool, error) {
-	list, actor := disco.Items{Node: node}, x.actor(e)
+	list, actor := disco.Items{Node: node}, e.Actor()
 	if node != ns.Commands {
 		c := x.host.Commands.Find(node)
 		if c != nil && !c.Allows(actor) {
@@ -77,7 +82,7 @@ func (x *adhoc) info(e *core.Event, node string) (string, bool, error) {
 	if c == nil {
 		return "", false, nil
 	}
-	if !c.Allows(x.actor(e)) {
+	if !c.Allows(e.Actor()) {
 		return "", true, stanza.NewError(stanza.Forbidden, "")
 	}
 	i.Identities = []disco.Identity{{Category: "automation", Type: "command-node", Name: c.Name}}
@@ -91,7 +96,7 @@ func (x *adhoc) run(ctx context.Context, e *core.Event) (core.Answer, error) {
 	if err != nil {
 		return core.Answer{}, stanza.NewError(stanza.BadRequest, "")
 	}
-	c, actor := x.host.Commands.Find(tree.Attr("node")), x.actor(e)
+	c, actor := x.host.Commands.Find(tree.Attr("node")), e.Actor()
 	switch {
 	case c == nil:
 		return core.Answer{}, stanza.NewError(stanza.ItemNotFound, "no such command")
@@ -118,7 +123,8 @@ func (x *adhoc) run(ctx context.Context, e *core.Event) (core.Answer, error) {
 		return core.Answer{}, refusedAction("bad-action", "the last stage is executed or completed")
 	case !given && c.Form != nil:
 		// XEP-0050 section 2.4.2: the form; its only action is the last one.
-		return answer(c, x.id(c.Node, e.Stanza.From), "executing", "<actions execute='complete'><complete/></actions>"+c.Form(actor)), nil
+		form, err := c.Form(ctx, actor)
+		return answer(c, x.id(c.Node, e.Stanza.From), "executing", "<actions execute='complete'><complete/></actions>"+form), err
 	case c.Form != nil && submitted == nil:
 		return core.Answer{}, refusedAction("bad-payload", "the form is missing")
 	}

@@ -74,7 +74,7 @@ func (l Link) form() string {
 }
 
 // accountForm is XEP-0401 section 5.2, with what else an invite can do.
-func (m *Module) accountForm(actor core.Actor) string {
+func (m *Module) accountForm(_ context.Context, actor core.Actor) (string, error) {
 	roles := form.Field{Var: "role", Type: form.ListSingle, Label: "Role", Values: []string{string(store.RoleMember)}}
 	for _, r := range []store.Role{store.RoleMember, store.RoleModerator, store.RoleAdmin, store.RoleOwner} {
 		if core.Permit(actor, core.ActInvite, core.Object{Role: r}) == nil {
@@ -90,7 +90,7 @@ func (m *Module) accountForm(actor core.Actor) string {
 		form.Field{Var: "circles", Type: form.TextMulti, Label: "Circles to join, one a line"},
 		form.Field{Var: "label", Type: form.TextSingle, Label: "Note for yourself"})
 	f.Title = "Create an account"
-	return string(f.AppendXML(nil))
+	return string(f.AppendXML(nil)), nil
 }
 
 // commandAccount is XEP-0401 section 5.2.
@@ -174,10 +174,10 @@ func (m *Module) commandList(ctx context.Context, e *core.Event, _ *xmltok.Node)
 }
 
 // revokeForm asks which one.
-func (m *Module) revokeForm(core.Actor) string {
+func (m *Module) revokeForm(context.Context, core.Actor) (string, error) {
 	f := form.New(form.Prompt, nodeRevoke, form.Field{Var: "id", Type: form.TextSingle, Label: "Id of the invite, as the list has it", Required: true})
 	f.Title = "End an invite"
-	return string(f.AppendXML(nil))
+	return string(f.AppendXML(nil)), nil
 }
 
 // commandRevoke ends an invite of one's own, or anybody's for administrators.
