@@ -75,7 +75,7 @@ type notices struct {
 	obs     obs.Obs
 	motd    atomic.Pointer[Notice] // nil: not read yet
 	welcome atomic.Pointer[Notice]
-	writing chan struct{}    // holds one token while somebody changes a notice
+	writing chan struct{}   // holds one token while somebody changes a notice
 	told    core.Slot[told] // of accounts
 }
 
@@ -195,19 +195,15 @@ func (x *notices) available(e *core.Event) {
 	})
 }
 
-// headline is RFC 6121 section 5.2.2: what needs no answer. It fails when the text has what XML cannot say.
-func headline(h stanza.Head, text string) (*stanza.Stanza, error) {
-	h.Kind, h.Type = stanza.Message, stanza.Headline
-	return stanza.New(h, string(xmltok.AppendEscaped([]byte("<body>"), text))+"</body>")
-}
-
-// tell sends a text to one session, or with nil to all that are available, and reports whether anybody got it.
+// tell sends a text to one session, or with nil to all that are available, and reports whether anybody got it. RFC 6121 section 5.2.2: a headline is what
+// needs no answer.
 func (x *notices) tell(w *core.Work, a *core.Account, session *jid.JID, text string) (got bool) {
+	body := string(xmltok.AppendEscaped([]byte("<body>"), text)) + "</body>"
 	for _, s := range a.Sessions() {
 		if !s.Available() || session != nil && s.JID != *session {
 			continue
 		}
-		st, err := headline(stanza.Head{From: x.host.Domain, To: s.JID}, text)
+		st, err := stanza.New(stanza.Head{Kind: stanza.Message, Type: stanza.Headline, From: x.host.Domain, To: s.JID}, body)
 		if err != nil {
 			x.obs.Log.Error("notice", obs.Err, err)
 			return false
@@ -233,7 +229,7 @@ func text(r *http.Request, into *newText) error {
 		return err
 	}
 	into.Text = strings.TrimSpace(into.Text)
-	if _, err := headline(stanza.Head{}, into.Text); err != nil || into.Text == "" || len(into.Text) > maxText {
+	if into.Text == "" || len(into.Text) > maxText {
 		return stanza.NewError(stanza.NotAcceptable, "a text of at most 8 KB is needed")
 	}
 	return nil
