@@ -45,6 +45,7 @@ type Config struct {
 	Pubsub    Pubsub    `toml:"pubsub"`
 	Upload    Upload    `toml:"upload"`
 	Outbound  Outbound  `toml:"outbound"`
+	External  External  `toml:"external"`
 	Signup    Signup    `toml:"signup"`
 	Invites   Invites   `toml:"invites"`
 	Accounts  Accounts  `toml:"accounts"`
@@ -360,6 +361,7 @@ func Default() Config {
 		Pubsub:   pubsub(),
 		Upload:   usualUpload(),
 		Outbound: usualOutbound(),
+		External: usualExternal(),
 		Signup:   signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
 			Free: 4, FreeNetwork: 40, FirstDelay: Duration(250 * time.Millisecond), LongestDelay: Duration(2 * time.Second),
@@ -392,7 +394,7 @@ func Load(path string) (Config, error) {
 		return c, fmt.Errorf("config %s: unknown option %q", path, unknown[0].String())
 	}
 	dir := filepath.Dir(path)
-	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile}, c.TLS.paths()...) {
+	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile, &c.External.SecretFile}, c.TLS.paths()...) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -463,6 +465,7 @@ func (c *Config) Check() error {
 	errs = append(errs, c.checkRooms()...)
 	errs = append(errs, c.checkUpload()...)
 	errs = append(errs, c.Outbound.check()...)
+	errs = append(errs, c.External.check()...)
 	errs = append(errs, c.Guessing.check()...)
 	errs = append(errs, c.Guests.check()...)
 	return errors.Join(errs...)

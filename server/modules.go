@@ -10,6 +10,7 @@ import (
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
 	"stonechat/mod/displayed"
+	"stonechat/mod/external"
 	"stonechat/mod/inbox"
 	"stonechat/mod/info"
 	"stonechat/mod/join"
@@ -27,6 +28,7 @@ import (
 
 // modules are the features of one host. Their order is the order of hooks: `stonechat ctl hooks` prints it.
 func (s *Server) modules() ([]core.Module, *commands.Module) {
+	services, _ := s.cfg.External.List() // it was checked
 	c := commands.New(commands.Stores{Accounts: s.db.Accounts, Secrets: s.db.Secrets, Devices: s.db.Devices}, s.cfg.Login, account.Credentials)
 	return []core.Module{
 		account.New(account.Stores{Accounts: s.db.Accounts, Credentials: s.db.Credentials, Devices: s.db.Devices, Shapes: s.db.Shapes}, s.cfg.Login,
@@ -56,6 +58,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		upload.New(upload.Parts{
 			Files: s.db.Files, Blobs: s.blobs, Config: s.cfg.Upload, Key: s.fileKey, Site: s.siteOf, Figures: s.uploads, Obs: s.obs,
 		}),
+		external.New(services, s.relays, s.cfg.External.Life.D()),
 		c,
 		notices.New(notices.Stores{Secrets: s.db.Secrets, Activity: s.db.Activity}, s.obs),
 		certificates.New(s.certs),

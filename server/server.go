@@ -46,6 +46,7 @@ type Server struct {
 	tokenKey   []byte
 	blobs      blob.Blobs
 	fileKey    []byte
+	relays     []byte // the secret shared with them
 	tls        *tls.Config
 
 	router   *core.Router
@@ -79,10 +80,13 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: &cfg, obs: o, router: core.NewRouter(), failed: make(chan error, 8), Ready: make(chan struct{})}
+	var err error
+	if s.relays, err = cfg.External.Secret(); err != nil {
+		return nil, err
+	}
 	if err := s.openStore(ctx); err != nil {
 		return nil, err
 	}
-	var err error
 	if err = s.openCertificates(); err == nil {
 		s.pool = core.NewPool()
 		s.metrics = core.NewMetrics(o)
