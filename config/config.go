@@ -317,6 +317,9 @@ type Personal struct {
 	PhotoBytes int `toml:"photo_bytes"`
 	// VCardFor says who may read the vCard of another: everybody, or members (accounts of this server, also by way of its rooms, and contacts elsewhere).
 	VCardFor string `toml:"vcard_for"`
+	// Search lets members find each other by what their vCards show to everybody (XEP-0055). Switch it off where anybody can sign up and people are not to be
+	// counted.
+	Search bool `toml:"search"`
 }
 
 // Duration is a time span written as in "90s" or "10m".
@@ -357,7 +360,7 @@ func Default() Config {
 			Expire: Duration(30 * 24 * time.Hour),
 		},
 		Reports:  Reports{PerDay: 20, Keep: Duration(90 * 24 * time.Hour)},
-		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
+		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members", Search: true},
 		Pubsub:   pubsub(),
 		Upload:   usualUpload(),
 		Outbound: usualOutbound(),
