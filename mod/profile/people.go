@@ -128,7 +128,7 @@ func parsePeople(query *xmltok.Node) (want wantedPerson, byForm bool, err error)
 		if len(text) > maxAsked {
 			return nil, byForm, stanza.NewError(stanza.NotAcceptable, "less is searched for at once")
 		}
-		if words := strings.Fields(strings.ToLower(text)); words != nil {
+		if words := strings.Fields(strings.ToLower(text)); len(words) > 0 {
 			want[name] = words
 		}
 	}
