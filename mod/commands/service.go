@@ -59,7 +59,7 @@ func result(fields ...form.Field) *form.Form { return form.New(form.Result, ns.A
 
 func xml(f *form.Form) string { return string(f.AppendXML(nil)) }
 
-// note is for people (XEP-0050 section 3.4: what completes and has failed says so in one of type error).
+// note is for people (XEP-0050 section 3.6: what completes and has failed says so in one of type error).
 func note(kind, text string) string {
 	b := xmltok.AppendAttr([]byte("<note"), "type", kind)
 	return string(append(xmltok.AppendEscaped(append(b, '>'), text), "</note>"...))
