@@ -175,6 +175,11 @@ func (s *Server) addHosts(ctx context.Context) error {
 			if r, ok := m.(core.Runner); ok {
 				s.runners = append(s.runners, r)
 			}
+			if p, ok := m.(core.Preparer); ok {
+				if err := p.Prepare(ctx); err != nil {
+					return fmt.Errorf("host %s: %s: %w", h.Domain, m.Name(), err)
+				}
+			}
 		}
 	}
 	voided, err := s.db.Sessions.Begin(ctx)

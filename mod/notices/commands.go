@@ -63,7 +63,7 @@ func asks(field, label, value string) func(context.Context, core.Actor) (string,
 // showing is the form with the notice that there is.
 func (x *notices) showing(notice, label string) func(context.Context, core.Actor) (string, error) {
 	return func(ctx context.Context, actor core.Actor) (string, error) {
-		n, err := x.read(ctx, notice)
+		n, err := x.read(notice)
 		if err != nil {
 			return "", err
 		}

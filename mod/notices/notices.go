@@ -5,7 +5,7 @@
 // the first time. Who has seen what follows from when an account was there last (store.Activity), so that nothing more is kept of anybody; after a crash
 // somebody may be shown a message a second time. Texts are kept among the server's own values (store.Secrets).
 //
-// commands.go offers all of it as ad-hoc commands, on the rows of the control socket. Hooks: Loading, Available. Left out: who is a guest is told nothing
+// commands.go offers all of it as ad-hoc commands, on the rows of the control socket. Hooks: Available. Left out: who is a guest is told nothing
 // but announcements; other languages.
 package notices
 
@@ -41,14 +41,15 @@ type Stores struct {
 	Activity store.Activity
 }
 
-// Module is the feature. One value may be installed on several hosts.
+// Module is the feature on one host.
 type Module struct {
 	Stores
-	obs obs.Obs
+	obs     obs.Obs
+	notices *notices
 }
 
 // New returns the module.
-func New(s Stores, o obs.Obs) *Module { return &Module{s, o} }
+func New(s Stores, o obs.Obs) *Module { return &Module{Stores: s, obs: o} }
 
 // Name of the module in lists and logs.
 func (m *Module) Name() string { return "notices" }
@@ -56,7 +57,9 @@ func (m *Module) Name() string { return "notices" }
 // Install registers everything on h.
 func (m *Module) Install(h *core.Host) {
 	x := &notices{Stores: m.Stores, host: h, obs: m.obs, told: core.NewSlot[told](h), writing: make(chan struct{}, 1)}
-	h.Hooks.Loading.Add(m.Name(), x.load)
+	m.notices = x
+	x.motd.Store(&Notice{})
+	x.welcome.Store(&Notice{})
 	h.Hooks.Available.Add(m.Name(), x.available)
 	row := func(pattern string, act core.Action, do func(context.Context, core.Actor, *http.Request) (any, error)) {
 		h.HTTP.Handle(core.Route{Pattern: pattern, Action: act, Do: do})
@@ -68,12 +71,17 @@ func (m *Module) Install(h *core.Host) {
 	x.offerCommands(m.Name())
 }
 
+// Prepare is core.Preparer: the notices are in memory before anybody comes.
+func (m *Module) Prepare(ctx context.Context) error {
+	return errors.Join(m.notices.load(ctx, motd), m.notices.load(ctx, welcome))
+}
+
 // notices is the module on one host.
 type notices struct {
 	Stores
 	host    *core.Host
 	obs     obs.Obs
-	motd    atomic.Pointer[Notice] // nil: not read yet
+	motd    atomic.Pointer[Notice]
 	welcome atomic.Pointer[Notice]
 	writing chan struct{}   // holds one token while somebody changes a notice
 	told    core.Slot[told] // of accounts
@@ -104,27 +112,32 @@ func (x *notices) of(name string) (*atomic.Pointer[Notice], error) {
 
 func (x *notices) key(name string) string { return "notice-" + name + "/" + x.host.Domain.Domain() }
 
-// read returns a notice, from the disk the first time.
-func (x *notices) read(ctx context.Context, name string) (Notice, error) {
+// load reads a notice from the disk.
+func (x *notices) load(ctx context.Context, name string) error {
+	held, err := x.of(name)
+	if err != nil {
+		return err
+	}
+	kept, err := x.Secrets.Get(ctx, x.key(name))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	var n Notice
+	if err == nil {
+		err = json.Unmarshal(kept, &n)
+	}
+	if err == nil {
+		held.Store(&n)
+	}
+	return err
+}
+
+// read returns a notice.
+func (x *notices) read(name string) (Notice, error) {
 	held, err := x.of(name)
 	if err != nil {
 		return Notice{}, err
 	}
-	if n := held.Load(); n != nil {
-		return *n, nil
-	}
-	var n Notice
-	kept, err := x.Secrets.Get(ctx, x.key(name))
-	if errors.Is(err, store.ErrNotFound) {
-		kept, err = []byte("{}"), nil
-	}
-	if err == nil {
-		err = json.Unmarshal(kept, &n)
-	}
-	if err != nil {
-		return n, err
-	}
-	held.CompareAndSwap(nil, &n) // who has set one meanwhile knows better
 	return *held.Load(), nil
 }
 
@@ -140,11 +153,7 @@ func (x *notices) write(ctx context.Context, name string, change func(was Notice
 	case <-ctx.Done():
 		return Notice{}, ctx.Err()
 	}
-	was, err := x.read(ctx, name)
-	if err != nil {
-		return Notice{}, err
-	}
-	n := change(was)
+	n := change(*held.Load())
 	kept, err := json.Marshal(n)
 	if err == nil {
 		err = x.Secrets.Put(ctx, x.key(name), kept)
@@ -155,19 +164,10 @@ func (x *notices) write(ctx context.Context, name string, change func(was Notice
 	return n, err
 }
 
-// load has the notices in memory before anybody comes.
-func (x *notices) load(ctx context.Context, _ *core.Account, _ store.Held) error {
-	_, err := x.read(ctx, motd)
-	if err == nil {
-		_, err = x.read(ctx, welcome)
-	}
-	return err
-}
-
 // available shows a session that begins what its account has not seen. What is read is read aside: a log-in waits for nothing of it.
 func (x *notices) available(e *core.Event) {
 	a, day, greeting := e.Account, x.motd.Load(), x.welcome.Load()
-	if a.Guest() || day == nil || greeting == nil {
+	if a.Guest() {
 		return
 	}
 	seen := x.told.Of(a)
@@ -251,8 +251,8 @@ func (x *notices) announce(_ context.Context, actor core.Actor, r *http.Request)
 	return nil, nil
 }
 
-func (x *notices) show(ctx context.Context, _ core.Actor, r *http.Request) (any, error) {
-	return x.read(ctx, r.PathValue("notice"))
+func (x *notices) show(_ context.Context, _ core.Actor, r *http.Request) (any, error) {
+	return x.read(r.PathValue("notice"))
 }
 
 // set is XEP-0133 sections 4.24, 4.25 and 4.27.

@@ -74,7 +74,11 @@ func (v *world) begin() {
 		Now: func() time.Time { return v.clock },
 	})
 	v.host.Ports.Authenticator, v.host.Ports.Contacts = house{}, house{}
-	New(Stores{v.db.Secrets, v.db.Activity}, o).Install(v.host)
+	m := New(Stores{v.db.Secrets, v.db.Activity}, o)
+	m.Install(v.host)
+	if err := m.Prepare(v.Context()); err != nil {
+		v.Fatal(err)
+	}
 	if err := v.host.Start(); err != nil {
 		v.Fatal(err)
 	}

@@ -288,8 +288,12 @@ func testPersonal(t *testing.T, f *fixture) {
 		limit  int
 		want   string
 	}{
-		{"cards.example", 0, 10, "first second"}, {"cards.example", 0, 1, "first"}, {"cards.example", owners[0], 10, "second"}, {"cards.example", owners[2], 10, ""},
-		{"other.example", 0, 10, ""}, {"cards.example", 0, 0, ""},
+		{"cards.example", 0, 10, "first second"},
+		{"cards.example", 0, 1, "first"},
+		{"cards.example", owners[0], 10, "second"},
+		{"cards.example", owners[2], 10, ""},
+		{"other.example", 0, 10, ""},
+		{"cards.example", 0, 0, ""},
 	} {
 		page, err := f.Personal.VCards(f.ctx, c.domain, c.after, c.limit)
 		var names []string
