@@ -37,7 +37,7 @@ const anyField = "x-any"
 // at again, with the profile as it is by then and as far as the asker sees it.
 type people struct {
 	list     atomic.Pointer[peopleList] // nil: not made yet
-	recent   atomic.Pointer[[]listed]   // profiles that have changed since
+	recent   atomic.Pointer[[]listed]   // profiles that have changed since; nil: none
 	making   chan struct{}              // holds one token while somebody makes the list
 	searches core.Quota
 }
@@ -57,7 +57,6 @@ type listed struct {
 // installPeople registers XEP-0055, at the host.
 func (m *Module) installPeople(h *core.Host) {
 	m.people.making = make(chan struct{}, 1)
-	m.people.recent.Store(&[]listed{})
 	if !m.config.Search {
 		return
 	}
@@ -214,7 +213,7 @@ func (m *Module) find(ctx context.Context, want wantedPerson, asker jid.JID) ([]
 	}
 	var out []*person
 	looked := map[string]bool{}
-	for _, l := range slices.Concat(*m.people.recent.Load(), list.all) {
+	for _, l := range slices.Concat(m.people.since(), list.all) {
 		if len(out) == maxFound {
 			break
 		}
@@ -279,7 +278,7 @@ func (m *Module) look(ctx context.Context, l listed, want wantedPerson, asker ji
 // everyone is the list, made anew when it is old or too much has changed since. Others wait for who makes it.
 func (m *Module) everyone(ctx context.Context) (*peopleList, error) {
 	fresh := func() *peopleList {
-		if l := m.people.list.Load(); l != nil && m.host.Now().Sub(l.made) < listAge && len(*m.people.recent.Load()) < maxRecent {
+		if l := m.people.list.Load(); l != nil && m.host.Now().Sub(l.made) < listAge && len(m.people.since()) < maxRecent {
 			return l
 		}
 		return nil
@@ -296,7 +295,7 @@ func (m *Module) everyone(ctx context.Context) (*peopleList, error) {
 	if l := fresh(); l != nil {
 		return l, nil
 	}
-	m.people.recent.Store(&[]listed{}) // what changes from now on is noted again
+	m.people.recent.Store(nil) // what changes from now on is noted again
 	l := &peopleList{made: m.host.Now()}
 	for after := store.Owner(0); ; {
 		page, err := m.store.VCards(ctx, m.host.Domain.Domain(), after, pageOfCards)
@@ -322,14 +321,26 @@ func (m *Module) everyone(ctx context.Context) (*peopleList, error) {
 	return l, nil
 }
 
+// since are the profiles that have changed since the list was made.
+func (p *people) since() []listed {
+	if l := p.recent.Load(); l != nil {
+		return *l
+	}
+	return nil
+}
+
 // changed notes that somebody's profile is another. Safe from any goroutine.
 func (p *people) changed(owner store.Owner, local string) {
 	for {
 		was := p.recent.Load()
-		if len(*was) >= maxRecent || slices.ContainsFunc(*was, func(l listed) bool { return l.owner == owner }) {
+		var all []listed
+		if was != nil {
+			all = *was
+		}
+		if len(all) >= maxRecent || slices.ContainsFunc(all, func(l listed) bool { return l.owner == owner }) {
 			return
 		}
-		is := append(slices.Clip(*was), listed{owner: owner, local: strings.Clone(local)})
+		is := append(slices.Clip(all), listed{owner: owner, local: strings.Clone(local)})
 		if p.recent.CompareAndSwap(was, &is) {
 			return
 		}

@@ -70,17 +70,16 @@ func TestWhoIsFound(t *testing.T) {
 // What has changed is noted once, and not without end.
 func TestRecentPeople(t *testing.T) {
 	var p people
-	p.recent.Store(&[]listed{})
 	for i := range maxRecent + 5 {
 		p.changed(store.Owner(i/2+1), "somebody")
 	}
-	if n := len(*p.recent.Load()); n != (maxRecent+5)/2+1 {
+	if n := len(p.since()); n != (maxRecent+5)/2+1 {
 		t.Errorf("%d are noted", n)
 	}
 	for i := range 3 * maxRecent {
 		p.changed(store.Owner(i+1), "somebody")
 	}
-	got := *p.recent.Load()
+	got := p.since()
 	if len(got) != maxRecent || slices.ContainsFunc(got, func(l listed) bool { return l.words != "" }) {
 		t.Errorf("%d are noted", len(got))
 	}
