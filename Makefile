@@ -39,6 +39,7 @@ format: ## format every file
 
 generate: go ## remake generated files
 	$(GO) test ./config -update
+	$(GO) test ./server -run Standards -update
 
 vulnerabilities: go ## known holes in what is linked
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...

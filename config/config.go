@@ -48,6 +48,7 @@ type Config struct {
 	Previews  Previews  `toml:"previews"`
 	Outbound  Outbound  `toml:"outbound"`
 	Push      Push      `toml:"push"`
+	External  External  `toml:"external"`
 	Signup    Signup    `toml:"signup"`
 	Invites   Invites   `toml:"invites"`
 	Accounts  Accounts  `toml:"accounts"`
@@ -319,6 +320,9 @@ type Personal struct {
 	PhotoBytes int `toml:"photo_bytes"`
 	// VCardFor says who may read the vCard of another: everybody, or members (accounts of this server, also by way of its rooms, and contacts elsewhere).
 	VCardFor string `toml:"vcard_for"`
+	// Search lets members find each other by what their vCards show to everybody (XEP-0055). Switch it off where anybody can sign up and people are not to be
+	// counted.
+	Search bool `toml:"search"`
 }
 
 // Duration is a time span written as in "90s" or "10m".
@@ -359,12 +363,12 @@ func Default() Config {
 			Expire: Duration(30 * 24 * time.Hour),
 		},
 		Reports:  Reports{PerDay: 20, Keep: Duration(90 * 24 * time.Hour)},
-		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
+		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members", Search: true},
 		Pubsub:   pubsub(),
 		Upload:   usualUpload(),
 		Pictures: usualPictures(),
 		Previews: usualPreviews(),
-		Outbound: usualOutbound(), Push: usualPush(),
+		Outbound: usualOutbound(), Push: usualPush(), External: usualExternal(),
 		Signup: signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
 			Free: 4, FreeNetwork: 40, FirstDelay: Duration(250 * time.Millisecond), LongestDelay: Duration(2 * time.Second),
@@ -397,7 +401,7 @@ func Load(path string) (Config, error) {
 		return c, fmt.Errorf("config %s: unknown option %q", path, unknown[0].String())
 	}
 	dir := filepath.Dir(path)
-	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile, &c.Outbound.Roots}, c.TLS.paths()...) {
+	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile, &c.Outbound.Roots, &c.External.SecretFile}, c.TLS.paths()...) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -471,6 +475,7 @@ func (c *Config) Check() error {
 	errs = append(errs, c.Previews.check()...)
 	errs = append(errs, c.Outbound.check()...)
 	errs = append(errs, c.Push.check()...)
+	errs = append(errs, c.External.check()...)
 	errs = append(errs, c.Guessing.check()...)
 	errs = append(errs, c.Guests.check()...)
 	return errors.Join(errs...)

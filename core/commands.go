@@ -62,6 +62,15 @@ func (c *Command) Allows(actor Actor) bool {
 	return Permit(actor, c.Action, Object{}) == nil && (c.Open == nil || c.Open(actor))
 }
 
+// Actor is who asks, with the role of the account at the host that is asked: one of another domain of this server has its role there, not here.
+func (e *Event) Actor() Actor {
+	a := Actor{JID: e.Stanza.From}
+	if e.Account.Host == e.Host {
+		a.Role = e.Account.Role()
+	}
+	return a
+}
+
 // DiscoNode answers discovery for nodes of the host and of its services (XEP-0030 section 3.2).
 type DiscoNode struct {
 	// Info and Items answer with a <query/>; ok is false when the node is not theirs.

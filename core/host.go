@@ -32,6 +32,11 @@ type Runner interface {
 	Run(ctx context.Context) error
 }
 
+// Preparer is a module that reads something before the first door opens. Prepare comes behind Install, and may wait; what fails there stops the start.
+type Preparer interface {
+	Prepare(ctx context.Context) error
+}
+
 // Every calls f again and again, a while apart, until ctx ends; it is what a Runner returns whose work comes round.
 func Every(ctx context.Context, while time.Duration, f func()) error {
 	tick := time.NewTicker(while)

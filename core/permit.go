@@ -30,6 +30,8 @@ const (
 	ActJoin         Action = "host.join" // what somebody without an account may ask
 	ActInvite       Action = "invites.make"
 	ActUpload       Action = "files.upload"
+	ActRelay        Action = "relays.use"  // credentials for relays of calls, which carry much for whoever has them
+	ActFindPeople   Action = "people.find" // by what they show of themselves
 	ActFetch        Action = "files.fetch" // what anybody may do who knows an address, without saying who they are
 
 	ActMakeNodes    Action = "nodes.make" // at a service of nodes that belongs to nobody
@@ -107,6 +109,8 @@ var rules = map[Action]rule{
 	ActJoin:         {relations: isAnyone},
 	ActInvite:       {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}, notAbove: true},
 	ActUpload:       {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember, store.RoleBot}},
+	ActRelay:        {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember, store.RoleBot}},
+	ActFindPeople:   {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}},
 	ActFetch:        {relations: isAnyone, guests: true},
 
 	ActMakeNodes:    {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}},

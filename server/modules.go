@@ -10,11 +10,13 @@ import (
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
 	"stonechat/mod/displayed"
+	"stonechat/mod/external"
 	"stonechat/mod/inbox"
 	"stonechat/mod/info"
 	"stonechat/mod/join"
 	"stonechat/mod/moderation"
 	"stonechat/mod/muc"
+	"stonechat/mod/notices"
 	"stonechat/mod/places"
 	"stonechat/mod/preview"
 	"stonechat/mod/profile"
@@ -28,6 +30,7 @@ import (
 
 // modules are the features of one host. Their order is the order of hooks: `stonechat ctl hooks` prints it.
 func (s *Server) modules() ([]core.Module, *commands.Module) {
+	services, _ := s.cfg.External.List() // it was checked
 	c := commands.New(commands.Stores{Accounts: s.db.Accounts, Secrets: s.db.Secrets, Devices: s.db.Devices}, s.cfg.Login, account.Credentials)
 	files := upload.New(upload.Parts{
 		Files: s.db.Files, Blobs: s.blobs, Config: s.cfg.Upload, Pictures: s.cfg.Pictures, Maker: s.pictures,
@@ -64,7 +67,9 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		preview.New(preview.Parts{
 			Config: s.cfg.Previews, First: s.outbound.First, Maker: s.pictures, Keep: files.Keep, Asked: s.previews, Obs: s.obs,
 		}),
+		external.New(services, s.relays, s.cfg.External.Life.D()),
 		c,
+		notices.New(notices.Stores{Secrets: s.db.Secrets, Activity: s.db.Activity}, s.obs),
 		certificates.New(s.certs),
 		tracing.New(s.obs),
 		info.New(s.cfg.Contact, Version),

@@ -53,6 +53,7 @@ type Server struct {
 	fileKey    []byte
 	outbound   *outbound.Dialler
 	push       *push.Round
+	relays     []byte // the secret shared with them
 	tls        *tls.Config
 
 	router   *core.Router
@@ -88,10 +89,13 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: &cfg, obs: o, router: core.NewRouter(), failed: make(chan error, 8), Ready: make(chan struct{})}
+	var err error
+	if s.relays, err = cfg.External.Secret(); err != nil {
+		return nil, err
+	}
 	if err := s.openStore(ctx); err != nil {
 		return nil, err
 	}
-	var err error
 	if err = s.openCertificates(); err == nil {
 		s.pool = core.NewPool()
 		s.metrics = core.NewMetrics(o)
@@ -204,6 +208,11 @@ func (s *Server) addHosts(ctx context.Context) error {
 			m.Install(h)
 			if r, ok := m.(core.Runner); ok {
 				s.runners = append(s.runners, r)
+			}
+			if p, ok := m.(core.Preparer); ok {
+				if err := p.Prepare(ctx); err != nil {
+					return fmt.Errorf("host %s: %s: %w", h.Domain, m.Name(), err)
+				}
 			}
 		}
 	}

@@ -20,6 +20,15 @@ type Personal interface {
 	SetPrivate(owner Owner, data []PrivateData, most, mostBytes int) Ticket
 	// VCard returns the vCard, or nil.
 	VCard(ctx context.Context, owner Owner) ([]byte, error)
+	// VCards returns up to limit vCards of a domain's accounts that may log in, by owner, those after the owner `after`; zero begins.
+	VCards(ctx context.Context, domain string, after Owner, limit int) ([]OwnedVCard, error)
 	// SetVCard replaces it; an empty one removes it.
 	SetVCard(owner Owner, vcard []byte) Ticket
+}
+
+// OwnedVCard is a vCard and whose it is.
+type OwnedVCard struct {
+	Owner Owner
+	Local string // prepared localpart
+	VCard []byte
 }

@@ -2,7 +2,7 @@ package store
 
 import "context"
 
-// Secrets keeps keys of the server by name.
+// Secrets keeps keys of the server, and what else it keeps for itself that is one small value, by name.
 type Secrets interface {
 	// Get returns a secret or ErrNotFound.
 	Get(ctx context.Context, name string) ([]byte, error)

@@ -40,6 +40,7 @@ type ctlCmd struct {
 		Reject   userRejectCmd   `cmd:"" help:"Refuse somebody who waits."`
 		Files    userFilesCmd    `cmd:"" help:"Show how much an account has uploaded."`
 		LastSeen userLastSeenCmd `cmd:"" name:"lastseen" help:"Say or set who may know when an account was there last."`
+		Contacts userContactsCmd `cmd:"" help:"List the contacts of an account."`
 	} `cmd:"" help:"Accounts."`
 	Session struct {
 		List  sessionListCmd  `cmd:"" help:"List sessions."`
@@ -53,6 +54,7 @@ type ctlCmd struct {
 		Show  reportShowCmd  `cmd:"" help:"Show one, with the messages that came with it."`
 		Close reportCloseCmd `cmd:"" help:"Say that a report is dealt with."`
 	} `cmd:"" help:"Reports of abuse."`
+	Notice noticeCmds `cmd:"" help:"Announcements, the message of the day, the welcome."`
 	Invite inviteCmds `cmd:"" help:"Invites."`
 	Circle circleCmds `cmd:"" help:"Circles: people who are contacts of each other."`
 	Search searchCmds `cmd:"" help:"The search of archives by words."`

@@ -3,6 +3,7 @@ package activity
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"stonechat/core"
 	"stonechat/store"
@@ -50,12 +51,19 @@ type setting struct {
 	Shown store.ShownTo `json:"shown"`
 }
 
+// known is the answer: who else may know, and for administrators themselves when it was; zero: never, or nobody knows any more. While sessions of the
+// account are there it is about the time before.
+type known struct {
+	setting
+	At time.Time `json:"at,omitzero"`
+}
+
 // httpShown answers an administrator who may know.
 func (x *activity) httpShown(ctx context.Context, _ core.Actor, r *http.Request) (any, error) {
-	var out setting
+	var out known
 	return &out, x.turn(ctx, r, func(a *core.Account) error {
 		v, err := x.read(a)
-		out.Shown = v.seen.Shown
+		out.Shown, out.At = v.seen.Shown, v.seen.At
 		return err
 	})
 }

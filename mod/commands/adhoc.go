@@ -31,36 +31,41 @@ type adhoc struct {
 func installAdhoc(h *core.Host, module string) {
 	x := &adhoc{host: h, key: make([]byte, 32)}
 	rand.Read(x.key)
-	// Who may run what is a right of each command, asked in run. XEP-0050 section 2.1: the feature.
-	for to, act := range map[core.Target]core.Action{core.ToHost: core.ActSeeHost, core.ToService: core.ActUseNodes} {
+	// Who may run what is a right of each command, asked in run. XEP-0050 section 2.1: the feature. Some clients ask their own account, for which the server
+	// answers anyway (RFC 6120 section 10.3.3): they find the same.
+	for to, act := range map[core.Target]core.Action{core.ToHost: core.ActSeeHost, core.ToOwn: core.ActUseSession, core.ToService: core.ActUseNodes} {
 		h.IQ.Handle(core.IQ{
 			Space: ns.Commands, Local: "command", Type: stanza.Set, To: to, Action: act, Anywhere: to == core.ToService, Slow: true, Do: x.run, Module: module,
 		})
 	}
 	h.Disco.HostFeatures = append(h.Disco.HostFeatures, ns.Commands)
 	h.Disco.Nodes = append(h.Disco.Nodes, core.DiscoNode{Info: x.info, Items: x.items})
+	h.Disco.AccountNodes = append(h.Disco.AccountNodes, core.DiscoNode{Info: ofOwn(x.info), Items: ofOwn(x.items)})
 }
 
-// actor is who asks. An account of another domain of this server has its role there, not here.
-func (x *adhoc) actor(e *core.Event) core.Actor {
-	a := core.Actor{JID: e.Stanza.From}
-	if e.Account.Host == x.host {
-		a.Role = e.Account.Role()
+type nodeAnswer = func(e *core.Event, node string) (payload string, ok bool, err error)
+
+// ofOwn answers who asks their own account; others have no commands there.
+func ofOwn(answer nodeAnswer) nodeAnswer {
+	return func(e *core.Event, node string) (string, bool, error) {
+		if e.Stanza.From.Bare() != e.Account.JID {
+			return "", false, nil
+		}
+		return answer(e, node)
 	}
-	return a
 }
 
-// at is where somebody asks, as commands have it: zero is the host.
+// at is where somebody asks, as commands have it: zero is the host, and whoever answers for it.
 func (x *adhoc) at(e *core.Event) jid.JID {
-	if e.Stanza.To == x.host.Domain {
-		return jid.JID{}
+	if to := e.Stanza.To; to.IsDomain() && to != x.host.Domain {
+		return to
 	}
-	return e.Stanza.To
+	return jid.JID{}
 }
 
 // items is XEP-0050 section 2.2: the commands that the requester may run. A command itself has none, which is no error (XEP-0030 section 4.1).
 func (x *adhoc) items(e *core.Event, node string) (string, bool, error) {
-	list, actor, at := disco.Items{Node: node}, x.actor(e), x.at(e)
+	list, actor, at := disco.Items{Node: node}, e.Actor(), x.at(e)
 	if node != ns.Commands {
 		c := x.host.Commands.Find(at, node)
 		if c != nil && !c.Allows(actor) {
@@ -68,9 +73,13 @@ func (x *adhoc) items(e *core.Event, node string) (string, bool, error) {
 		}
 		return string(list.AppendXML(nil)), c != nil, nil
 	}
+	where := at
+	if at.IsZero() {
+		where = x.host.Domain
+	}
 	for _, c := range x.host.Commands.Rows() {
 		if c.At == at && c.Allows(actor) {
-			list.Items = append(list.Items, disco.Item{JID: e.Stanza.To, Node: c.Node, Name: c.Name})
+			list.Items = append(list.Items, disco.Item{JID: where, Node: c.Node, Name: c.Name})
 		}
 	}
 	return string(list.AppendXML(nil)), true, nil
@@ -87,7 +96,7 @@ func (x *adhoc) info(e *core.Event, node string) (string, bool, error) {
 	if c == nil {
 		return "", false, nil
 	}
-	if !c.Allows(x.actor(e)) {
+	if !c.Allows(e.Actor()) {
 		return "", true, stanza.NewError(stanza.Forbidden, "")
 	}
 	i.Identities = []disco.Identity{{Category: "automation", Type: "command-node", Name: c.Name}}
@@ -101,7 +110,7 @@ func (x *adhoc) run(ctx context.Context, e *core.Event) (core.Answer, error) {
 	if err != nil {
 		return core.Answer{}, stanza.NewError(stanza.BadRequest, "")
 	}
-	c, actor := x.host.Commands.Find(x.at(e), tree.Attr("node")), x.actor(e)
+	c, actor := x.host.Commands.Find(x.at(e), tree.Attr("node")), e.Actor()
 	switch {
 	case c == nil:
 		return core.Answer{}, stanza.NewError(stanza.ItemNotFound, "no such command")

@@ -1,6 +1,9 @@
-// Package commands is administration: accounts, sessions, the order of hooks. Every door to it (the control socket today) calls the same
-// functions, and each says which right it takes. adhoc.go speaks the protocol of ad-hoc commands (XEP-0050 1.3.0) for whatever modules have put
-// into the host's table; left out there: more than two stages, other languages than English.
+// Package commands is administration: accounts, sessions, the order of hooks. Every door to it calls the same functions, and each says which right
+// it takes and logs who has done what. The doors are the control socket and the commands of service administration (XEP-0133 1.3.1): service.go and its
+// neighbours, which ask the rows of the control socket, those of other modules as well. adhoc.go speaks the protocol of ad-hoc commands (XEP-0050 1.3.0)
+// for whatever modules have put into the host's table; left out there: more than two stages, other languages than English.
+//
+// Left out of XEP-0133: lists of whom the whole service does not talk to; restart and shut-down, since who starts the process ends it.
 package commands
 
 import (
@@ -10,6 +13,7 @@ import (
 
 	"stonechat/config"
 	"stonechat/core"
+	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
@@ -63,6 +67,7 @@ func (m *Module) Install(h *core.Host) {
 	row("GET /hooks", core.ActSeeServer, m.hooks)
 	row("POST /join", core.ActSeeHost, m.join)
 	installAdhoc(h, m.Name())
+	m.offerService()
 }
 
 // account finds the account named in the path: a name of this host.
@@ -92,6 +97,11 @@ func (m *Module) allowed(actor core.Actor, act core.Action, a store.Account) err
 		return err
 	}
 	return nil
+}
+
+// note logs what an administrator has done to an account, whichever door they came through.
+func (m *Module) note(what string, actor core.Actor, a store.Account, more ...any) {
+	m.host.Obs.Log.Info(what, append([]any{obs.JID, m.address(a).String(), "by", actor.JID.String()}, more...)...)
 }
 
 func (m *Module) address(a store.Account) jid.JID {

@@ -33,7 +33,7 @@ func (m *Module) FirstInvite(ctx context.Context) (string, error) {
 func (m *Module) inviteKey() string { return inviteName + "/" + m.host.Domain.Domain() }
 
 // join uses the invite: it makes the first account, with the role of owner.
-func (m *Module) join(ctx context.Context, _ core.Actor, r *http.Request) (any, error) {
+func (m *Module) join(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
 	var body struct {
 		Token    string `json:"token"`
 		Name     string `json:"name"`
@@ -54,7 +54,7 @@ func (m *Module) join(ctx context.Context, _ core.Actor, r *http.Request) (any, 
 	if len(want) != len(got) || subtle.ConstantTimeCompare(want, got[:]) != 1 {
 		return nil, stanza.NewError(stanza.NotAuthorized, "the invite is unknown or was used")
 	}
-	user, err := m.create(ctx, body.Name, body.Password, store.RoleOwner)
+	user, err := m.create(ctx, actor, body.Name, body.Password, store.RoleOwner)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"stonechat/core"
+	"stonechat/obs"
 	"stonechat/xmpp/jid"
+	"stonechat/xmpp/ns"
 	"stonechat/xmpp/stanza"
 )
 
@@ -17,6 +19,8 @@ type Session struct {
 	From    string    `json:"from"`
 	Since   time.Time `json:"since"`
 	State   string    `json:"state"`
+	// Idle: its client has said that nobody looks at it, or its presence says that its user is away.
+	Idle bool `json:"idle,omitempty"`
 }
 
 // maxSessions is how many one answer lists.
@@ -28,7 +32,7 @@ func (m *Module) listSessions(ctx context.Context, _ core.Actor, r *http.Request
 	add := func(_ *core.Work, a *core.Account) error {
 		for _, s := range a.Sessions() {
 			if len(out) < maxSessions {
-				out = append(out, Session{s.JID.String(), s.Address.String(), s.Since, s.State()})
+				out = append(out, Session{s.JID.String(), s.Address.String(), s.Since, s.State(), idle(s)})
 			}
 		}
 		return nil
@@ -47,6 +51,15 @@ func (m *Module) listSessions(ctx context.Context, _ core.Actor, r *http.Request
 	}
 	sort.Slice(out, func(i, k int) bool { return out[i].Address < out[k].Address })
 	return out, nil
+}
+
+// idle is XEP-0352 section 4, or else what presence shows (RFC 6121 section 4.7.2.1; XEP-0319 section 3 comes with it).
+func idle(s *core.Session) bool {
+	if s.Inactive() || s.Presence() == nil {
+		return s.Inactive()
+	}
+	show, _ := s.Presence().Child(ns.Client, "show")
+	return show.Text() == "away" || show.Text() == "xa"
 }
 
 // parse reads an address of this host; a bare name is completed.
@@ -80,6 +93,9 @@ func (m *Module) endSession(ctx context.Context, actor core.Actor, r *http.Reque
 	})
 	if err == nil && ended == 0 {
 		err = stanza.NewError(stanza.ItemNotFound, "no such session")
+	}
+	if err == nil {
+		m.host.Obs.Log.Info("sessions ended", obs.JID, j.String(), "by", actor.JID.String(), "ended", ended)
 	}
 	return map[string]int{"ended": ended}, err
 }

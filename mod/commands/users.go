@@ -61,11 +61,11 @@ func (m *Module) addUser(ctx context.Context, actor core.Actor, r *http.Request)
 	if err := m.allowed(actor, core.ActEditAccounts, store.Account{Role: role}); err != nil {
 		return nil, err
 	}
-	return m.create(ctx, u.Name, u.Password, role)
+	return m.create(ctx, actor, u.Name, u.Password, role)
 }
 
 // create adds an account.
-func (m *Module) create(ctx context.Context, name, password string, role store.Role) (any, error) {
+func (m *Module) create(ctx context.Context, actor core.Actor, name, password string, role store.Role) (any, error) {
 	if !role.Known() {
 		return nil, stanza.NewError(stanza.BadRequest, "no such role: "+strconv.Quote(string(role)))
 	}
@@ -82,6 +82,7 @@ func (m *Module) create(ctx context.Context, name, password string, role store.R
 	if err != nil {
 		return nil, known(err)
 	}
+	m.note("account added", actor, a, "role", string(role))
 	return m.user(a), nil
 }
 
@@ -107,6 +108,7 @@ func (m *Module) setPassword(ctx context.Context, actor core.Actor, r *http.Requ
 		return nil, known(err)
 	}
 	m.host.Credentials.Add(1)
+	m.note("password set", actor, a)
 	return nil, nil
 }
 
@@ -131,6 +133,7 @@ func (m *Module) setRole(ctx context.Context, actor core.Actor, r *http.Request)
 	if err := m.accounts.SetRole(ctx, a.ID, role); err != nil {
 		return nil, known(err)
 	}
+	m.note("role set", actor, a, "role", string(role), "before", string(a.Role))
 	return nil, m.host.Ask(ctx, m.address(a), func(_ *core.Work, acc *core.Account) error {
 		acc.SetRole(role)
 		return nil
@@ -152,8 +155,12 @@ func (m *Module) setDisabled(ctx context.Context, actor core.Actor, r *http.Requ
 		return nil, err
 	}
 	defer m.host.Credentials.Add(1)
-	if err := m.accounts.SetDisabled(ctx, a.ID, body.Disabled); err != nil || !body.Disabled {
+	if err := m.accounts.SetDisabled(ctx, a.ID, body.Disabled); err != nil {
 		return nil, known(err)
+	}
+	m.note("log-in allowed or not", actor, a, "disabled", body.Disabled)
+	if !body.Disabled {
+		return nil, nil
 	}
 	return nil, m.host.Ask(ctx, m.address(a), func(w *core.Work, acc *core.Account) error {
 		acc.ShutOut(w)

@@ -244,6 +244,7 @@ func (m *Module) keep(a *core.Account, card, hash string) store.Ticket {
 	f.under.Done(func(failed error) {
 		err := m.host.Do(account, func(w *core.Work, a *core.Account) {
 			m.kept(w, a)
+			m.people.changed(a.ID, a.JID.Local())
 			p.Settle(failed)
 		})
 		if err != nil {

@@ -7,6 +7,8 @@
 // is who sees which field. A field that the readers of a node do not see does not stand there, also when a client publishes it: it is taken out before
 // it is kept. docs/decisions/0025-profile.md says why it is so.
 //
+// people.go finds people by what they show of themselves (XEP-0055 version 1.3).
+//
 // Hooks: Loading, Bound, Announcing, Directing, Used, Publishing, Published. Left out: pictures in vCards 4, and fields that only these know while they
 // are hidden, which are then not kept.
 package profile
@@ -26,6 +28,7 @@ type Module struct {
 	host   *core.Host
 	faces  core.Slot[face]
 	own    core.Slot[bool] // of sessions: whether the client says that it shows no picture
+	people people
 }
 
 // New takes what keeps the vCards, how large they may be and for whom they are.
@@ -43,4 +46,5 @@ func (m *Module) Install(h *core.Host) {
 	m.installAvatar(h)
 	m.installViews(h)
 	m.installVisibility(h)
+	m.installPeople(h)
 }

@@ -58,6 +58,7 @@ func (m *Module) Install(h *core.Host) {
 		h.IQ.Handle(row)
 	}
 	r.installBlocking(h, m.Name())
+	h.HTTP.Handle(core.Route{Pattern: "GET /users/{name}/contacts", Action: core.ActEditAccounts, Do: r.contactsOf})
 	// RFC 6121 sections 2.6.1 and 3.4.1: both are stream features.
 	h.Disco.StreamFeatures = append(h.Disco.StreamFeatures,
 		"<ver xmlns='"+ns.RosterVer+"'/>", "<sub xmlns='"+ns.PreApproval+"'/>")

@@ -17,6 +17,8 @@ const (
 	countPrivate  = "SELECT COUNT(*) FROM private_xml WHERE owner = $1"
 	sumPrivate    = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM private_xml WHERE owner = $1"
 	selectVCard   = "SELECT vcard FROM vcards WHERE owner = $1"
+	selectVCards  = "SELECT v.owner, a.local, v.vcard FROM vcards v JOIN accounts a ON a.id = v.owner " +
+		"WHERE v.owner > $2 AND a.domain = $1 AND a.disabled = 0 ORDER BY v.owner LIMIT $3 + 0"
 )
 
 // Private implements store.Personal.
@@ -88,6 +90,18 @@ func setPrivate(w *writer, owner store.Owner, data []store.PrivateData, most, mo
 // VCard implements store.Personal.
 func (p personal) VCard(ctx context.Context, owner store.Owner) ([]byte, error) {
 	return p.db.blob(ctx, selectVCard, int64(owner))
+}
+
+// VCards implements store.Personal.
+func (p personal) VCards(ctx context.Context, domain string, after store.Owner, limit int) ([]store.OwnedVCard, error) {
+	var out []store.OwnedVCard
+	err := p.db.reads.each(ctx, selectVCards, func(rows *sql.Rows) error {
+		var one store.OwnedVCard
+		err := rows.Scan(&one.Owner, &one.Local, &one.VCard)
+		out = append(out, one)
+		return err
+	}, domain, int64(after), max(limit, 0))
+	return out, err
 }
 
 // SetVCard implements store.Personal.

@@ -124,7 +124,7 @@ func TestPostgresPlans(t *testing.T) {
 	for _, query := range append([]string{
 		selectAccount, selectAccounts, selectVersion, selectItems, selectGone, selectPending, selectHidden,
 		selectPlace, selectDevices, selectTokens, selectBlocked, selectLastSeen, selectStrangerPrefs, selectAcquaintances, selectWaiting,
-		selectPrivate, countPrivate, sumPrivate, selectVCard, countReports, selectReport, selectInvite, selectReserved,
+		selectPrivate, countPrivate, sumPrivate, selectVCard, selectVCards, countReports, selectReport, selectInvite, selectReserved,
 		selectCircle, selectMembers, selectCommon, selectKinds, selectKind, dropKind, selectKept, selectOneKept, deleteKept, tieEach, tieOne,
 		selectNodes, selectNodeSizes, selectNodeAffiliations, selectNodeSubscriptions, countNodeItems, sumNodeItems, newestNodeSeq, selectNodeSeq,
 		selectNodePublisher, selectExpiredItems, selectOldestItems, selectNodeItem, selectNewestItem, selectNodeItems, selectNodeItemsBack,

@@ -138,7 +138,7 @@ func TestNoScans(t *testing.T) {
 	db := openTest(t, Options{})
 	queries := []string{selectAccount, selectAccounts, selectHeld, selectVersion, selectItems, selectPending}
 	queries = append(queries, selectBlocked, countReports, listReports, selectReport, expireReport, selectStrangerPrefs, selectAcquaintances,
-		selectWaiting, expireWaiting, selectPrivate, countPrivate, sumPrivate, selectVCard)
+		selectWaiting, expireWaiting, selectPrivate, countPrivate, sumPrivate, selectVCard, selectVCards)
 	queries = append(queries, selectKept, selectOneKept, deleteKept, selectLastSeen)
 	queries = append(queries, selectInvite, selectReserved, selectCommon, selectCircle, selectKinds, selectKind, dropKind)
 	queries = append(queries, selectRoom, selectRooms, selectPublicRooms, countRooms, sumRoomItems, sumRoomPeople, selectAffiliations, selectOccupants, selectTemporary)

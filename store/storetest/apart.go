@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -267,6 +268,43 @@ func testPersonal(t *testing.T, f *fixture) {
 		f.wait(t, f.Personal.SetVCard(3, []byte(card)))
 		if got, err := f.Personal.VCard(f.ctx, 3); err != nil || string(got) != card {
 			t.Errorf("vCard %q, %v, want %q", got, err, card)
+		}
+	}
+
+	var owners []store.Owner
+	for i, name := range []string{"first", "disabled", "second", "none"} {
+		a, err := f.Accounts.Create(f.ctx, store.NewAccount{Domain: "cards.example", Local: name, Disabled: name == "disabled"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		owners = append(owners, a.ID)
+		if i < 3 {
+			f.wait(t, f.Personal.SetVCard(a.ID, []byte("<vCard>"+name+"</vCard>")))
+		}
+	}
+	for _, c := range []struct {
+		domain string
+		after  store.Owner
+		limit  int
+		want   string
+	}{
+		{"cards.example", 0, 10, "first second"},
+		{"cards.example", 0, 1, "first"},
+		{"cards.example", owners[0], 10, "second"},
+		{"cards.example", owners[2], 10, ""},
+		{"other.example", 0, 10, ""},
+		{"cards.example", 0, 0, ""},
+	} {
+		page, err := f.Personal.VCards(f.ctx, c.domain, c.after, c.limit)
+		var names []string
+		for _, p := range page {
+			if string(p.VCard) != "<vCard>"+p.Local+"</vCard>" {
+				t.Errorf("the vCard of %s is %s", p.Local, p.VCard)
+			}
+			names = append(names, p.Local)
+		}
+		if got := strings.Join(names, " "); err != nil || got != c.want {
+			t.Errorf("%+v: %q, %v", c, got, err)
 		}
 	}
 }

@@ -1,0 +1,10 @@
+package upload
+
+import "stonechat/core"
+
+// Standards are those that the module lives up to.
+func (m *Module) Standards() []core.Standard {
+	return []core.Standard{
+		{ID: "XEP-0363", Title: "HTTP File Upload", Version: "1.2.0"},
+	}
+}
