@@ -9,6 +9,7 @@ import (
 	"stonechat/mod/carbons"
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
+	"stonechat/mod/components"
 	"stonechat/mod/displayed"
 	"stonechat/mod/inbox"
 	"stonechat/mod/info"
@@ -55,6 +56,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		upload.New(upload.Parts{
 			Files: s.db.Files, Blobs: s.blobs, Config: s.cfg.Upload, Key: s.fileKey, Site: s.siteOf, Figures: s.uploads, Obs: s.obs,
 		}),
+		components.New(s.cfg, s.obs),
 		c,
 		certificates.New(s.certs),
 		tracing.New(s.obs),
