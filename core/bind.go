@@ -123,28 +123,36 @@ func (s *Session) Request(w *Work, payload string, done func(w *Work, answer *st
 		return s.far.request(payload, done != nil)
 	}
 	h := s.Account.Host
-	r := &h.requests
-	r.mu.Lock()
-	if len(r.open) >= maxRequests {
-		r.forget(h.now().Add(-requestTime))
+	id, err := h.expect(s.JID, done)
+	if err != nil {
+		return err
 	}
-	if len(r.open) >= maxRequests {
-		r.mu.Unlock()
-		return errors.New("core: too many open requests")
-	}
-	r.next++
-	id := "s" + strconv.FormatUint(r.next, 36)
-	if r.open == nil {
-		r.open = make(map[string]request)
-	}
-	r.open[id] = request{s.JID, h.now(), done}
-	r.mu.Unlock()
 	st, err := stanza.New(stanza.Head{Kind: stanza.IQ, Type: stanza.Get, ID: id, From: h.Domain, To: s.JID}, payload)
 	if err != nil {
 		return err
 	}
 	s.Send(w, st.Seal())
 	return nil
+}
+
+// expect has done called with what answers a request of the host's, which carries the id.
+func (h *Host) expect(of jid.JID, done func(w *Work, answer *stanza.Stanza)) (id string, err error) {
+	r := &h.requests
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.open) >= maxRequests {
+		r.forget(h.now().Add(-requestTime))
+	}
+	if len(r.open) >= maxRequests {
+		return "", errors.New("core: too many open requests")
+	}
+	r.next++
+	id = "s" + strconv.FormatUint(r.next, 36)
+	if r.open == nil {
+		r.open = make(map[string]request)
+	}
+	r.open[id] = request{of, h.now(), done}
+	return id, nil
 }
 
 func (r *requests) forget(before time.Time) {
@@ -155,7 +163,7 @@ func (r *requests) forget(before time.Time) {
 	}
 }
 
-// answered takes an answer of a client to the host.
+// answered takes an answer of a client, or of an account, to the host.
 func (h *Host) answered(w *Work, st *stanza.Stanza) {
 	r := &h.requests
 	r.mu.Lock()
