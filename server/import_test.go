@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,5 +116,100 @@ func TestImportFromOthers(t *testing.T) {
 	tybalt := r.dial("tybalt", func(c *client.Config) { c.Password = "a password of tybalt" })
 	if st, err := tybalt.IQ(t.Context(), jid.MustParse("tybalt@example.org"), stanza.Get, "<vCard xmlns='vcard-temp'/>"); err != nil || !strings.Contains(st.Inner(), "T.") {
 		t.Errorf("%v, %v", st, err)
+	}
+}
+
+// export is what `ctl user export` writes of an account.
+func (r *running) export(name string) string {
+	r.t.Helper()
+	status, text := r.tryCtl("GET", "/users/"+name+"/export", "", nil)
+	if status != 200 || !strings.HasSuffix(text, "{\"ended\":true}\n") {
+		r.t.Fatalf("%d %s", status, text)
+	}
+	var file strings.Builder
+	for line := range strings.Lines(text) {
+		var part struct{ XML []byte }
+		if err := json.Unmarshal([]byte(line), &part); err != nil {
+			r.t.Fatal(err)
+		}
+		file.Write(part.XML)
+	}
+	return "<server-data xmlns='urn:xmpp:pie:0'><host jid='" + r.domain + "'>" + file.String() + "</host></server-data>"
+}
+
+func readPortable(t *testing.T, file string) (*pie.Account, map[string]int) {
+	t.Helper()
+	var got *pie.Account
+	reader := pie.Reader{Each: func(a *pie.Account) error {
+		got = a
+		return nil
+	}}
+	if err := reader.Read(strings.NewReader(file)); err != nil || got == nil {
+		t.Fatalf("%v\n%s", err, file)
+	}
+	return got, reader.Left
+}
+
+// TestExport: what is exported is what was imported, with what came since; and a second server makes the same of it.
+func TestExport(t *testing.T) {
+	r := start(t, "example.org")
+	f, err := os.ReadFile("../store/pie/testdata/prosody.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := readPortable(t, strings.Split(string(f), "<user name='romeo'")[0]+"</host></server-data>")
+	line, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bring := func(r *running, line []byte) {
+		t.Helper()
+		var sum importSum
+		if r.ctl("POST", "/users/import", string(line), &sum); sum.Created != 1 || sum.Failed != 0 {
+			t.Fatalf("%+v", sum)
+		}
+	}
+	bring(r, line)
+	if _, err := r.dial("bob", nil).Message(t.Context(), jid.MustParse("juliet@example.org"), "good <night>"); err != nil {
+		t.Fatal(err)
+	}
+	var file string
+	eventually(t, "the message in the archive", func() bool {
+		file = r.export("juliet")
+		return strings.Contains(file, "good &lt;night&gt;</body>")
+	})
+	got, left := readPortable(t, file)
+	if left["archived message"] != 1 || len(left) != 1 {
+		t.Errorf("left out: %v", left)
+	}
+	same := func(got *pie.Account) {
+		t.Helper()
+		a, b := *want, *got
+		// Configurations are said in full, the vCard has the nickname, and private storage the older form of bookmarks; the order is ours.
+		for _, r := range a.Requests {
+			from, _, _ := strings.Cut(r, "</publish>")
+			from, _, _ = strings.Cut(from, "</vCard>")
+			if !strings.Contains(strings.Join(b.Requests, "\n"), from) {
+				t.Errorf("nothing like %s in %q", from, b.Requests)
+			}
+		}
+		a.Requests, b.Requests = nil, nil
+		slices.SortFunc(a.Contacts, func(x, y pie.Contact) int { return strings.Compare(x.JID, y.JID) })
+		one, _ := json.Marshal(a)
+		two, _ := json.Marshal(b)
+		if string(one) != string(two) {
+			t.Errorf("%s became %s", one, two)
+		}
+	}
+	same(got)
+	second := start(t, "example.org")
+	if line, err = json.Marshal(got); err != nil {
+		t.Fatal(err)
+	}
+	bring(second, line)
+	again, _ := readPortable(t, second.export("juliet"))
+	same(again)
+	if status, _ := r.tryCtl("GET", "/users/nobody/export", "", nil); status != 404 {
+		t.Errorf("nobody is exported: %d", status)
 	}
 }

@@ -27,7 +27,10 @@ import (
 
 // modules are the features of one host. Their order is the order of hooks: `stonechat ctl hooks` prints it.
 func (s *Server) modules() ([]core.Module, *commands.Module) {
-	c := commands.New(commands.Stores{Accounts: s.db.Accounts, Secrets: s.db.Secrets, Devices: s.db.Devices}, s.cfg.Login, account.Credentials)
+	c := commands.New(commands.Stores{
+		Accounts: s.db.Accounts, Secrets: s.db.Secrets, Devices: s.db.Devices,
+		Kept: commands.Kept{Rosters: s.db.Rosters, Blocks: s.db.Blocks, Personal: s.db.Personal, Nodes: s.db.Nodes, Archive: s.db.Archive},
+	}, s.cfg.Login, account.Credentials)
 	return []core.Module{
 		account.New(account.Stores{Accounts: s.db.Accounts, Credentials: s.db.Credentials, Devices: s.db.Devices, Shapes: s.db.Shapes}, s.cfg.Login,
 			account.Keys{Names: s.saltSecret, Tokens: s.tokenKey}),

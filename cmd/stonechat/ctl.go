@@ -28,6 +28,7 @@ type ctlCmd struct {
 		Add      userAddCmd      `cmd:"" help:"Add an account; asks for its password, or reads one line of standard input."`
 		List     userListCmd     `cmd:"" help:"List accounts."`
 		Import   userImportCmd   `cmd:"" help:"Import accounts: JSON lines, or a file of XEP-0227; - is standard input."`
+		Export   userExportCmd   `cmd:"" help:"Write accounts with all that they keep as a file of XEP-0227."`
 		Password userPasswordCmd `cmd:"" help:"Set a password."`
 		Role     userRoleCmd     `cmd:"" help:"Set a role."`
 		Disable  userDisableCmd  `cmd:"" help:"Forbid log-in and end all sessions."`

@@ -64,16 +64,16 @@ type Options struct {
 // Server is one running server process. Methods may not be called at the same time.
 type Server struct {
 	Kind   Kind
-	Domain string         // the first domain
-	C2S    string         // host:port for clients, STARTTLS
-	C2STLS string         // host:port for clients, direct TLS (XEP-0368)
-	HTTP   string         // host:port of health and metrics; empty for the peers
-	HTTPS  string         // host:port of WebSocket; see WebSocket
+	Domain string // the first domain
+	C2S    string // host:port for clients, STARTTLS
+	C2STLS string // host:port for clients, direct TLS (XEP-0368)
+	HTTP   string // host:port of health and metrics; empty for the peers
+	HTTPS  string // host:port of WebSocket; see WebSocket
 	// Component is host:port for components, if Extra names any; Stonechat only.
 	Component string
 
-	Roots  *x509.CertPool // trusts the server's certificate
-	Dir    string         // configuration, certificate, data and log
+	Roots *x509.CertPool // trusts the server's certificate
+	Dir   string         // configuration, certificate, data and log
 
 	options   Options
 	setup     setup

@@ -53,7 +53,7 @@ func (m *Module) furnish(ctx context.Context, all []unfurnished, sum *ImportSum)
 			}
 		}
 		for _, r := range u.requests {
-			if err := m.host.Act(ctx, u.account, r); err != nil {
+			if _, err := m.host.Act(ctx, u.account, stanza.Set, r); err != nil {
 				if err := sum.failed(u.account, subject(r), err); err != nil {
 					return err
 				}
