@@ -177,7 +177,11 @@ func (l *Link) handle(w *Work) {
 		}
 		ready, err := l.sink.Write(*buf)
 		w.pool.giveBack(buf)
-		done, more := l.written(ready, err)
+		if err != nil {
+			l.End(w) // the door may be about to hear of it, or not read any more
+			return
+		}
+		done, more := l.written(ready)
 		settleAll(w, done)
 		if !more {
 			return
@@ -209,12 +213,11 @@ func settleAll(w *Work, all []origin) {
 }
 
 // written notes the sink's answer, and returns what is settled.
-func (l *Link) written(ready bool, err error) (done []origin, more bool) {
+func (l *Link) written(ready bool) (done []origin, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended || err != nil {
-		l.working = false
-		return nil, false // the door hears of it too
+	if l.ended {
+		return nil, false
 	}
 	if !ready && !l.woken {
 		l.blocked, l.working = true, false
@@ -256,7 +259,7 @@ func (l *Link) Writable(w *Work) {
 	settleAll(w, done)
 }
 
-// End tells that the connection is gone. Of what it has not taken the senders are told.
+// End tells that the connection is gone; more than once is no harm. Of what it has not taken the senders are told.
 func (l *Link) End(w *Work) {
 	l.mu.Lock()
 	left := append(l.sent, l.queue...)
