@@ -54,6 +54,8 @@ type Config struct {
 	Accounts  Accounts  `toml:"accounts"`
 	Guessing  Guessing  `toml:"guessing"`
 	Guests    Guests    `toml:"guests"`
+
+	Components Components `toml:"components"`
 }
 
 // TLS names the certificates. Names without one are shown a self-signed one, which is made in the data folder. Files are read again when they
@@ -119,6 +121,8 @@ type Listen struct {
 	HTTPS []string `toml:"https"`
 	// HTTP answers health and metrics: in the clear on loopback addresses, with TLS on all others.
 	HTTP []string `toml:"http"`
+	// Component takes the programs of components.serve: in the clear on loopback addresses, with TLS on all others. Nobody listens while there is none to serve.
+	Component []string `toml:"component"`
 	// ACME answers the challenges of tls.acme in the clear, and sends everybody else to https. Used only with tls.acme.agree; port 80 of the
 	// served names must lead here.
 	ACME []string `toml:"acme"`
@@ -349,7 +353,7 @@ func Default() Config {
 		TLS: TLS{Watch: Duration(30 * time.Second), ACME: ACME{
 			Directory: "https://acme-v02.api.letsencrypt.org/directory", DNSHookTimeout: Duration(5 * time.Minute), Check: Duration(10 * time.Minute),
 		}},
-		Listen:  Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTPS: []string{Auto}, HTTP: []string{"127.0.0.1:5280"}, ACME: []string{":80"}},
+		Listen:  Listen{C2S: []string{":5222"}, C2STLS: []string{":5223"}, HTTPS: []string{Auto}, HTTP: []string{"127.0.0.1:5280"}, Component: []string{"127.0.0.1:5347"}, ACME: []string{":80"}},
 		Archive: Archive{Default: "always", Search: true},
 		Rooms:   usualRooms(),
 		Store:   Store{Synchronous: "full", CacheKB: 8192},
@@ -368,7 +372,7 @@ func Default() Config {
 		Upload:   usualUpload(),
 		Pictures: usualPictures(),
 		Previews: usualPreviews(),
-		Outbound: usualOutbound(), Push: usualPush(), External: usualExternal(),
+		Outbound: usualOutbound(), Push: usualPush(), External: usualExternal(), Components: usualComponents(),
 		Signup: signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
 			Free: 4, FreeNetwork: 40, FirstDelay: Duration(250 * time.Millisecond), LongestDelay: Duration(2 * time.Second),
@@ -401,7 +405,8 @@ func Load(path string) (Config, error) {
 		return c, fmt.Errorf("config %s: unknown option %q", path, unknown[0].String())
 	}
 	dir := filepath.Dir(path)
-	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile, &c.Outbound.Roots, &c.External.SecretFile}, c.TLS.paths()...) {
+	own := []*string{&c.Data, &c.Store.PostgresFile, &c.Outbound.Roots, &c.External.SecretFile}
+	for _, p := range slices.Concat(own, c.TLS.paths(), c.Components.paths()) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -457,7 +462,7 @@ func (c *Config) Check() error {
 		complain("http.pprof needs loopback HTTP listeners")
 	}
 	if c.Local {
-		for _, l := range [][]string{c.Listen.C2S, c.Listen.C2STLS, c.Listen.HTTPS, c.Listen.HTTP} {
+		for _, l := range [][]string{c.Listen.C2S, c.Listen.C2STLS, c.Listen.HTTPS, c.Listen.HTTP, c.Listen.Component} {
 			if !slices.Contains(l, Auto) && !allLoopback(l) {
 				complain("--local listens on loopback addresses only")
 			}
@@ -473,6 +478,7 @@ func (c *Config) Check() error {
 	errs = append(errs, c.checkUpload()...)
 	errs = append(errs, c.Pictures.check()...)
 	errs = append(errs, c.Previews.check()...)
+	errs = append(errs, c.checkComponents()...)
 	errs = append(errs, c.Outbound.check()...)
 	errs = append(errs, c.Push.check()...)
 	errs = append(errs, c.External.check()...)

@@ -168,7 +168,7 @@ func literal(t *testing.T, v reflect.Value) (kind, text string) {
 			quoted[i] = strconv.Quote(x[i])
 		}
 		return "list of texts", "[" + strings.Join(quoted, ", ") + "]"
-	case []CertificateFiles:
+	case []CertificateFiles, []Component:
 		return "list of tables", "[]"
 	}
 	t.Fatalf("no TOML for a %s", v.Type())

@@ -173,7 +173,7 @@ func (a *Account) receiveMessage(w *Work, t *turn) {
 	if len(e.tickets) > 0 || a.line.holds(st.From) {
 		entry := &lineEntry{sent: true, arrival: arrival{st: st, s: t.s, from: t.from, kept: e.Kept, key: e.Key}}
 		tickets := e.tickets
-		if _, entry.route = a.Host.Router.elsewhere(st.To); !entry.route {
+		if entry.route = a.Host.Router.outside(st.To); !entry.route {
 			t.from.more()
 			a.Host.Router.route(w, st, t.from, before)
 		}

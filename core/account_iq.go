@@ -89,7 +89,10 @@ func (a *Account) deliverIQ(w *Work, t *turn) {
 		return
 	}
 	if !asks {
-		t.from.settle(w) // RFC 6121 section 8.5.2: nothing of ours asked
+		if st.From == a.JID {
+			a.Host.answered(w, st) // see Host.Act
+		}
+		t.from.settle(w) // RFC 6121 section 8.5.2: nothing else of ours asked
 		return
 	}
 	if !a.Exists {

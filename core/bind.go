@@ -139,8 +139,21 @@ func (h *Host) Request(w *Work, typ stanza.Type, to jid.JID, payload string, don
 	return err
 }
 
-// request notes who is about to be asked, and returns what is to be sent.
+// request is a stanza that asks, of which the answer is awaited.
 func (h *Host) request(typ stanza.Type, to jid.JID, payload string, done func(w *Work, answer *stanza.Stanza)) (*stanza.Stanza, error) {
+	id, err := h.expect(to, done)
+	if err != nil {
+		return nil, err
+	}
+	st, err := stanza.New(stanza.Head{Kind: stanza.IQ, Type: typ, ID: id, From: h.Domain, To: to}, payload)
+	if err != nil {
+		return nil, err
+	}
+	return st.Seal(), nil
+}
+
+// expect has done called with what answers a request of the host's, which carries the id.
+func (h *Host) expect(of jid.JID, done func(w *Work, answer *stanza.Stanza)) (id string, err error) {
 	r := &h.requests
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,19 +161,15 @@ func (h *Host) request(typ stanza.Type, to jid.JID, payload string, done func(w 
 		r.forget(h.now().Add(-requestTime))
 	}
 	if len(r.open) >= maxRequests {
-		return nil, errors.New("core: too many open requests")
-	}
-	id := "s" + strconv.FormatUint(r.next+1, 36)
-	st, err := stanza.New(stanza.Head{Kind: stanza.IQ, Type: typ, ID: id, From: h.Domain, To: to}, payload)
-	if err != nil {
-		return nil, err
+		return "", errors.New("core: too many open requests")
 	}
 	r.next++
+	id = "s" + strconv.FormatUint(r.next, 36)
 	if r.open == nil {
 		r.open = make(map[string]request)
 	}
-	r.open[id] = request{to, h.now(), done}
-	return st.Seal(), nil
+	r.open[id] = request{of, h.now(), done}
+	return id, nil
 }
 
 func (r *requests) forget(before time.Time) {

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"stonechat/store"
+	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
 )
 
@@ -11,6 +12,7 @@ import (
 // are settled.
 type delivery struct {
 	role    store.Role // of the sender
+	as      jid.JID    // in whose name it is; zero: the sender's own
 	open    atomic.Int32
 	settled func()
 }

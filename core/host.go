@@ -382,7 +382,7 @@ func (h *Host) drained() bool {
 	})
 	rooms := h.roomsBusy()
 	left.Wait()
-	return busy == 0 && rooms() == 0
+	return busy == 0 && rooms() == 0 && !h.Router.componentsBusy(h)
 }
 
 // Close stops background work. The pool is closed by its owner afterwards.

@@ -19,7 +19,7 @@ type lineEntry struct {
 	arrival
 	sent  bool // the owner's own sending: show means Hooks.Sent
 	told  bool // a room tells it one session
-	route bool // it leaves for another node at release, since no other node can wait for our ticket
+	route bool // it leaves for another node, or a component, at release, since nobody there can wait for our ticket
 	done  bool
 	err   error
 	since time.Time // it stands in the line, where somebody watches
@@ -56,7 +56,7 @@ func (l *line) push(e *lineEntry) {
 // holds tells whether something of this sender stands in the line.
 func (l *line) holds(sender jid.JID) bool { return l.head != nil && l.senders[sender.Bare()] > 0 }
 
-// leads tells whether something in the line is on its way to this address on another node.
+// leads tells whether something in the line is on its way to this address, which is outside.
 func (l *line) leads(bare jid.JID) bool {
 	for e := l.head; e != nil; e = e.next {
 		if e.route && e.dest().Bare() == bare {

@@ -26,6 +26,8 @@ type Metrics struct {
 	failures prometheus.Counter
 	refused  *prometheus.CounterVec
 	windows  budget
+
+	privileges *prometheus.CounterVec // uses of components
 }
 
 // NewMetrics registers the figures of core.
@@ -39,6 +41,7 @@ func NewMetrics(o obs.Obs) *Metrics {
 		released: o.CounterVec("held_released_total", "Times that what was held for a client was sent, by reason.", "reason"),
 		refused:  o.CounterVec("refused_total", "Things refused to protect the server, by reason.", "reason"),
 	}
+	m.privileges = o.CounterVec("component_privileges_total", "What components did in the name of accounts (XEP-0356), by use.", "use")
 	count := func(name, help string, n *atomic.Int64) {
 		o.CounterFunc(name, help, func() float64 { return float64(n.Load()) })
 	}

@@ -195,7 +195,7 @@ func (n *nodes) tell(to cluster.Node, x turn) {
 
 // elsewhere is the other node that owns a local address, if this one does not.
 func (n *nodes) elsewhere(to jid.JID) (cluster.Node, bool) {
-	if to.IsDomain() || !n.router.Serves(to.Domain()) {
+	if to.IsDomain() || !n.router.Serves(to.Domain()) || n.router.components[to.Domain()] != nil {
 		return "", false
 	}
 	node, _ := n.cluster.Owner(to.Bare())

@@ -22,7 +22,8 @@ const (
 	ActSeeAccounts  Action = "accounts.see"
 	ActEditAccounts Action = "accounts.edit"
 	ActSetRoles     Action = "roles.set"
-	ActSeeServer    Action = "server.see" // hooks, configuration, figures
+	ActTakeAccounts Action = "accounts.take" // all that an account keeps, with what proves its password
+	ActSeeServer    Action = "server.see"    // hooks, configuration, figures
 	ActEditServer   Action = "server.edit"
 	ActTrace        Action = "stanzas.trace" // who talks to whom, and when
 	ActSeeReports   Action = "reports.see"
@@ -101,6 +102,7 @@ var rules = map[Action]rule{
 	ActSeeAccounts:  {roles: guards},
 	ActEditAccounts: {roles: staff, below: true},
 	ActSetRoles:     {roles: []store.Role{store.RoleOwner}},
+	ActTakeAccounts: {roles: []store.Role{store.RoleOwner}},
 	ActSeeServer:    {roles: guards},
 	ActEditServer:   {roles: staff},
 	ActTrace:        {roles: staff},

@@ -38,10 +38,10 @@ func (r *Room) RouteBy(w *Work, st *stanza.Stanza, by jid.JID, also ...jid.JID) 
 
 // TellAll gives the stanzas of src to the session of one full address, in the place where Tell would give one: they are pulled while the client reads,
 // and count against none of its limits, so that a join never ends a slow client. They may be addressed to anybody: what the client sees is to. A
-// source is called later and elsewhere: it must hold what it gives, and may look at nothing that belongs to a turn. The sessions of other nodes
-// get it at once. Only in a turn of r.
+// source is called later and elsewhere: it must hold what it gives, and may look at nothing that belongs to a turn. Other nodes and
+// components get it at once. Only in a turn of r.
 func (r *Room) TellAll(w *Work, to jid.JID, src Source) {
-	if _, far := r.Host.Router.elsewhere(to); far {
+	if r.Host.Router.outside(to) {
 		for st, ok := src(); ok; st, ok = src() {
 			r.Tell(w, st, to)
 		}
@@ -85,6 +85,12 @@ func (r *Room) Check(w *Work, to ...jid.JID) {
 
 // tell brings what a room tells to the account of x.to.
 func (r *Router) tell(w *Work, x turn) {
+	if c := r.components[x.to.Domain()]; c != nil {
+		if !c.take(w, x.st, x.to, x.from) {
+			r.untold(w, x.st, x.to)
+		}
+		return
+	}
 	if node, far := r.elsewhere(x.to); far {
 		r.nodes.tell(node, x)
 		return

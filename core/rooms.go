@@ -78,7 +78,7 @@ func (h *Host) Serve(r Rooms) {
 	switch {
 	case !r.Domain.IsDomain() || r.Load == nil || r.Receive == nil || r.Standing == nil || r.Vacant == nil:
 		h.wrong = append(h.wrong, fmt.Errorf("core: the rooms of %s are incomplete", r.Module))
-	case h.Router.hosts[domain] != nil || h.Router.services[domain] != nil:
+	case h.Router.Serves(domain):
 		h.wrong = append(h.wrong, fmt.Errorf("core: %s cannot have rooms at %s: it is taken", r.Module, domain))
 	default:
 		s := &service{Rooms: r, host: h}

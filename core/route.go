@@ -13,19 +13,21 @@ type Router struct {
 	hosts    map[string]*Host
 	services map[string]*service // rooms, by their domain
 	nodes    *nodes              // nil: there is no other node
+
+	components map[string]*Component // by their domain
 }
 
 // NewRouter returns a router that knows no host yet.
 func NewRouter() *Router {
-	return &Router{hosts: make(map[string]*Host), services: make(map[string]*service)}
+	return &Router{hosts: make(map[string]*Host), services: make(map[string]*service), components: make(map[string]*Component)}
 }
 
 // Host of a domain, or nil when the domain is not served here.
 func (r *Router) Host(domain string) *Host { return r.hosts[domain] }
 
-// Serves tells whether a domain is one of ours: a host's, or one of rooms.
+// Serves tells whether a domain is one of ours: a host's, one of rooms, or a component's.
 func (r *Router) Serves(domain string) bool {
-	return r.hosts[domain] != nil || r.services[domain] != nil
+	return r.hosts[domain] != nil || r.services[domain] != nil || r.components[domain] != nil
 }
 
 // Route brings a stanza that we made, sealed, to the owner of its address.
@@ -48,9 +50,11 @@ func (r *Router) routeTo(w *Work, st *stanza.Stanza, part jid.JID, found bool, f
 	}
 	node, far := r.elsewhere(place)
 	if from.trace != nil {
-		from.trace.Hop(obs.Span{Hop: 4, Name: "Router.route", Outcome: destination(h != nil || rooms != nil, st, far)})
+		from.trace.Hop(obs.Span{Hop: 4, Name: "Router.route", Outcome: destination(r.Serves(st.To.Domain()), st, far)})
 	}
-	switch {
+	switch c := r.components[st.To.Domain()]; {
+	case c != nil:
+		c.take(w, st, st.To, from)
 	case h == nil && rooms == nil:
 		r.bounce(w, st, notServed())
 	case place.IsDomain() && h != nil && (st.Type == stanza.TypeResult || st.Kind == stanza.IQ && st.Type == stanza.TypeError):
@@ -127,6 +131,9 @@ func notServed() *stanza.Error {
 // bringPresence brings a presence turn to the owner of a bare address, if that is in memory: otherwise nobody there is online, and it returns
 // false. Of another node that is not known.
 func (r *Router) bringPresence(w *Work, bare jid.JID, x turn) bool {
+	if c := r.components[bare.Domain()]; c != nil {
+		return c.bring(w, x)
+	}
 	if node, far := r.elsewhere(bare); far {
 		r.nodes.bring(node, x)
 		return true

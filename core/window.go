@@ -299,6 +299,9 @@ func (o origin) actor(st *stanza.Stanza) Actor {
 		a.Role = o.s.Account.Role()
 	case o.far != nil:
 		a.Role = o.far.role
+		if !o.far.as.IsZero() {
+			a.JID = o.far.as
+		}
 	}
 	return a
 }

@@ -23,6 +23,9 @@ func (s *Server) open() error {
 			return err
 		}
 	}
+	if err := s.openComponents(); err != nil {
+		return err
+	}
 	if err := s.openHTTPS(); err != nil {
 		return err
 	}
@@ -37,7 +40,7 @@ func (s *Server) open() error {
 	return s.listenControl()
 }
 
-// Addresses are the listeners' real addresses by name: c2s, c2s_tls, https, http, acme. Valid once Ready.
+// Addresses are the listeners' real addresses by name: c2s, c2s_tls, component, https, http, acme. Valid once Ready.
 func (s *Server) Addresses(name string) []net.Addr {
 	var out []net.Addr
 	for _, l := range s.listeners {
@@ -67,14 +70,37 @@ func (s *Server) listen(name, addr string, serve func(net.Listener) func() error
 	return nil
 }
 
+// openComponents listens for components if there are any.
+func (s *Server) openComponents() error {
+	if len(s.cfg.Components.Serve) == 0 {
+		return nil
+	}
+	for _, a := range s.cfg.Listen.Component {
+		if err := s.listen("component", a, func(l net.Listener) func() error {
+			secure := s.tls
+			if s.cfg.Components.Clear || loopback(l) {
+				secure = nil
+			}
+			return func() error { return s.components.Serve(l, secure) }
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loopback tells whether nobody from elsewhere reaches a listener.
+func loopback(l net.Listener) bool {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
 // serveHTTP serves health and metrics: in the clear on loopback, with TLS anywhere else.
 func (s *Server) serveHTTP(l net.Listener) func() error {
-	tcp, ok := l.Addr().(*net.TCPAddr)
-	loopback := ok && tcp.IP.IsLoopback()
-	if s.cfg.Local && loopback {
+	if s.cfg.Local && loopback(l) {
 		return s.serveLocal(l)
 	}
-	if !loopback {
+	if !loopback(l) {
 		l = tls.NewListener(l, s.tls)
 	}
 	return s.web.Serve(l, s.web.Public(s.cfg.HTTP.Pprof))

@@ -9,6 +9,7 @@ import (
 	"stonechat/mod/carbons"
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
+	"stonechat/mod/components"
 	"stonechat/mod/displayed"
 	"stonechat/mod/external"
 	"stonechat/mod/inbox"
@@ -31,7 +32,10 @@ import (
 // modules are the features of one host. Their order is the order of hooks: `stonechat ctl hooks` prints it.
 func (s *Server) modules() ([]core.Module, *commands.Module) {
 	services, _ := s.cfg.External.List() // it was checked
-	c := commands.New(commands.Stores{Accounts: s.db.Accounts, Secrets: s.db.Secrets, Devices: s.db.Devices}, s.cfg.Login, account.Credentials)
+	c := commands.New(commands.Stores{
+		Accounts: s.db.Accounts, Secrets: s.db.Secrets, Devices: s.db.Devices,
+		Kept: commands.Kept{Rosters: s.db.Rosters, Blocks: s.db.Blocks, Personal: s.db.Personal, Nodes: s.db.Nodes, Archive: s.db.Archive},
+	}, s.cfg.Login, account.Credentials)
 	files := upload.New(upload.Parts{
 		Files: s.db.Files, Blobs: s.blobs, Config: s.cfg.Upload, Pictures: s.cfg.Pictures, Maker: s.pictures,
 		Key: s.fileKey, Site: s.siteOf, Figures: s.uploads, Obs: s.obs,
@@ -68,6 +72,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 			Config: s.cfg.Previews, First: s.outbound.First, Maker: s.pictures, Keep: files.Keep, Asked: s.previews, Obs: s.obs,
 		}),
 		external.New(services, s.relays, s.cfg.External.Life.D()),
+		components.New(s.cfg, s.obs),
 		c,
 		notices.New(notices.Stores{Secrets: s.db.Secrets, Activity: s.db.Activity}, s.obs),
 		certificates.New(s.certs),

@@ -71,6 +71,7 @@ func TestRightsOfAllRows(t *testing.T) {
 		core.ActEditAccounts: {store.RoleOwner, store.RoleAdmin},
 		core.ActEndSessions:  {store.RoleOwner, store.RoleAdmin},
 		core.ActSetRoles:     {store.RoleOwner},
+		core.ActTakeAccounts: {store.RoleOwner},
 		core.ActEditServer:   {store.RoleOwner, store.RoleAdmin},
 		core.ActTrace:        {store.RoleOwner, store.RoleAdmin},
 		core.ActSeeReports:   {store.RoleOwner, store.RoleAdmin, store.RoleModerator},

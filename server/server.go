@@ -20,6 +20,7 @@ import (
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/edge/c2s"
+	"stonechat/edge/component"
 	"stonechat/edge/web"
 	"stonechat/mod/commands"
 	"stonechat/mod/preview"
@@ -72,6 +73,8 @@ type Server struct {
 	web      *web.Door
 	public   atomic.Pointer[web.Site] // the first listener's; nil: there is none yet
 
+	components *component.Door
+
 	// Ready is closed when clients may come.
 	Ready chan struct{}
 
@@ -110,6 +113,9 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		if err = s.openPush(ctx); err == nil {
 			err = s.addHosts(ctx)
 		}
+	}
+	if err == nil {
+		s.components, err = component.New(component.Parts{Config: &cfg, Router: s.router, Pool: s.pool, Core: s.metrics, Obs: o})
 	}
 	if err == nil {
 		s.clients, err = c2s.New(c2s.Parts{Config: &cfg, Router: s.router, Pool: s.pool, Core: s.metrics, Obs: o, TLS: s.tls})
@@ -323,12 +329,16 @@ func (s *Server) shutdown(ctx context.Context) error {
 		s.web.SetReady(false)
 		return s.closeListeners()
 	})
-	step("stop reading", whole/10, func(context.Context) error { s.clients.StopReading(); return nil })
+	step("stop reading", whole/10, func(context.Context) error {
+		s.clients.StopReading()
+		s.components.StopReading()
+		return nil
+	})
 	step("settle", whole*3/10, func(ctx context.Context) error { return s.eachHost(ctx, (*core.Host).Drain) })
 	step("end sessions", whole*2/10, func(ctx context.Context) error { return s.eachHost(ctx, (*core.Host).End) })
 	// Each host only when all have ended theirs: what one ends is told to the sessions of another.
 	step("keep sessions", whole*2/10, func(ctx context.Context) error { return s.eachHost(ctx, (*core.Host).Keep) })
-	step("close connections", whole*2/10, s.clients.Wait)
+	step("close connections", whole*2/10, func(ctx context.Context) error { return errors.Join(s.clients.Wait(ctx), s.components.Wait(ctx)) })
 	step("stop work", whole/10, func(ctx context.Context) error {
 		if s.stop != nil {
 			s.stop()

@@ -15,6 +15,8 @@ type PrivateData struct {
 type Personal interface {
 	// Private returns what is kept under a name, or nil.
 	Private(ctx context.Context, owner Owner, name PrivateName) ([]byte, error)
+	// AllPrivate returns everything that is kept, ordered by name.
+	AllPrivate(ctx context.Context, owner Owner) ([]PrivateData, error)
 	// SetPrivate replaces everything kept under the names of data, as one. The ticket ends with ErrQuota, and nothing was changed, when the
 	// owner would then have more than most names or more than mostBytes in all. The store keeps the slices until the ticket is done.
 	SetPrivate(owner Owner, data []PrivateData, most, mostBytes int) Ticket

@@ -27,7 +27,8 @@ type ctlCmd struct {
 	User struct {
 		Add      userAddCmd      `cmd:"" help:"Add an account; asks for its password, or reads one line of standard input."`
 		List     userListCmd     `cmd:"" help:"List accounts."`
-		Import   userImportCmd   `cmd:"" help:"Import accounts from JSON lines; - is standard input."`
+		Import   userImportCmd   `cmd:"" help:"Import accounts: JSON lines, or a file of XEP-0227; - is standard input."`
+		Export   userExportCmd   `cmd:"" help:"Write accounts with all that they keep as a file of XEP-0227."`
 		Password userPasswordCmd `cmd:"" help:"Set a password."`
 		Role     userRoleCmd     `cmd:"" help:"Set a role."`
 		Disable  userDisableCmd  `cmd:"" help:"Forbid log-in and end all sessions."`
@@ -77,17 +78,29 @@ func (c *ctlCmd) call(method, path string, body io.Reader, into any) error {
 	return json.NewDecoder(resp.Body).Decode(into)
 }
 
-// ask sends one request and returns the answer, unless it is a refusal.
-func (c *ctlCmd) ask(method, path string, body io.Reader) (*http.Response, error) {
+// client reaches the server by its socket.
+func (c *ctlCmd) client() http.Client {
 	socket := filepath.Join(c.Data, "ctl.sock")
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", socket)
 	}}}
-	if c.Domain == "" {
-		if err := c.onlyDomain(&client); err != nil {
-			return nil, err
-		}
+}
+
+// find finds out which domain is meant.
+func (c *ctlCmd) find() error {
+	if c.Domain != "" {
+		return nil
+	}
+	client := c.client()
+	return c.onlyDomain(&client)
+}
+
+// ask sends one request and returns the answer, unless it is a refusal.
+func (c *ctlCmd) ask(method, path string, body io.Reader) (*http.Response, error) {
+	client := c.client()
+	if err := c.find(); err != nil {
+		return nil, err
 	}
 	r, err := http.NewRequest(method, "http://ctl/"+c.Domain+path, body)
 	if err != nil {
@@ -95,7 +108,7 @@ func (c *ctlCmd) ask(method, path string, body io.Reader) (*http.Response, error
 	}
 	resp, err := client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("no server answers on %s (is it running on this data folder?): %w", socket, err)
+		return nil, fmt.Errorf("no server answers on %s (is it running on this data folder?): %w", filepath.Join(c.Data, "ctl.sock"), err)
 	}
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
@@ -229,29 +242,6 @@ func stateOf(disabled, waiting, leaving bool) string {
 		return "disabled"
 	}
 	return ""
-}
-
-type userImportCmd struct {
-	File string `arg:""`
-}
-
-// Run is called by the command line.
-func (u *userImportCmd) Run(c *ctlCmd) error {
-	in := io.Reader(os.Stdin)
-	if u.File != "-" {
-		f, err := os.Open(u.File)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
-	}
-	var sum struct{ Created, Existing int }
-	if err := c.call("POST", "/users/import", in, &sum); err != nil {
-		return err
-	}
-	fmt.Printf("%d accounts created, %d existed already.\n", sum.Created, sum.Existing)
-	return nil
 }
 
 type userPasswordCmd struct {

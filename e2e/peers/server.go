@@ -64,13 +64,16 @@ type Options struct {
 // Server is one running server process. Methods may not be called at the same time.
 type Server struct {
 	Kind   Kind
-	Domain string         // the first domain
-	C2S    string         // host:port for clients, STARTTLS
-	C2STLS string         // host:port for clients, direct TLS (XEP-0368)
-	HTTP   string         // host:port of health and metrics; empty for the peers
-	HTTPS  string         // host:port of WebSocket; see WebSocket
-	Roots  *x509.CertPool // trusts the server's certificate
-	Dir    string         // configuration, certificate, data and log
+	Domain string // the first domain
+	C2S    string // host:port for clients, STARTTLS
+	C2STLS string // host:port for clients, direct TLS (XEP-0368)
+	HTTP   string // host:port of health and metrics; empty for the peers
+	HTTPS  string // host:port of WebSocket; see WebSocket
+	// Component is host:port for components, if Extra names any; Stonechat only.
+	Component string
+
+	Roots *x509.CertPool // trusts the server's certificate
+	Dir   string         // configuration, certificate, data and log
 
 	options   Options
 	setup     setup
@@ -153,12 +156,12 @@ func (s *Server) first(ctx context.Context) error {
 	if err := os.MkdirAll(s.data(), 0o700); err != nil {
 		return err
 	}
-	for _, addr := range []*string{&s.C2S, &s.C2STLS, &s.HTTP, &s.HTTPS} {
+	for _, addr := range []*string{&s.C2S, &s.C2STLS, &s.HTTP, &s.HTTPS, &s.Component} {
 		free, err := port.FreeAddress()
 		if err != nil {
 			return err
 		}
-		if s.options.Host != "" && addr != &s.HTTP {
+		if s.options.Host != "" && addr != &s.HTTP && addr != &s.Component {
 			free = net.JoinHostPort(s.options.Host, portOf(free))
 		}
 		*addr = free

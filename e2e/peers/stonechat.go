@@ -37,7 +37,7 @@ func (stonechat) prepare(s *Server) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf(stonechatConfig, domains, s.data(), s.options.Limited, s.options.Extra, s.cert(), s.key(), s.C2S, s.C2STLS, s.HTTPS, s.HTTP, s.options.Archive, s.Domain)
+	text := fmt.Sprintf(stonechatConfig, domains, s.data(), s.options.Limited, s.options.Extra, s.cert(), s.key(), s.C2S, s.C2STLS, s.HTTPS, s.HTTP, s.Component, s.options.Archive, s.Domain)
 	return os.WriteFile(filepath.Join(s.Dir, "stonechat.toml"), []byte(text), 0o600)
 }
 
@@ -101,6 +101,7 @@ c2s = [%q]
 c2s_tls = [%q]
 https = [%q]
 http = [%q]
+component = [%q]
 [archive]
 default = %q
 [contact]

@@ -16,7 +16,7 @@ type cleaner struct {
 	own    jid.JID // bare address of the account whose turn it is
 	// client: the message comes right from a client, which is no archive, so nothing in it can be of any address of ours.
 	client bool
-	// speaker: in a room somebody may say of themselves when something was said before (XEP-0045 section 7.9).
+	// speaker: in a room somebody may say of themselves when something was said before (XEP-0045 section 7.9), and so may a component.
 	speaker jid.JID
 }
 

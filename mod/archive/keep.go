@@ -44,7 +44,7 @@ func (x *archive) receiving(e *core.Event) core.Verdict {
 	if e.Stanza.From.Bare() == a.JID {
 		return x.receiveNote(e, b)
 	}
-	e.Stanza = cleaner{router: e.Host.Router, domain: e.Host.Domain, own: a.JID}.clean(e.Stanza)
+	e.Stanza = cleaner{router: e.Host.Router, domain: e.Host.Domain, own: a.JID, speaker: gateway(e)}.clean(e.Stanza)
 	st := e.Stanza
 	if worth(st) && x.wants(a, b, st.From) {
 		return x.hand(e, x.keep(e, b, st.From, store.Incoming))
@@ -53,6 +53,14 @@ func (x *archive) receiving(e *core.Event) core.Verdict {
 		x.hide(e)
 	}
 	return core.Next
+}
+
+// gateway is the component that the message comes from, which knows when it was said on its other side; zero: it comes from none.
+func gateway(e *core.Event) (domain jid.JID) {
+	if c := e.Host.Router.Component(e.Stanza.From.Domain()); c != nil {
+		domain = c.Domain
+	}
+	return domain
 }
 
 // hide keeps a message that belongs into no archive until somebody has got it.

@@ -27,6 +27,7 @@ type Module struct {
 	accounts store.Accounts
 	secrets  store.Secrets
 	devices  store.Devices
+	kept     Kept
 	login    config.Login
 	derive   Deriver
 	host     *core.Host
@@ -37,11 +38,21 @@ type Stores struct {
 	Accounts store.Accounts
 	Secrets  store.Secrets
 	Devices  store.Devices
+	Kept     Kept
+}
+
+// Kept is what accounts keep, which an export reads.
+type Kept struct {
+	Rosters  store.Rosters
+	Blocks   store.Blocks
+	Personal store.Personal
+	Nodes    store.Nodes
+	Archive  store.Archive
 }
 
 // New takes the stores and the way passwords become credentials.
 func New(s Stores, login config.Login, derive Deriver) *Module {
-	return &Module{accounts: s.Accounts, secrets: s.Secrets, devices: s.Devices, login: login, derive: derive}
+	return &Module{accounts: s.Accounts, secrets: s.Secrets, devices: s.Devices, kept: s.Kept, login: login, derive: derive}
 }
 
 // Name of the module.
@@ -56,6 +67,7 @@ func (m *Module) Install(h *core.Host) {
 	row("GET /users", core.ActSeeAccounts, m.listUsers)
 	row("POST /users", core.ActEditAccounts, m.addUser)
 	row("POST /users/import", core.ActEditAccounts, m.importUsers)
+	row("GET /users/{name}/export", core.ActTakeAccounts, m.exportUser)
 	row("PUT /users/{name}/password", core.ActEditAccounts, m.setPassword)
 	row("PUT /users/{name}/role", core.ActSetRoles, m.setRole)
 	row("PUT /users/{name}/disabled", core.ActEditAccounts, m.setDisabled)

@@ -28,6 +28,9 @@ type Imported struct {
 	Credentials []string          `json:"credentials"`
 	Role        string            `json:"role"`
 	Contacts    []ImportedContact `json:"contacts"`
+	// Pending are addresses whose requests to subscribe are open; Requests are payloads of IQs of type set that the account sends to itself.
+	Pending  []string `json:"pending"`
+	Requests []string `json:"requests"`
 }
 
 // ImportedContact is one roster item of it.
@@ -35,6 +38,7 @@ type ImportedContact struct {
 	JID          string   `json:"jid"`
 	Name         string   `json:"name"`
 	Subscription string   `json:"subscription"`
+	Ask          bool     `json:"ask"`
 	Groups       []string `json:"groups"`
 }
 
@@ -44,9 +48,22 @@ const (
 	maxLine     = 16 << 20
 )
 
-// importUsers takes JSON lines. What precedes a bad line is imported; accounts that exist are left alone.
+// ImportSum tells what an import has done.
+type ImportSum struct {
+	store.Imported
+	// Failed are parts of accounts that were not imported, the first of them in words.
+	Failed  int
+	Reasons []string
+}
+
+// importUsers takes JSON lines. What precedes a bad line is imported; accounts that exist are left alone, unless ?again has what belongs to them said once more,
+// as after an import that broke off. ?dry checks all lines and changes nothing: the sum is what would be.
 func (m *Module) importUsers(ctx context.Context, actor core.Actor, r *http.Request) (any, error) {
-	var sum store.Imported
+	var sum ImportSum
+	again, keep := r.URL.Query().Has("again"), m.keepAll
+	if r.URL.Query().Has("dry") {
+		keep = m.lookUp
+	}
 	in := importing{Scanner: bufio.NewScanner(r.Body)}
 	in.Buffer(nil, maxLine)
 	for {
@@ -55,11 +72,8 @@ func (m *Module) importUsers(ctx context.Context, actor core.Actor, r *http.Requ
 		if err != nil {
 			bad = err // it comes before the line that ended the chunk
 		}
-		done, err := m.accounts.Import(ctx, slices.Values(accounts))
-		m.host.Credentials.Add(1)
-		sum.Created += done.Created
-		sum.Existing += done.Existing
-		switch {
+		chunk = chunk[:len(accounts)]
+		switch err := keep(ctx, accounts, chunk, again, &sum); {
 		case err != nil:
 			return sum, known(err)
 		case errors.Is(bad, io.EOF):
@@ -68,6 +82,37 @@ func (m *Module) importUsers(ctx context.Context, actor core.Actor, r *http.Requ
 			return sum, known(stanza.NewError(stanza.BadRequest, bad.Error()))
 		}
 	}
+}
+
+// keepAll creates the accounts of some lines, with all that belongs to them.
+func (m *Module) keepAll(ctx context.Context, accounts []store.NewAccount, lines []Imported, again bool, sum *ImportSum) error {
+	rest, err := m.unfinished(ctx, accounts, lines, again)
+	if err != nil {
+		return err
+	}
+	done, err := m.accounts.Import(ctx, slices.Values(accounts))
+	m.host.Credentials.Add(1)
+	sum.Created += done.Created
+	sum.Existing += done.Existing
+	if err != nil {
+		return err
+	}
+	return m.furnish(ctx, rest, sum)
+}
+
+// lookUp counts what keepAll would do.
+func (m *Module) lookUp(ctx context.Context, accounts []store.NewAccount, _ []Imported, _ bool, sum *ImportSum) error {
+	for _, a := range accounts {
+		switch _, err := m.accounts.Get(ctx, a.Domain, a.Local); {
+		case err == nil:
+			sum.Existing++
+		case errors.Is(err, store.ErrNotFound):
+			sum.Created++
+		default:
+			return err
+		}
+	}
+	return nil
 }
 
 // importing reads the lines of an import.
@@ -181,5 +226,5 @@ func contact(c ImportedContact) (store.Contact, error) {
 	default:
 		return store.Contact{}, fmt.Errorf("no such subscription: %q", c.Subscription)
 	}
-	return store.Contact{JID: j.Bare(), Name: c.Name, Subscription: sub, Groups: c.Groups}, nil
+	return store.Contact{JID: j.Bare(), Name: c.Name, Subscription: sub, Ask: c.Ask, Groups: c.Groups}, nil
 }

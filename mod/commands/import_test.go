@@ -69,7 +69,7 @@ func TestImportInOrder(t *testing.T) {
 		if (at < 0) != (err == nil) || err != nil && !strings.Contains(err.Error(), bad[1]) {
 			t.Errorf("bad at %d: %v", at, err)
 		}
-		if !slices.Equal(kept.names, want) || sum != (store.Imported{Created: len(want)}) {
+		if !slices.Equal(kept.names, want) || sum.(ImportSum).Imported != (store.Imported{Created: len(want)}) {
 			t.Errorf("bad at %d: %+v, %d imported: %q, want %d", at, sum, len(kept.names), kept.names, len(want))
 		}
 	}

@@ -22,11 +22,11 @@ const (
 // get is RFC 6121 section 2.2, with versions section 2.6.3.
 func (r *roster) get(ctx context.Context, e *core.Event) (core.Answer, error) {
 	s, a := e.Session, e.Account
+	b := r.books.Of(a)
 	if s == nil {
-		return core.Answer{}, stanza.NewError(stanza.NotAllowed, "")
+		return core.Answer{Payload: b.result()}, nil // XEP-0356 section 4.3: a component asks in the account's name
 	}
 	s.Interest()
-	b := r.books.Of(a)
 	query, _ := e.Stanza.Payload()
 	if known, ok := query.Attr("ver"); ok && r.catchUp(ctx, a, b, s, known) {
 		return core.Answer{}, nil

@@ -71,6 +71,7 @@ func (r *roster) push(w *core.Work, a *core.Account, j jid.JID, c contact, v sto
 		r.obs.Log.Error("roster push not made", "jid", a.JID.String())
 		return
 	}
+	a.TellPrivileged(w, st)
 	for _, s := range a.Sessions() {
 		if s.Interested() {
 			r.settleDebt(w, s)

@@ -82,8 +82,8 @@ func (m *Module) member(b *box, who jid.JID) bool {
 
 // knows tells whether somebody is no stranger. from is the bare address that the message comes from.
 func (m *Module) knows(a *core.Account, b *box, who, from jid.JID) bool {
-	if m.met(a, b, who) || from.IsDomain() && m.host.Router.Host(from.Domain()) != nil {
-		return true // the server itself is known, too
+	if m.met(a, b, who) || from.IsDomain() && m.host.Router.Serves(from.Domain()) {
+		return true // the server itself is known, too, with its services and components
 	}
 	// Rooms in which the account is; what is said in private there comes from the room as well.
 	return a.Directed(from) || m.talked(a, b, who)

@@ -95,6 +95,9 @@ func (m *Module) slot(ctx context.Context, e *core.Event) (core.Answer, error) {
 		m.Figures.Refused.WithLabelValues("malformed").Inc()
 		return core.Answer{}, err
 	}
+	if !e.Account.Exists {
+		return core.Answer{}, m.refused("forbidden", stanza.NewError(stanza.Forbidden, "files belong to accounts")) // a component asks
+	}
 	base, ok := m.base()
 	if !ok {
 		return core.Answer{}, m.refused("no web", stanza.NewError(stanza.ServiceUnavailable, "this server has no web site"))

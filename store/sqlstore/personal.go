@@ -1,10 +1,13 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"stonechat/store"
 )
@@ -13,17 +16,38 @@ import (
 type personal struct{ db *DB }
 
 const (
-	selectPrivate = "SELECT xml FROM private_xml WHERE owner = $1 AND space = $2 AND local = $3"
-	countPrivate  = "SELECT COUNT(*) FROM private_xml WHERE owner = $1"
-	sumPrivate    = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM private_xml WHERE owner = $1"
-	selectVCard   = "SELECT vcard FROM vcards WHERE owner = $1"
-	selectVCards  = "SELECT v.owner, a.local, v.vcard FROM vcards v JOIN accounts a ON a.id = v.owner " +
+	selectPrivate    = "SELECT xml FROM private_xml WHERE owner = $1 AND space = $2 AND local = $3"
+	selectAllPrivate = "SELECT space, local, xml FROM private_xml WHERE owner = $1"
+	countPrivate     = "SELECT COUNT(*) FROM private_xml WHERE owner = $1"
+	sumPrivate       = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM private_xml WHERE owner = $1"
+	selectVCard      = "SELECT vcard FROM vcards WHERE owner = $1"
+	selectVCards     = "SELECT v.owner, a.local, v.vcard FROM vcards v JOIN accounts a ON a.id = v.owner " +
 		"WHERE v.owner > $2 AND a.domain = $1 AND a.disabled = 0 ORDER BY v.owner LIMIT $3 + 0"
 )
 
 // Private implements store.Personal.
 func (p personal) Private(ctx context.Context, owner store.Owner, name store.PrivateName) ([]byte, error) {
 	return p.db.blob(ctx, selectPrivate, int64(owner), name.Space, name.Local)
+}
+
+// AllPrivate implements store.Personal. The order is that of bytes whatever the database's collation.
+func (p personal) AllPrivate(ctx context.Context, owner store.Owner) ([]store.PrivateData, error) {
+	var out []store.PrivateData
+	err := p.db.reads.each(ctx, selectAllPrivate, func(rows *sql.Rows) error {
+		var d store.PrivateData
+		if err := rows.Scan(&d.Space, &d.Local, &d.XML); err != nil {
+			return err
+		}
+		out = append(out, d)
+		return nil
+	}, int64(owner))
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(out, func(a, b store.PrivateData) int {
+		return cmp.Or(strings.Compare(a.Space, b.Space), strings.Compare(a.Local, b.Local))
+	})
+	return out, nil
 }
 
 // blob reads one value, nil when there is none.

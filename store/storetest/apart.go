@@ -263,6 +263,14 @@ func testPersonal(t *testing.T, f *fixture) {
 	want("b", "<b\x00/>")
 	must(t, set(2, 100, "a", "<a>new</a>"))
 	want("a", "<a>new</a>")
+	all, err := f.Personal.AllPrivate(f.ctx, 3)
+	must(t, err)
+	if got := fmt.Sprintf("%s", all); got != "[{{urn:x a} <a>new</a>} {{urn:x b} <b\x00/>}]" {
+		t.Errorf("all of it is %q", got)
+	}
+	if all, err = f.Personal.AllPrivate(f.ctx, 4); err != nil || len(all) != 0 {
+		t.Errorf("somebody else has %q, %v", all, err)
+	}
 
 	for _, card := range []string{"<vCard/>", "<vCard>2</vCard>", ""} {
 		f.wait(t, f.Personal.SetVCard(3, []byte(card)))

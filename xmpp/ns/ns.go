@@ -156,6 +156,8 @@ const (
 	RSM = "http://jabber.org/protocol/rsm"
 	// Delay: XEP-0203, delayed delivery.
 	Delay = "urn:xmpp:delay"
+	// Privilege: XEP-0356, what a component may do in the name of accounts.
+	Privilege = "urn:xmpp:privilege:2"
 	// Forward: XEP-0297, stanza forwarding.
 	Forward = "urn:xmpp:forward:0"
 	// Hashes: XEP-0300, hash functions.
