@@ -19,7 +19,7 @@ var rows = [][]string{
 	{"config", "obs"},
 	{"outbound", "webpush"},
 	{"store", "obs/obstest"},
-	{"store/dump", "store/blob", "store/words"},
+	{"store/dump", "store/blob", "store/blob/s3test", "store/words"},
 	{"store/storetest", "store/storetest/pgtest", "cluster", "certs"},
 	{"store/sqlstore"},
 	{"store/backup"},

@@ -44,6 +44,7 @@ type Config struct {
 	Personal  Personal  `toml:"personal"`
 	Pubsub    Pubsub    `toml:"pubsub"`
 	Upload    Upload    `toml:"upload"`
+	Files     Files     `toml:"files"`
 	Outbound  Outbound  `toml:"outbound"`
 	Signup    Signup    `toml:"signup"`
 	Invites   Invites   `toml:"invites"`
@@ -359,6 +360,7 @@ func Default() Config {
 		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
 		Pubsub:   pubsub(),
 		Upload:   usualUpload(),
+		Files:    usualFiles(),
 		Outbound: usualOutbound(),
 		Signup:   signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
@@ -392,7 +394,7 @@ func Load(path string) (Config, error) {
 		return c, fmt.Errorf("config %s: unknown option %q", path, unknown[0].String())
 	}
 	dir := filepath.Dir(path)
-	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile}, c.TLS.paths()...) {
+	for _, p := range append([]*string{&c.Data, &c.Store.PostgresFile, &c.Files.SecretFile}, c.TLS.paths()...) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -462,6 +464,7 @@ func (c *Config) Check() error {
 	errs = append(errs, c.checkJoin()...)
 	errs = append(errs, c.checkRooms()...)
 	errs = append(errs, c.checkUpload()...)
+	errs = append(errs, c.Files.check()...)
 	errs = append(errs, c.Outbound.check()...)
 	errs = append(errs, c.Guessing.check()...)
 	errs = append(errs, c.Guests.check()...)
@@ -496,13 +499,18 @@ func (s *Store) PostgresURL() (string, error) {
 	if s.PostgresFile == "" {
 		return s.Postgres, nil
 	}
-	b, err := os.ReadFile(s.PostgresFile)
+	return firstLine("store.postgres_file", s.PostgresFile)
+}
+
+// firstLine of a file that an option names: a secret.
+func firstLine(option, path string) (string, error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("store.postgres_file: %w", err)
+		return "", fmt.Errorf("%s: %w", option, err)
 	}
 	line, _, _ := strings.Cut(string(b), "\n")
 	if line = strings.TrimSpace(line); line == "" {
-		return "", fmt.Errorf("store.postgres_file: the first line of %s is empty", s.PostgresFile)
+		return "", fmt.Errorf("%s: the first line of %s is empty", option, path)
 	}
 	return line, nil
 }

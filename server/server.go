@@ -139,7 +139,7 @@ func (s *Server) openStore(ctx context.Context) error {
 	return nil
 }
 
-// openFiles opens the folder of uploaded files, which belongs to whoever has the data folder.
+// openFiles opens what is kept of uploaded files. It belongs to whoever has the data folder.
 func (s *Server) openFiles(ctx context.Context) error {
 	fresh := make([]byte, 32)
 	rand.Read(fresh)
@@ -147,9 +147,36 @@ func (s *Server) openFiles(ctx context.Context) error {
 	if s.fileKey, err = s.db.Secrets.Ensure(ctx, "file-addresses", fresh); err != nil {
 		return err
 	}
-	s.blobs, err = blob.OpenFolder(filepath.Join(s.cfg.Data, blob.FolderName))
+	if s.blobs, err = s.openBlobs(ctx); err != nil {
+		return err
+	}
 	s.runners = append(s.runners, upload.NewRound(s.db.Files, s.blobs, s.obs))
-	return err
+	return nil
+}
+
+// checkTime is how long a start waits for the storage of contents.
+const checkTime = 10 * time.Second
+
+// openBlobs opens what keeps the contents. A storage that is not there now keeps nobody from talking: uploads are refused until it is.
+func (s *Server) openBlobs(ctx context.Context) (blob.Blobs, error) {
+	f, folder := s.cfg.Files, filepath.Join(s.cfg.Data, blob.FolderName)
+	if f.Endpoint == "" {
+		return blob.OpenFolder(folder)
+	}
+	secret, err := f.Secret()
+	if err != nil {
+		return nil, err
+	}
+	b, err := blob.OpenS3(folder, blob.S3Options{Endpoint: f.Endpoint, Bucket: f.Bucket, Region: f.Region, Prefix: f.Prefix, Key: f.Key, Secret: secret})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	if err := b.Check(ctx); err != nil {
+		s.obs.Log.Warn("the storage of uploaded files cannot be used now", obs.Err, err)
+	}
+	return b, nil
 }
 
 // addHosts makes a host of every domain, installs the modules in order, and starts all hosts when all are there.

@@ -45,7 +45,7 @@ func (r *Round) once(ctx context.Context) {
 	gone, err := r.expire(ctx)
 	superfluous, err2 := r.clear(ctx)
 	took := time.Since(began)
-	switch err = errors.Join(err, err2); {
+	switch err = errors.Join(err, err2, r.blobs.Tidy(ctx)); {
 	case ctx.Err() != nil:
 	case err != nil:
 		r.obs.Log.Error("files that are due were not all removed", obs.Err, err)

@@ -267,7 +267,7 @@ func fits(f store.File, r *http.Request) error {
 // take has the content kept, and then says so.
 func (m *Module) take(r *http.Request, f store.File) error {
 	body := &line{r: r.Body}
-	hash, err := m.Blobs.Put(r.Context(), body, f.Size)
+	hash, err := blob.Put(r.Context(), m.Blobs, body, f.Size, nil)
 	switch {
 	case body.err != nil || errors.Is(err, blob.ErrLength):
 		return &refusal{http.StatusBadRequest, "broken off"}
