@@ -8,7 +8,8 @@ import (
 )
 
 func TestFiles(t *testing.T) {
-	good := Files{Endpoint: "https://s3.example.org", Bucket: "chat-files", Region: "eu", Key: "key"}
+	good := usualFiles()
+	good.Endpoint, good.Bucket, good.Key = "https://s3.example.org", "chat-files", "key"
 	for name, x := range map[string]struct {
 		change func(*Files)
 		good   bool
@@ -28,6 +29,12 @@ func TestFiles(t *testing.T) {
 		"prefix that climbs": {func(f *Files) {
 			f.Prefix = "chat/../"
 		}, false},
+		"scanner":           {func(f *Files) { f.Scanner = "unix:/run/clamav/clamd.ctl" }, true},
+		"scanner elsewhere": {func(f *Files) { f.Scanner = "tcp:[::1]:3310" }, true},
+		"scanner nowhere":   {func(f *Files) { f.Scanner = "unix:" }, false},
+		"scanner at a host": {func(f *Files) { f.Scanner = "tcp:localhost" }, false},
+		"scanner of a kind": {func(f *Files) { f.Scanner = "/run/clamav/clamd.ctl" }, false},
+		"scans nothing":     {func(f *Files) { f.Scanner, f.ScanBytes = "unix:/s", 0 }, false},
 		"bucket of nothing": {func(f *Files) { f.Endpoint = "" }, false},
 	} {
 		f := good

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"stonechat/certs"
+	"stonechat/clamd"
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/edge/c2s"
@@ -45,6 +46,7 @@ type Server struct {
 	certs      *certs.Book
 	tokenKey   []byte
 	blobs      blob.Blobs
+	scanner    *clamd.Scanner // nil: there is none
 	fileKey    []byte
 	tls        *tls.Config
 
@@ -151,6 +153,10 @@ func (s *Server) openFiles(ctx context.Context) error {
 		return err
 	}
 	s.runners = append(s.runners, upload.NewRound(s.db.Files, s.blobs, s.obs))
+	if f := s.cfg.Files; f.Scanner != "" {
+		network, address, _ := f.ScannerAt()
+		s.scanner = clamd.New(clamd.Options{Network: network, Address: address, Time: f.ScanTime.D(), Bytes: f.ScanBytes, AtOnce: f.ScansAtOnce})
+	}
 	return nil
 }
 

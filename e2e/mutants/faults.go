@@ -212,6 +212,8 @@ var faults = []fault{
 	{"a file of another length is kept", "store/blob/incoming.go", "	if err == nil && n != p.size {\n", "	if err == nil && n > p.size {\n", "./store/blob -run TestPutRefuses"},
 	{"what was put anew is deleted for its age", "store/blob/folder.go", "	case info.ModTime().After(notAfter):\n", "	case info.ModTime().IsZero():\n", "./store/blob -run TestDelete"},
 	{"the storage deletes what is kept anew", "store/blob/s3.go", "	if !ok {\n		return false, nil // it is being kept anew", "	if !ok && h == (Hash{}) {\n		return false, nil // it is being kept anew", "./store/blob -run TestS3KeepsWhileDeleted"},
+	{"what the scanner cannot say is clean", "clamd/clamd.go", "	case of && said == \"OK\":\n", "	case said != \"\":\n", "./clamd"},
+	{"malware is kept", "mod/upload/scan.go", "		return errMalware\n", "		return nil\n", "./server -run TestUploadIsScanned"},
 	{"an address is used more than once", "store/sqlstore/files.go", "due = $4 WHERE id = $1 AND state = $2 AND due > $5", "due = $4 WHERE id = $1 AND state >= $2 AND due > $5", "./store/sqlstore -run TestContract$/LongTail/^Files$"},
 	{"slots do not count against the quota", "store/sqlstore/files.go", "	case f.Size > most.Bytes-bytes:\n", "	case f.Size > most.Bytes:\n", "./server -run TestUploadQuota"},
 	{"files outlive their account", "store/sqlstore/erase.go", "	\"DELETE FROM files WHERE owner = $1\",\n", "", "./store/sqlstore -run TestErased"},

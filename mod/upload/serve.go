@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	lastStep    = time.Minute // for what is left when all bytes have arrived
+	lastStep    = time.Minute // for what is left when the content is kept
+	keepTime    = time.Hour   // for keeping it when all bytes have arrived: a storage may be slow
 	slowestRate = 1 << 10     // bytes a second; who is slower is cut off by the door
 	longestTime = 24 * time.Hour
 	cacheTime   = 365 * 24 * time.Hour
@@ -25,10 +26,11 @@ const (
 	countedFor = 10 * 365 * 24 * time.Hour
 )
 
-// refusal is why a request is not answered: a status, and a reason for the count.
+// refusal is why a request is not answered: a status, a reason for the count, and a text for people if the status does not say it.
 type refusal struct {
 	status int
 	reason string
+	text   string
 }
 
 // Error makes it an error.
@@ -58,7 +60,7 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	default:
 		h.Set("Allow", methods)
-		err = &refusal{http.StatusMethodNotAllowed, "method"}
+		err = &refusal{status: http.StatusMethodNotAllowed, reason: "method"}
 	}
 	if err != nil {
 		m.refuse(w, err)
@@ -71,22 +73,26 @@ func (m *Module) refuse(w http.ResponseWriter, err error) {
 	switch {
 	case errors.As(err, &no):
 	case errors.Is(err, store.ErrFull):
-		no = &refusal{http.StatusInsufficientStorage, "disk"}
+		no = &refusal{status: http.StatusInsufficientStorage, reason: "disk"}
 		m.Obs.Log.Warn("file not kept", obs.Err, err)
 	default:
-		no = &refusal{http.StatusServiceUnavailable, "fault"}
+		no = &refusal{status: http.StatusServiceUnavailable, reason: "fault"}
 		m.Obs.Log.Error("request for a file failed", obs.Err, err)
 	}
 	m.Figures.Refused.WithLabelValues(no.reason).Inc()
 	w.Header().Set("Cache-Control", "no-store")
-	if no.status == http.StatusTooManyRequests {
+	if no.status == http.StatusTooManyRequests || no == errNotScanned {
 		w.Header().Set("Retry-After", "30")
 	}
-	http.Error(w, http.StatusText(no.status), no.status)
+	text := no.text
+	if text == "" {
+		text = http.StatusText(no.status)
+	}
+	http.Error(w, text, no.status)
 }
 
 // unknown is said of every address at which there is nothing, whatever the reason.
-func unknown() error { return &refusal{http.StatusNotFound, "unknown address"} }
+func unknown() error { return &refusal{status: http.StatusNotFound, reason: "unknown address"} }
 
 // find is the file at an address that we have given.
 func (m *Module) find(r *http.Request) (f store.File, err error) {
@@ -171,10 +177,14 @@ func (m *Module) put(r *http.Request) error {
 	}
 	defer done()
 	if err := m.take(r, f); err != nil {
-		// Until its time is over the client may try again.
+		// Until its time is over the client may try again, but for what would be refused again.
+		until := f.Due
+		if errors.Is(err, errMalware) {
+			until = m.now()
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lastStep)
 		defer cancel()
-		return errors.Join(err, m.Files.Return(f, f.Due).Wait(ctx))
+		return errors.Join(err, m.Files.Return(f, until).Wait(ctx))
 	}
 	m.Figures.Stored.Inc()
 	m.Figures.StoredBytes.Add(float64(f.Size))
@@ -186,11 +196,11 @@ func (m *Module) begin(ctx context.Context, f store.File) (done func(), err erro
 	account := strconv.FormatInt(int64(f.Owner), 10)
 	now := m.now()
 	if !m.underway.Take(now, account, m.Config.AtOnce, countedFor) {
-		return nil, &refusal{http.StatusTooManyRequests, "too many at once"}
+		return nil, &refusal{status: http.StatusTooManyRequests, reason: "too many at once"}
 	}
 	if !m.underway.Take(now, "", m.Config.AtOnceTotal, countedFor) {
 		m.underway.Give(account)
-		return nil, &refusal{http.StatusServiceUnavailable, "too many at once"}
+		return nil, &refusal{status: http.StatusServiceUnavailable, reason: "too many at once"}
 	}
 	done = func() {
 		m.underway.Give("")
@@ -206,15 +216,18 @@ func (m *Module) begin(ctx context.Context, f store.File) (done func(), err erro
 // arrive has the store let in one of all who come with a slot.
 func (m *Module) arrive(ctx context.Context, f store.File, now time.Time) error {
 	if !m.roomFor(ctx, f.Size) {
-		return &refusal{http.StatusInsufficientStorage, "disk"}
+		return &refusal{status: http.StatusInsufficientStorage, reason: "disk"}
 	}
-	longest := lastStep + min(time.Duration(f.Size/slowestRate)*time.Second, longestTime)
+	longest := keepTime + min(time.Duration(f.Size/slowestRate)*time.Second, longestTime)
+	if m.Scanner != nil {
+		longest += m.Scanner.Time
+	}
 	err := m.Files.Arrive(f, now, now.Add(longest)).Wait(ctx)
 	switch {
 	case errors.Is(err, store.ErrConflict):
-		return &refusal{http.StatusConflict, "used"}
+		return &refusal{status: http.StatusConflict, reason: "used"}
 	case errors.Is(err, store.ErrNotFound):
-		return &refusal{http.StatusGone, "late"}
+		return &refusal{status: http.StatusGone, reason: "late"}
 	case err != nil:
 		// The client may have gone before it was said that it may begin: what was let in goes out again behind that.
 		m.Files.Return(f, f.Due)
@@ -231,13 +244,13 @@ func (m *Module) slotOf(r *http.Request) (f store.File, err error) {
 	end, ok := m.codes.end(a.id, r.URL.RawQuery)
 	switch {
 	case !ok:
-		return f, &refusal{http.StatusForbidden, "no right"}
+		return f, &refusal{status: http.StatusForbidden, reason: "no right"}
 	case !end.After(m.now()):
-		return f, &refusal{http.StatusGone, "late"}
+		return f, &refusal{status: http.StatusGone, reason: "late"}
 	}
 	f, err = m.find(r)
 	if err == nil && f.State != store.FileSlot {
-		err = &refusal{http.StatusConflict, "used"}
+		err = &refusal{status: http.StatusConflict, reason: "used"}
 	}
 	return f, err
 }
@@ -246,20 +259,20 @@ func (m *Module) slotOf(r *http.Request) (f store.File, err error) {
 func fits(f store.File, r *http.Request) error {
 	switch {
 	case r.ContentLength < 0:
-		return &refusal{http.StatusLengthRequired, "length"}
+		return &refusal{status: http.StatusLengthRequired, reason: "length"}
 	case r.ContentLength > f.Size:
-		return &refusal{http.StatusRequestEntityTooLarge, "length"}
+		return &refusal{status: http.StatusRequestEntityTooLarge, reason: "length"}
 	case r.ContentLength < f.Size:
-		return &refusal{http.StatusBadRequest, "length"}
+		return &refusal{status: http.StatusBadRequest, reason: "length"}
 	case r.Header.Get("Content-Encoding") != "":
-		return &refusal{http.StatusUnsupportedMediaType, "type"}
+		return &refusal{status: http.StatusUnsupportedMediaType, reason: "type"}
 	}
 	said := r.Header.Get("Content-Type")
 	if said == "" {
 		return nil
 	}
 	if t, ok := mediaType(said); !ok || f.Type != "" && t != f.Type {
-		return &refusal{http.StatusUnsupportedMediaType, "type"}
+		return &refusal{status: http.StatusUnsupportedMediaType, reason: "type"}
 	}
 	return nil
 }
@@ -267,10 +280,13 @@ func fits(f store.File, r *http.Request) error {
 // take has the content kept, and then says so.
 func (m *Module) take(r *http.Request, f store.File) error {
 	body := &line{r: r.Body}
-	hash, err := blob.Put(r.Context(), m.Blobs, body, f.Size, nil)
+	hash, err := blob.Put(r.Context(), m.Blobs, body, f.Size, func(content io.Reader) error { return m.scan(r.Context(), f, content) })
+	var no *refusal
 	switch {
-	case body.err != nil || errors.Is(err, blob.ErrLength):
-		return &refusal{http.StatusBadRequest, "broken off"}
+	case errors.As(err, &no):
+		return no
+	case body.err != nil || errors.Is(err, blob.ErrLength) || err != nil && r.Context().Err() != nil:
+		return &refusal{status: http.StatusBadRequest, reason: "broken off"}
 	case err != nil:
 		return err
 	}
@@ -285,7 +301,7 @@ func (m *Module) take(r *http.Request, f store.File) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lastStep)
 	defer cancel()
 	if err = m.Files.Store(f, hash[:], kind).Wait(ctx); errors.Is(err, store.ErrNotFound) {
-		return &refusal{http.StatusGone, "late"} // its account has been erased meanwhile
+		return &refusal{status: http.StatusGone, reason: "late"} // its account has been erased meanwhile
 	}
 	return err
 }

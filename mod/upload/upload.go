@@ -1,8 +1,8 @@
 // Package upload takes files by HTTP and gives them to whoever knows their address: XEP-0363 1.2.0, with all its purposes.
 //
 // Hooks: none. It serves a domain (core.Host.ServeDomain) for slots, and a page (core.Page) for the files themselves. Contents are kept by hash
-// (store/blob), everything else of them in store.Files: see docs/decisions/0027-files.md. Left out: previews, and looking into files for what they
-// tell of their maker or do to their readers; headers that a client must send with its PUT, since the address says all.
+// (store/blob), everything else of them in store.Files: see docs/decisions/0027-files.md. Left out: previews, and taking out of files what they
+// tell of their maker; headers that a client must send with its PUT, since the address says all.
 package upload
 
 import (
@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"stonechat/clamd"
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/obs"
@@ -32,6 +33,9 @@ type Parts struct {
 	Files  store.Files
 	Blobs  blob.Blobs
 	Config config.Upload
+	// Scanner looks into contents before their addresses work; nil: nobody does. ScanAll refuses what it could not look into.
+	Scanner *clamd.Scanner
+	ScanAll bool
 	// Key makes the codes in addresses.
 	Key []byte
 	// Site is what addresses at a domain's web site begin with, without a slash at the end; false: there is none, or not yet.
@@ -43,6 +47,7 @@ type Parts struct {
 // Figures are the module's metrics; they are shared by all hosts.
 type Figures struct {
 	Stored, StoredBytes, Fetched prometheus.Counter
+	Unscanned                    prometheus.Counter
 	Refused                      *prometheus.CounterVec // by reason
 }
 
@@ -52,6 +57,7 @@ func NewFigures(o obs.Obs) Figures {
 		Stored:      o.Counter("upload_stored_total", "Files that were uploaded and are durable."),
 		StoredBytes: o.Counter("upload_stored_bytes_total", "Bytes of such files."),
 		Fetched:     o.Counter("upload_fetched_total", "Requests for files that were answered."),
+		Unscanned:   o.Counter("upload_unscanned_total", "Files that were taken although the scanner could not look into them."),
 		Refused:     o.CounterVec("upload_refused_total", "Slots, uploads and requests for files that were refused, by reason.", "reason"),
 	}
 }
@@ -67,7 +73,12 @@ type Module struct {
 }
 
 // New returns the module.
-func New(p Parts) *Module { return &Module{Parts: p, codes: codes{p.Key}} }
+func New(p Parts) *Module {
+	if p.Scanner != nil && p.ScanAll {
+		p.Config.FileBytes = min(p.Config.FileBytes, p.Scanner.Bytes)
+	}
+	return &Module{Parts: p, codes: codes{p.Key}}
+}
 
 // Name of the module.
 func (m *Module) Name() string { return "upload" }
