@@ -53,7 +53,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 			Rooms: s.db.Rooms, Affiliations: s.db.Affiliations, Occupants: s.db.Occupants, Tombstones: s.db.Tombstones, Personal: s.db.Personal,
 		}, s.cfg.Rooms, s.obs),
 		upload.New(upload.Parts{
-			Files: s.db.Files, Blobs: s.blobs, Config: s.cfg.Upload, Scanner: s.scanner, ScanAll: s.cfg.Files.ScanAll,
+			Files: s.db.Files, Own: s.db.OwnFiles, Archive: s.db.Archive, Blobs: s.blobs, Config: s.cfg.Upload, Scanner: s.scanner, ScanAll: s.cfg.Files.ScanAll,
 			Key: s.fileKey, Site: s.siteOf, Figures: s.uploads, Obs: s.obs,
 		}),
 		c,

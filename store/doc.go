@@ -42,7 +42,9 @@ type Set struct {
 
 	Nodes Nodes
 	Files Files
-	Push  Push
+	// OwnFiles is the same files, as their owners see them.
+	OwnFiles OwnFiles
+	Push     Push
 	// Credentials is beside Accounts, for log-in.
 	Credentials Credentials
 }

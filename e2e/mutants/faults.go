@@ -214,6 +214,8 @@ var faults = []fault{
 	{"the storage deletes what is kept anew", "store/blob/s3.go", "	if !ok {\n		return false, nil // it is being kept anew", "	if !ok && h == (Hash{}) {\n		return false, nil // it is being kept anew", "./store/blob -run TestS3KeepsWhileDeleted"},
 	{"what the scanner cannot say is clean", "clamd/clamd.go", "	case of && said == \"OK\":\n", "	case said != \"\":\n", "./clamd"},
 	{"malware is kept", "mod/upload/scan.go", "		return errMalware\n", "		return nil\n", "./server -run TestUploadIsScanned"},
+	{"who names a file ends it", "mod/upload/taken.go", "				continue // another's, which was only named\n", "				f, err := m.Files.Get(ctx, id)\n				if err == nil {\n					err = m.Own.Remove(f.Owner, id).Wait(ctx)\n				}\n				if err != nil {\n					return err\n				}\n", "./server -run TestFilesGo"},
+	{"one takes back what another has said in a room", "mod/upload/taken.go", " || page.Rows[0].Peer != by.Bare().String() {", " {", "./server -run TestFilesGo"},
 	{"an address is used more than once", "store/sqlstore/files.go", "due = $4 WHERE id = $1 AND state = $2 AND due > $5", "due = $4 WHERE id = $1 AND state >= $2 AND due > $5", "./store/sqlstore -run TestContract$/LongTail/^Files$"},
 	{"slots do not count against the quota", "store/sqlstore/files.go", "	case f.Size > most.Bytes-bytes:\n", "	case f.Size > most.Bytes:\n", "./server -run TestUploadQuota"},
 	{"files outlive their account", "store/sqlstore/erase.go", "	\"DELETE FROM files WHERE owner = $1\",\n", "", "./store/sqlstore -run TestErased"},

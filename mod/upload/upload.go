@@ -1,11 +1,12 @@
 // Package upload takes files by HTTP and gives them to whoever knows their address: XEP-0363 1.2.0, with all its purposes.
 //
-// Hooks: none. It serves a domain (core.Host.ServeDomain) for slots, and a page (core.Page) for the files themselves. Contents are kept by hash
+// Hooks: Sent and Said, since files go with the messages that are taken back (XEP-0424, XEP-0425). It serves a domain (core.Host.ServeDomain) for slots, and a page (core.Page) for the files themselves. Contents are kept by hash
 // (store/blob), everything else of them in store.Files: see docs/decisions/0027-files.md. Left out: previews, and taking out of files what they
 // tell of their maker; headers that a client must send with its PUT, since the address says all.
 package upload
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"time"
@@ -30,9 +31,12 @@ const Path = "/files/"
 
 // Parts are what the module is made of.
 type Parts struct {
-	Files  store.Files
-	Blobs  blob.Blobs
-	Config config.Upload
+	Files store.Files
+	Own   store.OwnFiles
+	// Archive is read to find what is taken back.
+	Archive store.Archive
+	Blobs   blob.Blobs
+	Config  config.Upload
 	// Scanner looks into contents before their addresses work; nil: nobody does. ScanAll refuses what it could not look into.
 	Scanner *clamd.Scanner
 	ScanAll bool
@@ -47,6 +51,7 @@ type Parts struct {
 // Figures are the module's metrics; they are shared by all hosts.
 type Figures struct {
 	Stored, StoredBytes, Fetched prometheus.Counter
+	Dropped                      prometheus.Counter
 	Unscanned                    prometheus.Counter
 	Refused                      *prometheus.CounterVec // by reason
 }
@@ -57,6 +62,7 @@ func NewFigures(o obs.Obs) Figures {
 		Stored:      o.Counter("upload_stored_total", "Files that were uploaded and are durable."),
 		StoredBytes: o.Counter("upload_stored_bytes_total", "Bytes of such files."),
 		Fetched:     o.Counter("upload_fetched_total", "Requests for files that were answered."),
+		Dropped:     o.Counter("upload_dropped_total", "Files that went with a message that was taken back."),
 		Unscanned:   o.Counter("upload_unscanned_total", "Files that were taken although the scanner could not look into them."),
 		Refused:     o.CounterVec("upload_refused_total", "Slots, uploads and requests for files that were refused, by reason.", "reason"),
 	}
@@ -97,14 +103,20 @@ func (m *Module) Install(h *core.Host) {
 	h.ServeDomain(m.Name(), domain)
 	for _, row := range []core.IQ{
 		{Space: ns.HTTPUpload, Local: "request", Action: core.ActUpload, Slow: true, Do: m.slot},
+		{Space: Space, Local: "files", Action: core.ActUpload, Slow: true, Do: m.own},
+		{Space: Space, Local: "remove", Type: stanza.Set, Action: core.ActUpload, Slow: true, Do: m.removeOwn},
 		{Space: ns.DiscoInfo, Local: "query", Action: core.ActSeeHost, Do: m.info},
 		{Space: ns.DiscoItems, Local: "query", Action: core.ActSeeHost, Do: items},
 		{Space: ns.Ping, Local: "ping", Action: core.ActSeeHost, Do: func(context.Context, *core.Event) (core.Answer, error) { return core.Answer{}, nil }},
 	} {
-		row.Module, row.Type, row.To = m.Name(), stanza.Get, core.ToService
+		row.Module, row.Type, row.To = m.Name(), cmp.Or(row.Type, stanza.Get), core.ToService
 		h.IQ.Handle(row)
 	}
 	h.HTTP.Handle(core.Route{Pattern: "GET /users/{name}/files", Action: core.ActSeeAccounts, Do: m.usage})
+	h.HTTP.Handle(core.Route{Pattern: "GET /users/{name}/files/each", Action: core.ActEditAccounts, Do: m.list})
+	h.HTTP.Handle(core.Route{Pattern: "DELETE /users/{name}/files/{id}", Action: core.ActEditAccounts, Do: m.remove})
+	h.Hooks.Sent.Add(m.Name(), m.sent)
+	h.Hooks.Said = append(h.Hooks.Said, core.SaidHook{Module: m.Name(), Do: m.said})
 	h.Web.Handle(core.Page{Path: Path, Action: core.ActFetch, Serve: m.serve, Module: m.Name()})
 	h.Disco.HostItems = append(h.Disco.HostItems, core.DiscoItem{JID: domain, Name: "Files"})
 }
@@ -116,7 +128,7 @@ func (m *Module) info(_ context.Context, e *core.Event) (core.Answer, error) {
 	}
 	i := disco.Info{
 		Identities: []disco.Identity{{Category: "store", Type: "file", Name: "Files"}},
-		Features:   []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping, ns.HTTPUpload},
+		Features:   []string{ns.DiscoInfo, ns.DiscoItems, ns.Ping, ns.HTTPUpload, Space},
 		Forms: []*form.Form{form.New(form.Result, ns.HTTPUpload, form.Field{
 			Var: "max-file-size", Values: []string{strconv.FormatInt(m.Config.FileBytes, 10)},
 		})},
