@@ -24,7 +24,7 @@ var rows = [][]string{
 	{"store/sqlstore"},
 	{"store/backup"},
 	{"core"},
-	{"mod/", "mod", "edge/c2s"},
+	{"mod/", "mod", "edge/c2s", "edge/proxy65"},
 	{"edge/web"},
 	{"server"},
 	{"tui"},

@@ -45,12 +45,15 @@ type Config struct {
 	Pubsub    Pubsub    `toml:"pubsub"`
 	Upload    Upload    `toml:"upload"`
 	Files     Files     `toml:"files"`
-	Outbound  Outbound  `toml:"outbound"`
-	Signup    Signup    `toml:"signup"`
-	Invites   Invites   `toml:"invites"`
-	Accounts  Accounts  `toml:"accounts"`
-	Guessing  Guessing  `toml:"guessing"`
-	Guests    Guests    `toml:"guests"`
+
+	Bytestreams Bytestreams `toml:"bytestreams"`
+
+	Outbound Outbound `toml:"outbound"`
+	Signup   Signup   `toml:"signup"`
+	Invites  Invites  `toml:"invites"`
+	Accounts Accounts `toml:"accounts"`
+	Guessing Guessing `toml:"guessing"`
+	Guests   Guests   `toml:"guests"`
 }
 
 // TLS names the certificates. Names without one are shown a self-signed one, which is made in the data folder. Files are read again when they
@@ -116,6 +119,9 @@ type Listen struct {
 	HTTPS []string `toml:"https"`
 	// HTTP answers health and metrics: in the clear on loopback addresses, with TLS on all others.
 	HTTP []string `toml:"http"`
+	// Proxy65 is where clients that cannot reach each other hand over files (XEP-0065), such as [":7777"]; see [bytestreams]. Anybody may connect, in the clear; bytes
+	// pass only between two whom an account of this server brings together.
+	Proxy65 []string `toml:"proxy65"`
 	// ACME answers the challenges of tls.acme in the clear, and sends everybody else to https. Used only with tls.acme.agree; port 80 of the
 	// served names must lead here.
 	ACME []string `toml:"acme"`
@@ -356,13 +362,14 @@ func Default() Config {
 			Default: "open", Members: true, Messages: 100, Bytes: 256 << 10, MessagesPerSender: 10, BytesPerSender: 64 << 10,
 			Expire: Duration(30 * 24 * time.Hour),
 		},
-		Reports:  Reports{PerDay: 20, Keep: Duration(90 * 24 * time.Hour)},
-		Personal: Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
-		Pubsub:   pubsub(),
-		Upload:   usualUpload(),
-		Files:    usualFiles(),
-		Outbound: usualOutbound(),
-		Signup:   signup(), Invites: invites(), Accounts: accounts(),
+		Reports:     Reports{PerDay: 20, Keep: Duration(90 * 24 * time.Hour)},
+		Personal:    Personal{PrivateElements: 200, PrivateBytes: 512 << 10, VCardBytes: 160 << 10, PhotoBytes: 96 << 10, VCardFor: "members"},
+		Pubsub:      pubsub(),
+		Upload:      usualUpload(),
+		Files:       usualFiles(),
+		Bytestreams: usualBytestreams(),
+		Outbound:    usualOutbound(),
+		Signup:      signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
 			Free: 4, FreeNetwork: 40, FirstDelay: Duration(250 * time.Millisecond), LongestDelay: Duration(2 * time.Second),
 			HalfLife: Duration(time.Minute), Entries: 20_000, Waiting: 2000, WaitingPerSource: 10, Places: 16,
@@ -450,7 +457,7 @@ func (c *Config) Check() error {
 		complain("http.pprof needs loopback HTTP listeners")
 	}
 	if c.Local {
-		for _, l := range [][]string{c.Listen.C2S, c.Listen.C2STLS, c.Listen.HTTPS, c.Listen.HTTP} {
+		for _, l := range [][]string{c.Listen.C2S, c.Listen.C2STLS, c.Listen.HTTPS, c.Listen.HTTP, c.Listen.Proxy65} {
 			if !slices.Contains(l, Auto) && !allLoopback(l) {
 				complain("--local listens on loopback addresses only")
 			}
@@ -465,6 +472,7 @@ func (c *Config) Check() error {
 	errs = append(errs, c.checkRooms()...)
 	errs = append(errs, c.checkUpload()...)
 	errs = append(errs, c.Files.check()...)
+	errs = append(errs, c.checkBytestreams()...)
 	errs = append(errs, c.Outbound.check()...)
 	errs = append(errs, c.Guessing.check()...)
 	errs = append(errs, c.Guests.check()...)

@@ -6,6 +6,7 @@ import (
 	"stonechat/mod/activity"
 	"stonechat/mod/archive"
 	"stonechat/mod/bookmarks"
+	"stonechat/mod/bytestreams"
 	"stonechat/mod/carbons"
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
@@ -56,6 +57,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 			Files: s.db.Files, Own: s.db.OwnFiles, Archive: s.db.Archive, Blobs: s.blobs, Config: s.cfg.Upload, Scanner: s.scanner, ScanAll: s.cfg.Files.ScanAll,
 			Key: s.fileKey, Site: s.siteOf, Figures: s.uploads, Obs: s.obs,
 		}),
+		bytestreams.New(s.bytestreams()),
 		c,
 		certificates.New(s.certs),
 		tracing.New(s.obs),

@@ -21,6 +21,7 @@ import (
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/edge/c2s"
+	"stonechat/edge/proxy65"
 	"stonechat/edge/web"
 	"stonechat/mod/commands"
 	"stonechat/mod/upload"
@@ -61,8 +62,11 @@ type Server struct {
 	commands []*commands.Module
 	runners  []core.Runner
 	clients  *c2s.Door
-	web      *web.Door
-	public   atomic.Pointer[web.Site] // the first listener's; nil: there is none yet
+	proxy65  *proxy65.Door // nil: there is none
+	// proxy65Port is that of the first listener, zero before it listens.
+	proxy65Port atomic.Int32
+	web         *web.Door
+	public      atomic.Pointer[web.Site] // the first listener's; nil: there is none yet
 
 	// Ready is closed when clients may come.
 	Ready chan struct{}
@@ -92,6 +96,7 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		s.searched = searchMetric(o)
 		s.signups = o.CounterVec("signups_total", "Attempts to register or to set a password by a token, by outcome.", "outcome")
 		s.uploads = upload.NewFigures(o)
+		s.makeProxy65()
 		err = s.addHosts(ctx)
 	}
 	if err == nil {
@@ -324,6 +329,9 @@ func (s *Server) shutdown(ctx context.Context) error {
 			s.stop()
 		}
 		err := errors.Join(s.web.Shutdown(ctx), s.certs.Close())
+		if s.proxy65 != nil {
+			err = errors.Join(err, s.proxy65.Shutdown(ctx))
+		}
 		s.serving.Wait()
 		for _, h := range s.hosts {
 			h.Close()
