@@ -154,6 +154,9 @@ func (s *Server) openFiles(ctx context.Context) error {
 	if s.fileKey, err = s.db.Secrets.Ensure(ctx, "file-addresses", fresh); err != nil {
 		return err
 	}
+	if _, err = s.db.Files.Recover(ctx); err != nil {
+		return err
+	}
 	if s.blobs, err = s.openBlobs(ctx); err != nil {
 		return err
 	}

@@ -56,6 +56,8 @@ type Files interface {
 	Return(f File, due time.Time) Ticket
 	// Store makes a file that arrives a stored one, with hash and type, due at its Until. ErrNotFound: it has gone meanwhile.
 	Store(f File, hash []byte, mediaType string) Ticket
+	// Recover makes all files that arrive slots again, and returns how many: those that an earlier process has left. Nobody else may use the store.
+	Recover(ctx context.Context) (int, error)
 	// Expire removes up to limit files that are due, and returns how many.
 	Expire(ctx context.Context, now time.Time, limit int) (int, error)
 	// Holds tells whether a stored file has this hash.

@@ -218,6 +218,7 @@ var faults = []fault{
 	{"one takes back what another has said in a room", "mod/upload/taken.go", " || page.Rows[0].Peer != by.Bare().String() {", " {", "./server -run TestFilesGo"},
 	{"whoever is connected has a transfer begin", "mod/bytestreams/bytestreams.go", "	h := sha1.Sum([]byte(sid + requester.String() + target.String()))\n", "	h := sha1.Sum([]byte(sid + min(requester.String(), target.String()) + max(requester.String(), target.String())))\n", "./server -run TestBytestreams"},
 	{"a third party joins a transfer", "edge/proxy65/proxy65.go", "	if len(x.parties) == 2 || d.ended {\n", "	if len(x.parties) == 3 || d.ended {\n", "./edge/proxy65"},
+	{"what is appended may begin anywhere", "mod/upload/resume.go", "	if offset != p.Have() {\n", "	if offset > p.Have() {\n", "./server -run TestUploadResumes"},
 	{"an address is used more than once", "store/sqlstore/files.go", "due = $4 WHERE id = $1 AND state = $2 AND due > $5", "due = $4 WHERE id = $1 AND state >= $2 AND due > $5", "./store/sqlstore -run TestContract$/LongTail/^Files$"},
 	{"slots do not count against the quota", "store/sqlstore/files.go", "	case f.Size > most.Bytes-bytes:\n", "	case f.Size > most.Bytes:\n", "./server -run TestUploadQuota"},
 	{"files outlive their account", "store/sqlstore/erase.go", "	\"DELETE FROM files WHERE owner = $1\",\n", "", "./store/sqlstore -run TestErased"},

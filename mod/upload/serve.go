@@ -21,7 +21,7 @@ const (
 	slowestRate = 1 << 10     // bytes a second; who is slower is cut off by the door
 	longestTime = 24 * time.Hour
 	cacheTime   = 365 * 24 * time.Hour
-	methods     = "OPTIONS, HEAD, GET, PUT"
+	methods     = "OPTIONS, HEAD, GET, PUT, PATCH"
 	// countedFor is longer than any upload takes: what is under way is counted down when it ends.
 	countedFor = 10 * 365 * 24 * time.Hour
 )
@@ -42,8 +42,8 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Allow-Methods", methods)
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Range")
-	h.Set("Access-Control-Expose-Headers", "Content-Disposition, Content-Length, Content-Range, ETag")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Range, Upload-Complete, Upload-Offset")
+	h.Set("Access-Control-Expose-Headers", "Content-Disposition, Content-Length, Content-Range, ETag, Upload-Complete, Upload-Length, Upload-Offset")
 	h.Set("Access-Control-Max-Age", "86400")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
@@ -53,11 +53,17 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request) {
 	case http.MethodOptions:
 		w.WriteHeader(http.StatusNoContent)
 	case http.MethodGet, http.MethodHead:
+		if r.Method == http.MethodHead && strings.HasPrefix(r.URL.RawQuery, putParameter+"=") {
+			err = m.arrived(w, r)
+			break
+		}
 		err = m.fetch(w, r)
 	case http.MethodPut:
 		if err = m.put(r); err == nil {
 			w.WriteHeader(http.StatusCreated)
 		}
+	case http.MethodPatch:
+		err = m.patch(w, r)
 	default:
 		h.Set("Allow", methods)
 		err = &refusal{status: http.StatusMethodNotAllowed, reason: "method"}
@@ -164,20 +170,52 @@ func disposition(name string, shown bool) string {
 
 // put takes the bytes of a slot. When it returns without an error they are durable, and can be had.
 func (m *Module) put(r *http.Request) error {
-	f, err := m.slotOf(r)
+	f, err := m.slotOf(r, false)
 	if err != nil {
 		return err
 	}
 	if err := fits(f, r); err != nil {
 		return err
 	}
-	done, err := m.begin(r.Context(), f)
+	done, err := m.begin(f.Owner)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := m.take(r, f); err != nil {
-		// Until its time is over the client may try again, but for what would be refused again.
+	body := &line{r: r.Body}
+	return m.take(r, f, body, func(ctx context.Context) (blob.Hash, error) {
+		return blob.Put(ctx, m.Blobs, body, f.Size, func(content io.Reader) error { return m.scan(ctx, f, content) })
+	})
+}
+
+// begin counts an upload, if there is room for it; done is called when it has ended.
+func (m *Module) begin(owner store.Owner) (done func(), err error) {
+	account := strconv.FormatInt(int64(owner), 10)
+	now := m.now()
+	if !m.underway.Take(now, account, m.Config.AtOnce, countedFor) {
+		return nil, &refusal{status: http.StatusTooManyRequests, reason: "too many at once"}
+	}
+	if !m.underway.Take(now, "", m.Config.AtOnceTotal, countedFor) {
+		m.underway.Give(account)
+		return nil, &refusal{status: http.StatusServiceUnavailable, reason: "too many at once"}
+	}
+	return func() {
+		m.underway.Give("")
+		m.underway.Give(account)
+	}, nil
+}
+
+// take has one of all who come with a slot keep its content, and then says so; body is what keep reads. After an error the client may try again until the
+// slot's time is over, but for what would be refused again.
+func (m *Module) take(r *http.Request, f store.File, body *line, keep func(context.Context) (blob.Hash, error)) error {
+	if err := m.arrive(r.Context(), f, m.now()); err != nil {
+		return err
+	}
+	hash, err := keep(r.Context())
+	if err = broken(r.Context(), body, err); err == nil {
+		err = m.kept(r, f, hash)
+	}
+	if err != nil {
 		until := f.Due
 		if errors.Is(err, errMalware) {
 			until = m.now()
@@ -189,28 +227,6 @@ func (m *Module) put(r *http.Request) error {
 	m.Figures.Stored.Inc()
 	m.Figures.StoredBytes.Add(float64(f.Size))
 	return nil
-}
-
-// begin makes a slot one that arrives, if there is room for it; done is called when it no longer does.
-func (m *Module) begin(ctx context.Context, f store.File) (done func(), err error) {
-	account := strconv.FormatInt(int64(f.Owner), 10)
-	now := m.now()
-	if !m.underway.Take(now, account, m.Config.AtOnce, countedFor) {
-		return nil, &refusal{status: http.StatusTooManyRequests, reason: "too many at once"}
-	}
-	if !m.underway.Take(now, "", m.Config.AtOnceTotal, countedFor) {
-		m.underway.Give(account)
-		return nil, &refusal{status: http.StatusServiceUnavailable, reason: "too many at once"}
-	}
-	done = func() {
-		m.underway.Give("")
-		m.underway.Give(account)
-	}
-	if err = m.arrive(ctx, f, now); err != nil {
-		done()
-		return nil, err
-	}
-	return done, nil
 }
 
 // arrive has the store let in one of all who come with a slot.
@@ -235,8 +251,8 @@ func (m *Module) arrive(ctx context.Context, f store.File, now time.Time) error 
 	return err
 }
 
-// slotOf is the slot that a request may use.
-func (m *Module) slotOf(r *http.Request) (f store.File, err error) {
+// slotOf is the slot that a request may use; late: also when the time is over in which it had to be begun, as long as the row is there.
+func (m *Module) slotOf(r *http.Request, late bool) (f store.File, err error) {
 	a, ok := parseAddress(r.URL.EscapedPath())
 	if !ok || !m.codes.genuine(a.id) {
 		return f, unknown()
@@ -245,12 +261,16 @@ func (m *Module) slotOf(r *http.Request) (f store.File, err error) {
 	switch {
 	case !ok:
 		return f, &refusal{status: http.StatusForbidden, reason: "no right"}
-	case !end.After(m.now()):
+	case !late && !end.After(m.now()):
 		return f, &refusal{status: http.StatusGone, reason: "late"}
 	}
 	f, err = m.find(r)
-	if err == nil && f.State != store.FileSlot {
+	switch {
+	case err != nil:
+	case f.State != store.FileSlot:
 		err = &refusal{status: http.StatusConflict, reason: "used"}
+	case f.Gone(m.now()):
+		err = &refusal{status: http.StatusGone, reason: "late"}
 	}
 	return f, err
 }
@@ -277,30 +297,31 @@ func fits(f store.File, r *http.Request) error {
 	return nil
 }
 
-// take has the content kept, and then says so.
-func (m *Module) take(r *http.Request, f store.File) error {
-	body := &line{r: r.Body}
-	hash, err := blob.Put(r.Context(), m.Blobs, body, f.Size, func(content io.Reader) error { return m.scan(r.Context(), f, content) })
+// broken makes of what went wrong with a content what the client is told: that it was lost on its way, or whose fault it is.
+func broken(ctx context.Context, body *line, err error) error {
 	var no *refusal
 	switch {
 	case errors.As(err, &no):
 		return no
-	case body.err != nil || errors.Is(err, blob.ErrLength) || err != nil && r.Context().Err() != nil:
+	case body.err != nil || errors.Is(err, blob.ErrLength) || err != nil && ctx.Err() != nil:
 		return &refusal{status: http.StatusBadRequest, reason: "broken off"}
-	case err != nil:
-		return err
 	}
+	return err
+}
+
+// kept says that a content is there: it has all arrived, so that the client goes now changes nothing.
+func (m *Module) kept(r *http.Request, f store.File, hash blob.Hash) error {
 	kind := f.Type
 	if kind == "" {
 		kind = anything
-		if t, ok := mediaType(r.Header.Get("Content-Type")); ok {
+		if t, ok := mediaType(r.Header.Get("Content-Type")); ok && r.Method == http.MethodPut {
 			kind = t
 		}
 	}
-	// It has all arrived: that the client goes now changes nothing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lastStep)
 	defer cancel()
-	if err = m.Files.Store(f, hash[:], kind).Wait(ctx); errors.Is(err, store.ErrNotFound) {
+	err := m.Files.Store(f, hash[:], kind).Wait(ctx)
+	if errors.Is(err, store.ErrNotFound) {
 		return &refusal{status: http.StatusGone, reason: "late"} // its account has been erased meanwhile
 	}
 	return err

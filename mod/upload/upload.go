@@ -76,6 +76,8 @@ type Module struct {
 	slots core.Quota // given within a minute, by account
 	// underway are the uploads of each account, and under "" those of all.
 	underway core.Quota
+	// resuming are the files that somebody appends to.
+	resuming core.Quota
 }
 
 // New returns the module.
@@ -135,6 +137,9 @@ func (m *Module) info(_ context.Context, e *core.Event) (core.Answer, error) {
 	}
 	for _, p := range purposes() {
 		i.Features = append(i.Features, ns.HTTPUploadPurpose+"#"+p)
+	}
+	if m.Config.ResumeTime > 0 {
+		i.Features = append(i.Features, Space+"#resume")
 	}
 	return core.Answer{Payload: string(i.AppendXML(nil))}, nil
 }

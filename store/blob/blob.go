@@ -53,6 +53,9 @@ type Content interface {
 type Blobs interface {
 	// Arrive begins a content of so many bytes. store.ErrFull: there is no room.
 	Arrive(size int64) (*Part, error)
+	// Resume goes on with the content of a name, or begins it. The name is of letters, digits, - and _; what has arrived under it stays until it is whole or Tidy
+	// removes it. One caller at a time may use a name. store.ErrFull: there is no room.
+	Resume(name string, size int64) (*Part, error)
 	// Keep keeps a part that is whole. When it returns without an error the content is durable, and as young as if there had never been the same before. It
 	// needs the same memory whatever the size. store.ErrFull: there is no room.
 	Keep(ctx context.Context, p *Part) (Hash, error)
@@ -62,8 +65,8 @@ type Blobs interface {
 	Delete(ctx context.Context, h Hash, notAfter time.Time) (bool, error)
 	// Each calls f for all contents, in no order, with when they were kept last, until f fails. f may delete.
 	Each(ctx context.Context, f func(h Hash, kept time.Time) error) error
-	// Tidy removes what is left of contents that the end of a process has kept from being kept.
-	Tidy(ctx context.Context) error
+	// Tidy removes what is left of contents that the end of a process has kept from being kept, and what has arrived under names that nobody wants any more.
+	Tidy(ctx context.Context, wanted func(name string) (bool, error)) error
 	// Free is how many bytes there is room for on this machine; known is false when nobody can say.
 	Free(ctx context.Context) (bytes int64, known bool, err error)
 }

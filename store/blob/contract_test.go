@@ -244,6 +244,68 @@ func TestOpenFolderAgain(t *testing.T) {
 	}
 }
 
+// What has arrived under a name is gone on with, behind a start as well, until it is whole, given up, or wanted no more.
+func TestResume(t *testing.T) {
+	everywhere(t, func(t *testing.T, b kept) {
+		lost := errors.New("the line is lost")
+		step := func(name string, r io.Reader, want int64) (*Part, error) {
+			t.Helper()
+			p, err := b.Resume(name, 11)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Have() != want {
+				t.Errorf("%d bytes are there, want %d", p.Have(), want)
+			}
+			return p, errors.Join(p.Append(t.Context(), r))
+		}
+		closed := func(p *Part, err error) error { return errors.Join(err, p.Close()) }
+		if err := closed(step("a", &broken{strings.NewReader("hello"), lost}, 0)); !errors.Is(err, lost) {
+			t.Errorf("broken off: %v", err)
+		}
+		if err := closed(step("a", strings.NewReader(" "), 5)); err != nil {
+			t.Error(err)
+		}
+		if err := closed(step("b", strings.NewReader("other"), 0)); err != nil {
+			t.Error(err)
+		}
+		if err := closed(step("long", strings.NewReader("twelve bytes"), 0)); !errors.Is(err, ErrLength) {
+			t.Errorf("too long: %v", err)
+		}
+		again, err := openIncoming(filepath.Dir(b.in.path))
+		if err != nil || again.path != b.in.path {
+			t.Fatal(err)
+		}
+		if n := partsLeft(t, b.in); n != 2 {
+			t.Errorf("%d are left behind a start", n)
+		}
+		p, err := step("a", strings.NewReader("world"), 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := b.Keep(t.Context(), p)
+		p.Drop()
+		if err := errors.Join(err, p.Close()); err != nil || h != sha256.Sum256([]byte("hello world")) {
+			t.Errorf("%s, %v", h, err)
+		}
+		c, err := b.Open(t.Context(), h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(c)
+		if err := errors.Join(err, c.Close()); err != nil || string(got) != "hello world" {
+			t.Errorf("%q, %v", got, err)
+		}
+		var asked []string
+		if err := b.Tidy(t.Context(), func(name string) (bool, error) {
+			asked = append(asked, name)
+			return false, nil
+		}); err != nil || strings.Join(asked, " ") != "b" || partsLeft(t, b.in) != 0 {
+			t.Errorf("asked for %v, %d are left: %v", asked, partsLeft(t, b.in), err)
+		}
+	})
+}
+
 // That there is no room is told from every other mistake.
 func TestNoRoom(t *testing.T) {
 	for err, want := range map[error]bool{

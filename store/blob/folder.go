@@ -96,7 +96,4 @@ func (f *Folder) Each(ctx context.Context, do func(h Hash, kept time.Time) error
 	return nil
 }
 
-// Tidy implements Blobs: OpenFolder has done so.
-func (f *Folder) Tidy(context.Context) error { return nil }
-
 var _ Blobs = (*Folder)(nil)

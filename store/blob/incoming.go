@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"stonechat/store"
 )
@@ -20,6 +21,9 @@ const FolderName = "files"
 
 // incoming is the part of the folder for what is not whole yet; see Arriving.
 const incoming = "incoming"
+
+// resumed is what files of contents begin with that can be gone on with; all others end with their process.
+const resumed = "name-"
 
 // copyBytes is the memory that one content takes for bytes on their way.
 const copyBytes = 64 << 10
@@ -43,6 +47,9 @@ func openIncoming(folder string) (*Incoming, error) {
 		return nil, err
 	}
 	for _, e := range left {
+		if strings.HasPrefix(e.Name(), resumed) {
+			continue
+		}
 		if err := os.Remove(filepath.Join(in.path, e.Name())); err != nil {
 			return nil, err
 		}
@@ -59,15 +66,52 @@ func (in *Incoming) Arrive(size int64) (*Part, error) {
 	return &Part{file: file, sum: sha256.New(), size: size}, nil
 }
 
+// Resume is that of Blobs.
+func (in *Incoming) Resume(name string, size int64) (*Part, error) {
+	file, err := os.OpenFile(filepath.Join(in.path, resumed+name), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, full(err)
+	}
+	info, err := file.Stat()
+	if err != nil || info.Size() > size {
+		return nil, errors.Join(err, file.Close(), removed(file.Name()))
+	}
+	return &Part{file: file, size: size, have: info.Size(), stays: true}, nil
+}
+
+// Tidy is that of Blobs, as far as the folder goes.
+func (in *Incoming) Tidy(ctx context.Context, wanted func(name string) (bool, error)) error {
+	left, err := os.ReadDir(in.path)
+	if err != nil {
+		return err
+	}
+	for _, e := range left {
+		name, ok := strings.CutPrefix(e.Name(), resumed)
+		if !ok {
+			continue
+		}
+		stays, err := wanted(name)
+		if err == nil && !stays {
+			err = removed(filepath.Join(in.path, e.Name()))
+		}
+		if err := errors.Join(ctx.Err(), err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Free is that of Blobs.
 func (in *Incoming) Free(context.Context) (int64, bool, error) { return freeSpace(in.path) }
 
 // Part is a content that arrives. One goroutine at a time may use it.
 type Part struct {
-	file *os.File
-	sum  hash.Hash
-	size int64
-	kept bool // its file is no longer the part's
+	file  *os.File
+	sum   hash.Hash // of what has arrived; nil for a part that was resumed, until it is whole
+	size  int64
+	have  int64 // of a part that was resumed
+	kept  bool  // its file is no longer the part's
+	stays bool  // its file stays when it is closed
 }
 
 // Receive takes what r has, which must be all that is announced and nothing else, else ErrLength. store.ErrFull: there is no room.
@@ -80,6 +124,37 @@ func (p *Part) Receive(ctx context.Context, r io.Reader) error {
 	return full(err)
 }
 
+// Have is how much of a part that was resumed has arrived.
+func (p *Part) Have() int64 { return p.have }
+
+// Append takes what r has for a part that was resumed, until it ends or fails: what came before that stays. ErrLength: it has more than is missing. store.ErrFull: there is no
+// room. When all is there its hash is taken, once, since whoever goes on often is not to have all of it read each time.
+func (p *Part) Append(ctx context.Context, r io.Reader) error {
+	n, err := io.CopyBuffer(&both{p.file, noHash{}, ctx}, io.LimitReader(r, p.size-p.have), make([]byte, copyBytes))
+	if p.have += n; err != nil || p.have < p.size {
+		return full(err)
+	}
+	switch n, err := io.ReadFull(r, make([]byte, 1)); {
+	case n > 0:
+		p.Drop() // whoever sends it means something else
+		return ErrLength
+	case !errors.Is(err, io.EOF):
+		return err
+	}
+	p.sum = sha256.New()
+	_, err = io.CopyBuffer(&both{io.Discard, p.sum, ctx}, struct{ io.Reader }{p.Content()}, make([]byte, copyBytes))
+	return err
+}
+
+// Drop removes what has arrived of a part that was resumed.
+func (p *Part) Drop() { p.stays = false }
+
+// noHash takes everything and remembers nothing.
+type noHash struct{}
+
+// Write implements io.Writer.
+func (noHash) Write(p []byte) (int, error) { return len(p), nil }
+
 // Content reads what has arrived from its beginning.
 func (p *Part) Content() io.Reader { return io.NewSectionReader(p.file, 0, p.size) }
 
@@ -89,10 +164,10 @@ func (p *Part) hash() (h Hash) {
 	return h
 }
 
-// Close gives the part up; what was kept of it stays.
+// Close gives the part up; what was kept of it stays, and so does what has arrived of one that can be resumed.
 func (p *Part) Close() error {
 	err := p.file.Close()
-	if p.kept {
+	if p.kept || p.stays {
 		return err
 	}
 	return errors.Join(err, removed(p.file.Name()))
@@ -100,9 +175,8 @@ func (p *Part) Close() error {
 
 // both writes to a file and a hash until ctx ends. It is a type of its own so that nothing but the buffer given is used for copying.
 type both struct {
-	file *os.File
-	sum  hash.Hash
-	ctx  context.Context
+	file, sum io.Writer
+	ctx       context.Context
 }
 
 // Write implements io.Writer.

@@ -157,7 +157,10 @@ func (s *S3) Each(ctx context.Context, do func(h Hash, kept time.Time) error) er
 }
 
 // Tidy implements Blobs: what was sent in parts, and not to its end, costs room until somebody says that it is given up.
-func (s *S3) Tidy(ctx context.Context) error {
+func (s *S3) Tidy(ctx context.Context, wanted func(name string) (bool, error)) error {
+	if err := s.Incoming.Tidy(ctx, wanted); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx) // ends the listing
 	defer cancel()
 	for u := range s.client.ListIncompleteUploads(ctx, s.bucket, s.prefix, true) {

@@ -90,7 +90,7 @@ func TestS3Tidy(t *testing.T) {
 		t.Fatal("somebody has the turn")
 	}
 	for want := 2; want > 0; want-- {
-		if err := b.Tidy(t.Context()); err != nil || s.Open() != want {
+		if err := b.Tidy(t.Context(), nil); err != nil || s.Open() != want {
 			t.Errorf("%d are left, want %d: %v", s.Open(), want, err)
 		}
 		if want == 2 {

@@ -197,6 +197,19 @@ func (x files) Expire(ctx context.Context, now time.Time, limit int) (int, error
 	return int(n), nil
 }
 
+// Recover implements store.Files.
+func (x files) Recover(ctx context.Context) (int, error) {
+	var n int64
+	err := x.db.queueOf(nobody).change(0, func(w *writer) (err error) {
+		n, err = w.change("UPDATE files SET state = $2 WHERE state = $1", int64(store.FileArriving), int64(store.FileSlot))
+		return err
+	}).Wait(ctx)
+	if err != nil {
+		return 0, err // n may still be written to when only the context ended
+	}
+	return int(n), nil
+}
+
 // Holds implements store.Files.
 func (x files) Holds(ctx context.Context, hash []byte) (bool, error) {
 	s, err := x.db.reads.stmt(ctx, selectFileHash)

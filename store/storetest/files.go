@@ -85,6 +85,17 @@ func testFiles(t *testing.T, f *fixture) {
 			t.Errorf("hash %q: %v, %v", hash, got, err)
 		}
 	}
+	// What an earlier process has left on its way may be begun anew, and nothing else.
+	left := f.slot(alice, "left", nil)
+	f.wait(t, f.Files.Reserve(left, plenty("message")), f.Files.Arrive(left, now, left.Due.Add(time.Hour)))
+	for n := 1; n >= 0; n-- {
+		if got, err := f.Files.Recover(f.ctx); got != n || err != nil {
+			t.Errorf("%d are slots again, want %d: %v", got, n, err)
+		}
+	}
+	if x := f.file(t, "left"); x.State != store.FileSlot || !x.Due.Equal(left.Due.Add(time.Hour)) || f.file(t, "one").State != store.FileStored {
+		t.Errorf("recovered %+v", x)
+	}
 	// However many come at once, one is let in.
 	race := f.slot(alice, "race", nil)
 	f.wait(t, f.Files.Reserve(race, plenty("message")))
