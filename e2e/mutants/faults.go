@@ -110,7 +110,7 @@ var faults = []fault{
 	{"a room shows what is not durable", "core/room.go", "	if len(open) == 0 && r.line.head == nil {\n", "	if len(tickets) >= 0 {\n", "./core -run TestRoomLine"},
 	{"what is published undoes the vCard that was set behind it", "mod/profile/views.go", "	if f.sets != sets {\n", "	if f.sets < sets {\n", "./mod/profile -run TestFormsWaitForTheDatabase"},
 	{"connections to a database server that died are used again", "store/sqlstore/open.go", "	r.db.SetMaxIdleConns(0)\n", "", "./store/sqlstore -run TestReadsBehindARestart"},
-	{"a message is heard in a room before the disk has it", "mod/muc/speak.go", "		m.said(r, w, x, a)\n	}, kept)\n", "		m.said(r, w, x, a)\n	})\n", "./e2e/chaos -run TestPowerCut$ -cycles 8"},
+	{"a message is heard in a room before the disk has it", "mod/muc/speak.go", "		m.said(r, w, x, a, core.Archived{})\n	}, kept)\n", "		m.said(r, w, x, a, core.Archived{})\n	})\n", "./e2e/chaos -run TestPowerCut$ -cycles 8"},
 	{"an item is confirmed before the disk has it", "mod/pubsub/publish.go", "	x.Wait(t)\n", "	_ = t\n", "./e2e/chaos -run TestPowerCut$ -cycles 8"},
 	{"rooms forget who is in them when the process ends", "mod/muc/keep.go", "	return m.Occupants.SetOccupants(r.ID, b), true\n", "	return store.Settled(nil), len(b) > 0\n", "./e2e/chaos -run TestRestart$ -cycles 2"},
 	{"who is not there stays in rooms", "core/room_tell.go", "	if st.Type != stanza.TypeError && st.Type != stanza.Unavailable {\n", "	if st.Type == stanza.Unavailable {\n", "./core -run TestRoomGhosts"},

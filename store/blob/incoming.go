@@ -76,16 +76,20 @@ func (in *Incoming) Resume(name string, size int64) (*Part, error) {
 	if err != nil || info.Size() > size {
 		return nil, errors.Join(err, file.Close(), removed(file.Name()))
 	}
+	// Whoever is told how much there is sends no more of it: so it is durable, with its name.
+	if err := errors.Join(file.Sync(), syncFolder(in.path)); err != nil {
+		return nil, full(errors.Join(err, file.Close()))
+	}
 	return &Part{file: file, size: size, have: info.Size(), stays: true}, nil
 }
 
 // Tidy is that of Blobs, as far as the folder goes.
 func (in *Incoming) Tidy(ctx context.Context, wanted func(name string) (bool, error)) error {
-	left, err := os.ReadDir(in.path)
+	all, err := os.ReadDir(in.path)
 	if err != nil {
 		return err
 	}
-	for _, e := range left {
+	for _, e := range all {
 		name, ok := strings.CutPrefix(e.Name(), resumed)
 		if !ok {
 			continue
@@ -127,11 +131,14 @@ func (p *Part) Receive(ctx context.Context, r io.Reader) error {
 // Have is how much of a part that was resumed has arrived.
 func (p *Part) Have() int64 { return p.have }
 
-// Append takes what r has for a part that was resumed, until it ends or fails: what came before that stays. ErrLength: it has more than is missing. store.ErrFull: there is no
+// Append takes what r has for a part that was resumed, until it ends or fails: what came before that stays, durably unless it failed. ErrLength: it has more than is missing. store.ErrFull: there is no
 // room. When all is there its hash is taken, once, since whoever goes on often is not to have all of it read each time.
 func (p *Part) Append(ctx context.Context, r io.Reader) error {
 	n, err := io.CopyBuffer(&both{p.file, noHash{}, ctx}, io.LimitReader(r, p.size-p.have), make([]byte, copyBytes))
-	if p.have += n; err != nil || p.have < p.size {
+	if p.have += n; err == nil {
+		err = p.file.Sync()
+	}
+	if err != nil || p.have < p.size {
 		return full(err)
 	}
 	switch n, err := io.ReadFull(r, make([]byte, 1)); {
