@@ -19,7 +19,7 @@ func (u *userFilesCmd) Run(c *ctlCmd) error {
 	path := "/users/" + url.PathEscape(u.Name) + "/files"
 	switch {
 	case u.Delete != "":
-		return c.call("DELETE", path+"/"+url.PathEscape(u.Delete), nil, nil)
+		return c.send("DELETE", path+"/"+url.PathEscape(u.Delete), nil)
 	case u.List:
 		return u.list(c, path+"/each")
 	}
