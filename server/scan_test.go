@@ -92,6 +92,17 @@ func TestUploadIsScanned(t *testing.T) {
 			t.Errorf("then %s: %s", method, a.Status)
 		}
 	}
+	// It is found whatever the pieces in which it comes.
+	s = mustAsk(t, alice, "a.txt", 12, "")
+	if a := r.appendTo(s, "0", "some mal", nil); a.StatusCode != http.StatusNoContent {
+		t.Errorf("a piece: %s", a.Status)
+	}
+	if a := r.appendTo(s, "8", "ware", nil); a.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("malware in pieces: %s", a.Status)
+	}
+	if all := append(contents(t, r.data), incoming(t, r.data)...); len(all) != 0 {
+		t.Errorf("it was kept: %v", all)
+	}
 	address := r.upload(alice, "b.txt", "text/plain", "harmless")
 	if a, body := r.do("GET", address, nil, nil); a.StatusCode != http.StatusOK || body != "harmless" {
 		t.Errorf("GET: %s %q", a.Status, body)
@@ -104,7 +115,7 @@ func TestUploadIsScanned(t *testing.T) {
 	if err != nil || !strings.Contains(st.Inner(), "<value>1000</value>") {
 		t.Errorf("it says %v, %v", st, err)
 	}
-	r.hasMetrics(`stonechat_upload_refused_total{reason="malware"} 1`, `stonechat_upload_unscanned_total 0`)
+	r.hasMetrics(`stonechat_upload_refused_total{reason="malware"} 2`, `stonechat_upload_unscanned_total 0`)
 }
 
 // A scanner that does not answer: what it should look into waits, or is taken and counted, as it is configured.
