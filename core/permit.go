@@ -30,6 +30,7 @@ const (
 	ActJoin         Action = "host.join" // what somebody without an account may ask
 	ActInvite       Action = "invites.make"
 	ActUpload       Action = "files.upload"
+	ActRelay        Action = "files.relay" // have the server hand over bytes
 	ActFetch        Action = "files.fetch" // what anybody may do who knows an address, without saying who they are
 
 	ActMakeNodes    Action = "nodes.make" // at a service of nodes that belongs to nobody
@@ -107,6 +108,7 @@ var rules = map[Action]rule{
 	ActJoin:         {relations: isAnyone},
 	ActInvite:       {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}, notAbove: true},
 	ActUpload:       {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember, store.RoleBot}},
+	ActRelay:        {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember, store.RoleBot}},
 	ActFetch:        {relations: isAnyone, guests: true},
 
 	ActMakeNodes:    {roles: []store.Role{store.RoleOwner, store.RoleAdmin, store.RoleModerator, store.RoleMember}},

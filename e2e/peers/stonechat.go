@@ -101,6 +101,7 @@ c2s = [%q]
 c2s_tls = [%q]
 https = [%q]
 http = [%q]
+proxy65 = ["127.0.0.1:0"]
 [archive]
 default = %q
 [contact]
