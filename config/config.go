@@ -39,23 +39,24 @@ type Config struct {
 	Contact    Contact `toml:"contact"`
 	Log        Log     `toml:"log"`
 
-	Strangers Strangers `toml:"strangers"`
-	Reports   Reports   `toml:"reports"`
-	Personal  Personal  `toml:"personal"`
-	Pubsub    Pubsub    `toml:"pubsub"`
-	Upload    Upload    `toml:"upload"`
-	Pictures  Pictures  `toml:"pictures"`
-	Previews  Previews  `toml:"previews"`
-	Outbound  Outbound  `toml:"outbound"`
-	Push      Push      `toml:"push"`
-	External  External  `toml:"external"`
-	Signup    Signup    `toml:"signup"`
-	Invites   Invites   `toml:"invites"`
-	Accounts  Accounts  `toml:"accounts"`
-	Guessing  Guessing  `toml:"guessing"`
-	Guests    Guests    `toml:"guests"`
-
-	Components Components `toml:"components"`
+	Strangers   Strangers   `toml:"strangers"`
+	Reports     Reports     `toml:"reports"`
+	Personal    Personal    `toml:"personal"`
+	Pubsub      Pubsub      `toml:"pubsub"`
+	Upload      Upload      `toml:"upload"`
+	Files       Files       `toml:"files"`
+	Pictures    Pictures    `toml:"pictures"`
+	Previews    Previews    `toml:"previews"`
+	Bytestreams Bytestreams `toml:"bytestreams"`
+	Outbound    Outbound    `toml:"outbound"`
+	Push        Push        `toml:"push"`
+	External    External    `toml:"external"`
+	Signup      Signup      `toml:"signup"`
+	Invites     Invites     `toml:"invites"`
+	Accounts    Accounts    `toml:"accounts"`
+	Guessing    Guessing    `toml:"guessing"`
+	Guests      Guests      `toml:"guests"`
+	Components  Components  `toml:"components"`
 }
 
 // TLS names the certificates. Names without one are shown a self-signed one, which is made in the data folder. Files are read again when they
@@ -123,6 +124,9 @@ type Listen struct {
 	HTTP []string `toml:"http"`
 	// Component takes the programs of components.serve: in the clear on loopback addresses, with TLS on all others. Nobody listens while there is none to serve.
 	Component []string `toml:"component"`
+	// Proxy65 is where clients that cannot reach each other hand over files (XEP-0065), such as [":7777"]; see [bytestreams]. Anybody may connect, in the clear; bytes
+	// pass only between two whom an account of this server brings together.
+	Proxy65 []string `toml:"proxy65"`
 	// ACME answers the challenges of tls.acme in the clear, and sends everybody else to https. Used only with tls.acme.agree; port 80 of the
 	// served names must lead here.
 	ACME []string `toml:"acme"`
@@ -372,6 +376,7 @@ func Default() Config {
 		Upload:   usualUpload(),
 		Pictures: usualPictures(),
 		Previews: usualPreviews(),
+		Files:    usualFiles(), Bytestreams: usualBytestreams(),
 		Outbound: usualOutbound(), Push: usualPush(), External: usualExternal(), Components: usualComponents(),
 		Signup: signup(), Invites: invites(), Accounts: accounts(),
 		Guessing: Guessing{
@@ -405,7 +410,7 @@ func Load(path string) (Config, error) {
 		return c, fmt.Errorf("config %s: unknown option %q", path, unknown[0].String())
 	}
 	dir := filepath.Dir(path)
-	own := []*string{&c.Data, &c.Store.PostgresFile, &c.Outbound.Roots, &c.External.SecretFile}
+	own := []*string{&c.Data, &c.Store.PostgresFile, &c.Outbound.Roots, &c.External.SecretFile, &c.Files.SecretFile}
 	for _, p := range slices.Concat(own, c.TLS.paths(), c.Components.paths()) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
@@ -462,7 +467,7 @@ func (c *Config) Check() error {
 		complain("http.pprof needs loopback HTTP listeners")
 	}
 	if c.Local {
-		for _, l := range [][]string{c.Listen.C2S, c.Listen.C2STLS, c.Listen.HTTPS, c.Listen.HTTP, c.Listen.Component} {
+		for _, l := range [][]string{c.Listen.C2S, c.Listen.C2STLS, c.Listen.HTTPS, c.Listen.HTTP, c.Listen.Component, c.Listen.Proxy65} {
 			if !slices.Contains(l, Auto) && !allLoopback(l) {
 				complain("--local listens on loopback addresses only")
 			}
@@ -479,6 +484,8 @@ func (c *Config) Check() error {
 	errs = append(errs, c.Pictures.check()...)
 	errs = append(errs, c.Previews.check()...)
 	errs = append(errs, c.checkComponents()...)
+	errs = append(errs, c.Files.check()...)
+	errs = append(errs, c.checkBytestreams()...)
 	errs = append(errs, c.Outbound.check()...)
 	errs = append(errs, c.Push.check()...)
 	errs = append(errs, c.External.check()...)
@@ -515,13 +522,18 @@ func (s *Store) PostgresURL() (string, error) {
 	if s.PostgresFile == "" {
 		return s.Postgres, nil
 	}
-	b, err := os.ReadFile(s.PostgresFile)
+	return firstLine("store.postgres_file", s.PostgresFile)
+}
+
+// firstLine of a file that an option names: a secret.
+func firstLine(option, path string) (string, error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("store.postgres_file: %w", err)
+		return "", fmt.Errorf("%s: %w", option, err)
 	}
 	line, _, _ := strings.Cut(string(b), "\n")
 	if line = strings.TrimSpace(line); line == "" {
-		return "", fmt.Errorf("store.postgres_file: the first line of %s is empty", s.PostgresFile)
+		return "", fmt.Errorf("%s: the first line of %s is empty", option, path)
 	}
 	return line, nil
 }

@@ -34,6 +34,8 @@ type Upload struct {
 	ProfileQuota int64 `toml:"profile_quota"`
 	// SlotTime is how long a slot can be used. An upload that has begun may take longer.
 	SlotTime Duration `toml:"slot_time"`
+	// ResumeTime is how long, from the slot on, an upload may be gone on with that broke off (docs/files.md); 0s: it begins anew.
+	ResumeTime Duration `toml:"resume_time"`
 	// SlotsPerMinute is how many slots one account is given in a minute.
 	SlotsPerMinute int `toml:"slots_per_minute"`
 	// AtOnce is how many uploads of one account may be under way at once.
@@ -49,7 +51,7 @@ type Upload struct {
 func usualUpload() Upload {
 	return Upload{
 		FileBytes: 1 << 30, Quota: 10 << 30, StaffQuota: 100 << 30, Files: 10_000, ProfileBytes: 4 << 20, ProfileQuota: 64 << 20,
-		SlotTime: Duration(5 * time.Minute), SlotsPerMinute: 60, AtOnce: 8, AtOnceTotal: 256, VoiceBytes: 64 << 20, KeepFree: 1 << 30,
+		SlotTime: Duration(5 * time.Minute), ResumeTime: Duration(24 * time.Hour), SlotsPerMinute: 60, AtOnce: 8, AtOnceTotal: 256, VoiceBytes: 64 << 20, KeepFree: 1 << 30,
 	}
 }
 
@@ -63,7 +65,9 @@ func (u Upload) Of(domain string) string {
 
 // check reports what makes no sense.
 func (u Upload) check() (errs []error) {
-	for name, v := range map[string]int64{"file_bytes": u.FileBytes, "profile_bytes": u.ProfileBytes, "keep": int64(u.Keep), "keep_free": u.KeepFree, "voice_bytes": u.VoiceBytes} {
+	for name, v := range map[string]int64{
+		"file_bytes": u.FileBytes, "profile_bytes": u.ProfileBytes, "keep": int64(u.Keep), "resume_time": int64(u.ResumeTime), "keep_free": u.KeepFree, "voice_bytes": u.VoiceBytes,
+	} {
 		if v < 0 {
 			errs = append(errs, fmt.Errorf("upload.%s is negative", name))
 		}

@@ -31,7 +31,7 @@ const (
 	ActJoin         Action = "host.join" // what somebody without an account may ask
 	ActInvite       Action = "invites.make"
 	ActUpload       Action = "files.upload"
-	ActRelay        Action = "relays.use"  // credentials for relays of calls, which carry much for whoever has them
+	ActRelay        Action = "relays.use"  // of calls and of files, which carry much for whoever may have them do so
 	ActFindPeople   Action = "people.find" // by what they show of themselves
 	ActFetch        Action = "files.fetch" // what anybody may do who knows an address, without saying who they are
 

@@ -13,6 +13,8 @@ type Said struct {
 	Name string
 	// Message as it was shown: who said it, and its id where it is kept.
 	Message Archived
+	// Back is what a moderator takes back with this message (XEP-0425), as it was; its Stanza is nil otherwise.
+	Back Archived
 	// Everybody are the bare addresses of those who belong to the room, be they there or not, and of others who have a client in it, each once. It is pulled,
 	// during the call only, so that whoever looks at the message first and does not care pays nothing. Addresses may be of servers that are not ours, and
 	// who said it may be among them.

@@ -4,6 +4,7 @@ missing=()
 for program in profanity mcabber poezio gajim dino-im Xvfb xdotool dbus-daemon tmux node npm chromium fusermount3 ip; do
 	command -v "$program" >/dev/null || missing+=("$program")
 done
+command -v clamd >/dev/null || [ -x /usr/sbin/clamd ] || missing+=(clamd)
 for module in slixmpp gi; do
 	/usr/bin/python3 -c "import $module" 2>/dev/null || missing+=("python3-$module")
 done

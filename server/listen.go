@@ -34,13 +34,16 @@ func (s *Server) open() error {
 			return err
 		}
 	}
+	if err := s.openProxy65(); err != nil {
+		return err
+	}
 	if err := s.openChallenges(); err != nil {
 		return err
 	}
 	return s.listenControl()
 }
 
-// Addresses are the listeners' real addresses by name: c2s, c2s_tls, component, https, http, acme. Valid once Ready.
+// Addresses are the listeners' real addresses by name: c2s, c2s_tls, component, https, http, proxy65, acme. Valid once Ready.
 func (s *Server) Addresses(name string) []net.Addr {
 	var out []net.Addr
 	for _, l := range s.listeners {

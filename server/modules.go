@@ -6,6 +6,7 @@ import (
 	"stonechat/mod/activity"
 	"stonechat/mod/archive"
 	"stonechat/mod/bookmarks"
+	"stonechat/mod/bytestreams"
 	"stonechat/mod/carbons"
 	"stonechat/mod/certificates"
 	"stonechat/mod/commands"
@@ -37,7 +38,8 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		Kept: commands.Kept{Rosters: s.db.Rosters, Blocks: s.db.Blocks, Personal: s.db.Personal, Nodes: s.db.Nodes, Archive: s.db.Archive},
 	}, s.cfg.Login, account.Credentials)
 	files := upload.New(upload.Parts{
-		Files: s.db.Files, Blobs: s.blobs, Config: s.cfg.Upload, Pictures: s.cfg.Pictures, Maker: s.pictures,
+		Files: s.db.Files, Own: s.db.OwnFiles, Archive: s.db.Archive, Blobs: s.blobs, Config: s.cfg.Upload, Scanner: s.scanner, ScanAll: s.cfg.Files.ScanAll,
+		Pictures: s.cfg.Pictures, Maker: s.pictures,
 		Key: s.fileKey, Site: s.siteOf, Figures: s.uploads, Obs: s.obs,
 	})
 	return []core.Module{
@@ -71,6 +73,7 @@ func (s *Server) modules() ([]core.Module, *commands.Module) {
 		preview.New(preview.Parts{
 			Config: s.cfg.Previews, First: s.outbound.First, Maker: s.pictures, Keep: files.Keep, Asked: s.previews, Obs: s.obs,
 		}),
+		bytestreams.New(s.bytestreams()),
 		external.New(services, s.relays, s.cfg.External.Life.D()),
 		components.New(s.cfg, s.obs),
 		c,

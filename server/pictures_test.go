@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"stonechat/config"
+	"stonechat/store/blob/s3test"
 	"stonechat/xmpp/client"
 	"stonechat/xmpp/jid"
 	"stonechat/xmpp/stanza"
@@ -209,5 +210,67 @@ func TestThumbnailsGoWithTheirFile(t *testing.T) {
 	}
 	if a, _ := r.do("GET", small, nil, nil); a.StatusCode != http.StatusNotFound {
 		t.Errorf("after its account: %s", a.Status)
+	}
+}
+
+// A picture that comes in pieces becomes the same file as one that comes at once; one that is none leaves nothing behind.
+func TestUploadedPieces(t *testing.T) {
+	r := start(t, uploadDomain)
+	alice := r.dial("alice", nil)
+	picture := photo(t, 60, 40)
+	whole, err := askAbout(t, alice, r.upload(alice, "me.jpg", "image/jpeg", picture))
+	if err != nil || len(whole.File.Thumbs) == 0 {
+		t.Fatalf("%+v, %v", whole, err)
+	}
+	s := mustAsk(t, alice, "me.jpg", len(picture), "image/jpeg")
+	const cut = 70 // within what tells
+	if a := r.appendTo(s, "0", picture[:cut], nil); a.StatusCode != http.StatusNoContent {
+		t.Fatalf("first: %s", a.Status)
+	}
+	if a := r.appendTo(s, strconv.Itoa(cut), picture[cut:], nil); a.StatusCode != http.StatusCreated {
+		t.Fatalf("rest: %s", a.Status)
+	}
+	if got, err := askAbout(t, alice, s.Get.URL); err != nil || got.File.Hash != whole.File.Hash || got.File.Width != 40 || len(got.File.Thumbs) != len(whole.File.Thumbs) {
+		t.Errorf("%+v, %v, want %+v", got, err, whole)
+	}
+	broken := "GIF89a\x01\x00\x01\x00\x00\x00\x00?" + whereItWas
+	s = mustAsk(t, alice, "x.gif", len(broken), "image/gif")
+	if a := r.appendTo(s, "0", broken, nil); a.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("broken: %s", a.Status)
+	}
+	r.has(s, 0, "?0")
+	for _, name := range contents(t, r.data) {
+		if b, err := os.ReadFile(name); err != nil || bytes.Contains(b, []byte(whereItWas)) {
+			t.Errorf("on the disk it tells where it was: %v", err)
+		}
+	}
+}
+
+// A bucket and a scanner see what is left of a picture, and of a sound what was made of it.
+func TestUploadedPictureInABucket(t *testing.T) {
+	store, scanner := s3test.Serve(t), look(t)
+	stored := storedAt(t, store)
+	r := startWith(t, uploadDomain, func(c *config.Config) {
+		stored(c)
+		c.Files.Scanner = "tcp:" + scanner.Addr().String()
+	})
+	alice := r.dial("alice", nil)
+	before := strings.Replace(photo(t, 60, 40), whereItWas, "malware"+whereItWas[len("malware"):], 1)
+	address := r.upload(alice, "me.jpg", "image/jpeg", before)
+	if a, after := r.do("GET", address, nil, nil); len(after) != len(before) || strings.Contains(after, "malware") {
+		t.Errorf("%s: %d bytes of %d, or they tell", a.Status, len(after), len(before))
+	}
+	if a, _ := r.do("GET", address+"?thumbnail", nil, nil); a.StatusCode != http.StatusOK || len(store.Keys()) != 2 {
+		t.Errorf("thumbnail: %s, the bucket has %v", a.Status, store.Keys())
+	}
+	webm, err := os.ReadFile("../voice/testdata/chromium.webm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ogg := r.do("GET", r.upload(alice, "voice.ogg", "audio/webm", string(webm)), nil, nil); !strings.HasPrefix(ogg, "OggS") {
+		t.Errorf("%d bytes of sound", len(ogg))
+	}
+	if n := scanner.asked.Load(); n != 3 {
+		t.Errorf("the scanner was asked %d times", n)
 	}
 }

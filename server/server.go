@@ -17,10 +17,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"stonechat/certs"
+	"stonechat/clamd"
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/edge/c2s"
 	"stonechat/edge/component"
+	"stonechat/edge/proxy65"
 	"stonechat/edge/web"
 	"stonechat/mod/commands"
 	"stonechat/mod/preview"
@@ -51,6 +53,7 @@ type Server struct {
 	certs      *certs.Book
 	tokenKey   []byte
 	blobs      blob.Blobs
+	scanner    *clamd.Scanner // nil: there is none
 	fileKey    []byte
 	outbound   *outbound.Dialler
 	push       *push.Round
@@ -70,8 +73,11 @@ type Server struct {
 	commands []*commands.Module
 	runners  []core.Runner
 	clients  *c2s.Door
-	web      *web.Door
-	public   atomic.Pointer[web.Site] // the first listener's; nil: there is none yet
+	proxy65  *proxy65.Door // nil: there is none
+	// proxy65Port is that of the first listener, zero before it listens.
+	proxy65Port atomic.Int32
+	web         *web.Door
+	public      atomic.Pointer[web.Site] // the first listener's; nil: there is none yet
 
 	components *component.Door
 
@@ -110,6 +116,7 @@ func New(ctx context.Context, cfg config.Config, o obs.Obs) (*Server, error) {
 		s.pictures = picture.NewMaker(picture.Limits{
 			Side: cfg.Pictures.Side, Memory: cfg.Pictures.Memory, Time: cfg.Pictures.Time.D(), AtOnce: cfg.Pictures.AtOnce,
 		})
+		s.makeProxy65()
 		if err = s.openPush(ctx); err == nil {
 			err = s.addHosts(ctx)
 		}
@@ -167,7 +174,7 @@ func (s *Server) openStore(ctx context.Context) error {
 	return nil
 }
 
-// openFiles opens the folder of uploaded files, which belongs to whoever has the data folder.
+// openFiles opens what is kept of uploaded files. It belongs to whoever has the data folder.
 func (s *Server) openFiles(ctx context.Context) error {
 	fresh := make([]byte, 32)
 	rand.Read(fresh)
@@ -175,9 +182,43 @@ func (s *Server) openFiles(ctx context.Context) error {
 	if s.fileKey, err = s.db.Secrets.Ensure(ctx, "file-addresses", fresh); err != nil {
 		return err
 	}
-	s.blobs, err = blob.OpenFolder(filepath.Join(s.cfg.Data, blob.FolderName))
+	if _, err = s.db.Files.Recover(ctx); err != nil {
+		return err
+	}
+	if s.blobs, err = s.openBlobs(ctx); err != nil {
+		return err
+	}
 	s.runners = append(s.runners, upload.NewRound(s.db.Files, s.blobs, s.obs))
-	return err
+	if f := s.cfg.Files; f.Scanner != "" {
+		network, address, _ := f.ScannerAt()
+		s.scanner = clamd.New(clamd.Options{Network: network, Address: address, Time: f.ScanTime.D(), Bytes: f.ScanBytes, AtOnce: f.ScansAtOnce})
+	}
+	return nil
+}
+
+// checkTime is how long a start waits for the storage of contents.
+const checkTime = 10 * time.Second
+
+// openBlobs opens what keeps the contents. A storage that is not there now keeps nobody from talking: uploads are refused until it is.
+func (s *Server) openBlobs(ctx context.Context) (blob.Blobs, error) {
+	f, folder := s.cfg.Files, filepath.Join(s.cfg.Data, blob.FolderName)
+	if f.Endpoint == "" {
+		return blob.OpenFolder(folder)
+	}
+	secret, err := f.Secret()
+	if err != nil {
+		return nil, err
+	}
+	b, err := blob.OpenS3(folder, blob.S3Options{Endpoint: f.Endpoint, Bucket: f.Bucket, Region: f.Region, Prefix: f.Prefix, Key: f.Key, Secret: secret})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	if err := b.Check(ctx); err != nil {
+		s.obs.Log.Warn("the storage of uploaded files cannot be used now", obs.Err, err)
+	}
+	return b, nil
 }
 
 // openPush makes what sends notifications, by the key that the store has.
@@ -344,6 +385,9 @@ func (s *Server) shutdown(ctx context.Context) error {
 			s.stop()
 		}
 		err := errors.Join(s.web.Shutdown(ctx), s.certs.Close())
+		if s.proxy65 != nil {
+			err = errors.Join(err, s.proxy65.Shutdown(ctx))
+		}
 		s.serving.Wait()
 		s.outbound.Close()
 		for _, h := range s.hosts {

@@ -274,6 +274,16 @@ func TestUploadRefuses(t *testing.T) {
 	}
 }
 
+// incoming are the files of what is not whole.
+func incoming(t *testing.T, data string) (all []string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(data, "files", "incoming", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // contents are the files of contents in a data folder.
 func contents(t *testing.T, data string) (all []string) {
 	t.Helper()
@@ -355,6 +365,14 @@ func TestUploadOnce(t *testing.T) {
 // beginUpload sends the head of a request and a little of its body, and waits until that arrives.
 func (r *running) beginUpload(s slot, size int) *tls.Conn {
 	r.t.Helper()
+	conn := r.beginRequest("PUT", s, size, "", "xxxx")
+	eventually(r.t, "it arrives", func() bool { return len(incoming(r.t, r.data)) == 1 })
+	return conn
+}
+
+// beginRequest sends the head of a request and some of its body.
+func (r *running) beginRequest(method string, s slot, size int, head, body string) *tls.Conn {
+	r.t.Helper()
 	conn, err := tls.Dial("tcp", r.Addresses("https")[0].String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 	if err != nil {
 		r.t.Fatal(err)
@@ -362,15 +380,11 @@ func (r *running) beginUpload(s slot, size int) *tls.Conn {
 	r.t.Cleanup(func() { _ = conn.Close() })
 	u, err := url.Parse(s.Put.URL)
 	if err == nil {
-		_, err = io.WriteString(conn, "PUT "+u.RequestURI()+" HTTP/1.1\r\nHost: "+uploadDomain+"\r\nContent-Length: "+strconv.Itoa(size)+"\r\n\r\nxxxx")
+		_, err = io.WriteString(conn, method+" "+u.RequestURI()+" HTTP/1.1\r\nHost: "+uploadDomain+"\r\n"+head+"Content-Length: "+strconv.Itoa(size)+"\r\n\r\n"+body)
 	}
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	eventually(r.t, "it arrives", func() bool {
-		all, err := os.ReadDir(filepath.Join(r.data, "files", "incoming"))
-		return err == nil && len(all) == 1
-	})
 	return conn
 }
 
@@ -398,14 +412,13 @@ func TestUploadBreaksOff(t *testing.T) {
 	r := start(t, uploadDomain)
 	s := mustAsk(t, r.dial("alice", nil), "a.txt", 1<<20, "")
 	conn := r.beginUpload(s, 1<<20)
-	incoming := filepath.Join(r.data, "files", "incoming")
 	if a, _ := r.do("PUT", s.Put.URL, strings.NewReader(strings.Repeat("y", 1<<20)), nil); a.StatusCode != http.StatusConflict {
 		t.Errorf("while it arrives: %s", a.Status)
 	}
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "nothing lies about", func() bool { all, err := os.ReadDir(incoming); return err == nil && len(all) == 0 })
+	eventually(t, "nothing lies about", func() bool { return len(incoming(t, r.data)) == 0 })
 	eventually(t, "it may be done again", func() bool {
 		a, _ := r.do("PUT", s.Put.URL, strings.NewReader(strings.Repeat("y", 1<<20)), nil)
 		return a.StatusCode == http.StatusCreated

@@ -40,10 +40,12 @@ type Set struct {
 	Occupants    Occupants
 	Tombstones   Tombstones
 
-	Nodes  Nodes
-	Files  Files
-	Push   Push
-	Pushed Pushed
+	Nodes Nodes
+	Files Files
+	// OwnFiles is the same files, as their owners see them.
+	OwnFiles OwnFiles
+	Push     Push
+	Pushed   Pushed
 	// Fastenings is beside Archive, for what is folded.
 	Fastenings Fastenings
 	// Credentials is beside Accounts, for log-in.

@@ -73,12 +73,22 @@ type Files interface {
 	Return(f File, due time.Time) Ticket
 	// Store makes a file that arrives a stored one, with hash and type, and the Size and Look of f, due at its Until. ErrNotFound: it has gone meanwhile.
 	Store(f File, hash []byte, mediaType string) Ticket
-	// Usage sums up what counts for an owner, by purpose.
-	Usage(ctx context.Context, owner Owner, now time.Time) ([]FileUsage, error)
+	// Recover makes all files that arrive slots again, and returns how many: those that an earlier process has left. Nobody else may use the store.
+	Recover(ctx context.Context) (int, error)
 	// Expire removes up to limit files that are due, and returns how many.
 	Expire(ctx context.Context, now time.Time, limit int) (int, error)
 	// Holds tells whether a stored file has this hash, or a thumbnail that has it.
 	Holds(ctx context.Context, hash []byte) (bool, error)
+}
+
+// OwnFiles is what owners may see of their files, and do with them.
+type OwnFiles interface {
+	// Usage sums up what counts for an owner, by purpose.
+	Usage(ctx context.Context, owner Owner, now time.Time) ([]FileUsage, error)
+	// List returns all stored files of an owner that are not due, newest first.
+	List(ctx context.Context, owner Owner, now time.Time) ([]File, error)
+	// Remove removes a file in whatever state. ErrNotFound: the owner has no such file (any more).
+	Remove(owner Owner, id string) Ticket
 }
 
 // FileUsage is what an owner has with one purpose.

@@ -39,7 +39,7 @@ type ctlCmd struct {
 		Pending  userPendingCmd  `cmd:"" help:"List who waits for approval."`
 		Approve  userApproveCmd  `cmd:"" help:"Let somebody in who waits."`
 		Reject   userRejectCmd   `cmd:"" help:"Refuse somebody who waits."`
-		Files    userFilesCmd    `cmd:"" help:"Show how much an account has uploaded."`
+		Files    userFilesCmd    `cmd:"" help:"Show how much an account has uploaded; list its files, or remove one."`
 		LastSeen userLastSeenCmd `cmd:"" name:"lastseen" help:"Say or set who may know when an account was there last."`
 		Contacts userContactsCmd `cmd:"" help:"List the contacts of an account."`
 	} `cmd:"" help:"Accounts."`

@@ -102,6 +102,7 @@ c2s_tls = [%q]
 https = [%q]
 http = [%q]
 component = [%q]
+proxy65 = ["127.0.0.1:0"]
 [archive]
 default = %q
 [contact]

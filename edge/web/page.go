@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -52,6 +53,14 @@ func (p *pace) next() {
 	}
 }
 
+// rest takes the deadline away: all has passed, and whoever answers may take the time that takes.
+func (p *pace) rest() {
+	_ = p.set(time.Time{})
+	if p.ending.Err() != nil {
+		p.cut()
+	}
+}
+
 // cut ends what is under way.
 func (p *pace) cut() { _ = p.set(time.Unix(1, 0)) }
 
@@ -65,6 +74,9 @@ func (b *pacedBody) Read(to []byte) (int, error) {
 	b.pace.next()
 	n, err := b.ReadCloser.Read(to[:min(len(to), paceBytes)])
 	b.pace.passed += n
+	if errors.Is(err, io.EOF) {
+		b.pace.rest()
+	}
 	return n, err
 }
 

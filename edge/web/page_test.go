@@ -60,6 +60,26 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// Behind the end of a body its deadline is gone: a client that waits for its answer is not cut off, unless the door closes.
+func TestPaceRests(t *testing.T) {
+	ending, end := context.WithCancel(t.Context())
+	defer end()
+	var last time.Time
+	p := pace{ending: ending, set: func(at time.Time) error {
+		last = at
+		return nil
+	}}
+	for range 2 {
+		if _, err := io.ReadAll(&pacedBody{io.NopCloser(strings.NewReader("x")), &p}); err != nil {
+			t.Fatal(err)
+		}
+		if want := ending.Err() == nil; last.IsZero() != want {
+			t.Errorf("the deadline is %v, want none %v", last, want)
+		}
+		end()
+	}
+}
+
 // A deadline moves on when enough has passed, and not for every byte.
 func TestPace(t *testing.T) {
 	var set []time.Time

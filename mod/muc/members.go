@@ -50,11 +50,11 @@ func (x *room) audience() iter.Seq[jid.JID] {
 	}
 }
 
-// said tells who keeps unread messages, pushes and the like that something was said.
-func (m *Module) said(r *core.Room, w *core.Work, x *room, a core.Archived) {
+// said tells who keeps unread messages, pushes and the like that something was said; back is what a moderator takes back with it.
+func (m *Module) said(r *core.Room, w *core.Work, x *room, a, back core.Archived) {
 	if m.host.Hooks.Heard() {
 		m.host.Hooks.Say(w, &core.Said{
-			Room: r, Name: x.name(), Message: a, Everybody: x.audience(), Open: !x.config.MembersOnly,
+			Room: r, Name: x.name(), Message: a, Back: back, Everybody: x.audience(), Open: !x.config.MembersOnly,
 			Occupant: func(who jid.JID) string { return occupantID(x.kept.Secret, who) },
 			Nick:     func(who jid.JID) string { return x.people[who].nick.shown },
 		})

@@ -82,7 +82,7 @@ func (m *Module) takeBack(r *core.Room, w *core.Work, x *room, was core.Archived
 		if err == nil {
 			x.unsay(was.ID, was.Publisher)
 			x.tellCrowd(r, w, a.Stanza)
-			m.said(r, w, x, a)
+			m.said(r, w, x, a, was)
 		}
 	}, t)
 	return t, nil

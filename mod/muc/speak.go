@@ -87,7 +87,7 @@ func (m *Module) speak(e *core.Event, x *room, s *session) core.Verdict {
 		x.takenBack(a)
 		m.note(x, a)
 		x.tellCrowd(r, w, a.Stanza)
-		m.said(r, w, x, a)
+		m.said(r, w, x, a, core.Archived{})
 	}, kept)
 	return core.Next
 }

@@ -15,7 +15,7 @@ import (
 	"stonechat/xmpp/xmltok"
 )
 
-// Space is the namespace in which clients ask what the server knows of a file; see docs/pictures.md.
+// Space is the namespace of what no standard has: people list and remove their own files, and ask what the server knows of a file; see docs/files.md.
 const Space = "urn:stonechat:files:1"
 
 // about answers what is known of the file at an address, in the words of XEP-0446, so that the client may put it into its message. It tells nothing that whoever has the

@@ -7,6 +7,7 @@ import (
 
 	"stonechat/core"
 	"stonechat/store"
+	"stonechat/store/blob"
 )
 
 // Keep keeps a content that the server has made for an account as a file of it, like one uploaded for a message, and returns its address. The quota is the same.
@@ -34,7 +35,7 @@ func (m *Module) Keep(ctx context.Context, owner *core.Account, name, mediaType 
 	if err := m.Files.Arrive(f, now, f.Due).Wait(ctx); err != nil {
 		return "", err
 	}
-	hash, err := m.keep(ctx, bytes.NewReader(content), size)
+	hash, err := blob.Put(ctx, m.Blobs, bytes.NewReader(content), size, nil)
 	if err == nil {
 		err = m.Files.Store(f, hash[:], mediaType).Wait(ctx)
 	}

@@ -2,7 +2,6 @@ package upload
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"stonechat/store"
@@ -12,12 +11,7 @@ import (
 
 // listen finds out how long a sound is. One that a browser has recorded as WebM becomes an Ogg with the same packets where its name says so: its client asks for it by that,
 // since not everybody plays WebM. The original belongs to no file then, and goes.
-func (m *Module) listen(ctx context.Context, f *store.File, hash blob.Hash) (kept blob.Hash, err error) {
-	content, err := m.Blobs.Open(ctx, hash)
-	if err != nil {
-		return hash, err
-	}
-	defer func() { err = errors.Join(err, content.Close()) }()
+func (m *Module) listen(ctx context.Context, f *store.File, content io.ReadSeeker, hash blob.Hash) (blob.Hash, error) {
 	if f.Type != webmSound || !wantsOgg(f.Name) {
 		s, err := voice.Measure(content)
 		if err == nil {
@@ -37,10 +31,12 @@ func (m *Module) listen(ctx context.Context, f *store.File, hash blob.Hash) (kep
 	if _, err = content.Seek(0, io.SeekStart); err != nil {
 		return hash, err
 	}
-	kept, err = m.keep(ctx, voice.NewRemuxer(content), size)
+	ogg := *f
+	ogg.Size, ogg.Type = size, oggSound
+	kept, err := blob.Put(ctx, m.Blobs, voice.NewRemuxer(content), size, func(made io.Reader) error { return m.scan(ctx, ogg, made) })
 	if err != nil {
 		return hash, err
 	}
-	f.Size, f.Type = size, oggSound
+	*f = ogg
 	return kept, nil
 }

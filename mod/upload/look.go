@@ -17,24 +17,21 @@ import (
 // thumbnail is the query by which an address is that of a file's thumbnail: whoever has the one has the other.
 const thumbnail = "thumbnail"
 
-// stripped is a content without what pictures tell beside what is seen. Of what its client does not call a picture nothing changes: bytes that were closed end to end
-// could seem to be anything.
-func (m *Module) stripped(content io.Reader, kind string) io.Reader {
-	if !m.Pictures.Strip || !slices.Contains(pictureTypes(), kind) {
-		return content
-	}
-	return picture.NewCleaner(content)
+// strips tells whether what pictures tell beside what is seen is taken out of a content. Of what its client does not call a picture nothing changes: bytes that were closed
+// end to end could seem to be anything.
+func (m *Module) strips(kind string) bool {
+	return m.Pictures.Strip && slices.Contains(pictureTypes(), kind)
 }
 
-// look finds out about a content what can be told of it, and has its thumbnail kept. What is to be given is the content of the hash that it returns. A file is no worse
-// for what fails here.
-func (m *Module) look(ctx context.Context, f *store.File, hash blob.Hash) blob.Hash {
+// look finds out about a content that is kept what can be told of it, and has its thumbnail kept. What is to be given is the content of the hash that it returns. A file is
+// no worse for what fails here.
+func (m *Module) look(ctx context.Context, f *store.File, content io.ReadSeeker, hash blob.Hash) blob.Hash {
 	var err error
 	switch {
 	case m.Pictures.Side > 0 && slices.Contains(pictureTypes(), f.Type):
-		err = m.see(ctx, f, hash)
+		err = m.see(ctx, f, content)
 	case f.Size <= m.Config.VoiceBytes && slices.Contains(soundTypes(), f.Type):
-		hash, err = m.listen(ctx, f, hash)
+		hash, err = m.listen(ctx, f, content, hash)
 	default:
 		return hash
 	}
@@ -43,8 +40,8 @@ func (m *Module) look(ctx context.Context, f *store.File, hash blob.Hash) blob.H
 }
 
 // see looks at a picture.
-func (m *Module) see(ctx context.Context, f *store.File, hash blob.Hash) error {
-	l, err := m.lookAt(ctx, hash)
+func (m *Module) see(ctx context.Context, f *store.File, content io.ReadSeeker) error {
+	l, err := m.Maker.Look(ctx, content)
 	if err != nil {
 		f.Look.Width, f.Look.Height = l.Width, l.Height
 		return err
@@ -53,19 +50,10 @@ func (m *Module) see(ctx context.Context, f *store.File, hash blob.Hash) error {
 	return err
 }
 
-func (m *Module) lookAt(ctx context.Context, hash blob.Hash) (l picture.Look, err error) {
-	content, err := m.Blobs.Open(ctx, hash)
-	if err != nil {
-		return l, err
-	}
-	l, err = m.Maker.Look(ctx, content)
-	return l, errors.Join(err, content.Close())
-}
-
 // keepLook has a thumbnail kept, and says what the store has of it.
 func (m *Module) keepLook(ctx context.Context, l picture.Look) (store.Look, error) {
 	out := store.Look{Width: l.Width, Height: l.Height, Blurhash: l.Blurhash}
-	hash, err := m.keep(ctx, bytes.NewReader(l.Thumb), int64(len(l.Thumb)))
+	hash, err := blob.Put(ctx, m.Blobs, bytes.NewReader(l.Thumb), int64(len(l.Thumb)), nil)
 	if err == nil {
 		out.Thumb = store.Thumb{Hash: hash[:], Type: l.Type, Width: l.ThumbWidth, Height: l.ThumbHeight}
 	}
@@ -74,6 +62,7 @@ func (m *Module) keepLook(ctx context.Context, l picture.Look) (store.Look, erro
 
 // outcome of looking at a picture, or listening, for the count. What is our own fault is logged.
 func (m *Module) outcome(err error) string {
+	var no *refusal
 	switch {
 	case err == nil:
 		return "made"
@@ -83,6 +72,8 @@ func (m *Module) outcome(err error) string {
 		return "unreadable"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return "late"
+	case errors.As(err, &no):
+		return "refused"
 	}
 	m.Obs.Log.Error("what a file holds was not found out", obs.Err, err)
 	return "fault"

@@ -45,7 +45,7 @@ func (r *Round) once(ctx context.Context) {
 	gone, err := r.expire(ctx)
 	superfluous, err2 := r.clear(ctx)
 	took := time.Since(began)
-	switch err = errors.Join(err, err2); {
+	switch err = errors.Join(err, err2, r.blobs.Tidy(ctx, func(id string) (bool, error) { return r.wanted(ctx, id) })); {
 	case ctx.Err() != nil:
 	case err != nil:
 		r.obs.Log.Error("files that are due were not all removed", obs.Err, err)
@@ -63,6 +63,15 @@ func (r *Round) expire(ctx context.Context) (all int, err error) {
 			return all, err
 		}
 	}
+}
+
+// wanted tells whether what has arrived under the id of a file may still be gone on with.
+func (r *Round) wanted(ctx context.Context, id string) (bool, error) {
+	f, err := r.files.Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return f.State != store.FileStored, err
 }
 
 // clear removes contents that no file has. What is put while its turn comes is younger than the limit, and stays.

@@ -38,7 +38,7 @@ func TestRound(t *testing.T) {
 	now := time.Now()
 	put := func(text string, old bool) blob.Hash {
 		t.Helper()
-		h, err := blobs.Put(t.Context(), strings.NewReader(text), int64(len(text)))
+		h, err := blob.Put(t.Context(), blobs, strings.NewReader(text), int64(len(text)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,19 +17,21 @@ import (
 )
 
 const (
-	lastStep    = time.Minute // for what is left when all bytes have arrived
+	lastStep    = time.Minute // for what is left when the content is kept: looking at it, and then saying so
+	keepTime    = time.Hour   // for keeping it when all bytes have arrived: a storage may be slow
 	slowestRate = 1 << 10     // bytes a second; who is slower is cut off by the door
 	longestTime = 24 * time.Hour
 	cacheTime   = 365 * 24 * time.Hour
-	methods     = "OPTIONS, HEAD, GET, PUT"
+	methods     = "OPTIONS, HEAD, GET, PUT, PATCH"
 	// countedFor is longer than any upload takes: what is under way is counted down when it ends.
 	countedFor = 10 * 365 * 24 * time.Hour
 )
 
-// refusal is why a request is not answered: a status, and a reason for the count.
+// refusal is why a request is not answered: a status, a reason for the count, and a text for people if the status does not say it.
 type refusal struct {
 	status int
 	reason string
+	text   string
 }
 
 // Error makes it an error.
@@ -41,8 +43,8 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Allow-Methods", methods)
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Range")
-	h.Set("Access-Control-Expose-Headers", "Content-Disposition, Content-Length, Content-Range, ETag")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Range, Upload-Complete, Upload-Offset")
+	h.Set("Access-Control-Expose-Headers", "Content-Disposition, Content-Length, Content-Range, ETag, Upload-Complete, Upload-Length, Upload-Offset")
 	h.Set("Access-Control-Max-Age", "86400")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
@@ -52,14 +54,20 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request) {
 	case http.MethodOptions:
 		w.WriteHeader(http.StatusNoContent)
 	case http.MethodGet, http.MethodHead:
+		if r.Method == http.MethodHead && strings.HasPrefix(r.URL.RawQuery, putParameter+"=") {
+			err = m.arrived(w, r)
+			break
+		}
 		err = m.fetch(w, r)
 	case http.MethodPut:
 		if err = m.put(r); err == nil {
 			w.WriteHeader(http.StatusCreated)
 		}
+	case http.MethodPatch:
+		err = m.patch(w, r)
 	default:
 		h.Set("Allow", methods)
-		err = &refusal{http.StatusMethodNotAllowed, "method"}
+		err = &refusal{status: http.StatusMethodNotAllowed, reason: "method"}
 	}
 	if err != nil {
 		m.refuse(w, err)
@@ -72,22 +80,26 @@ func (m *Module) refuse(w http.ResponseWriter, err error) {
 	switch {
 	case errors.As(err, &no):
 	case errors.Is(err, store.ErrFull):
-		no = &refusal{http.StatusInsufficientStorage, "disk"}
+		no = &refusal{status: http.StatusInsufficientStorage, reason: "disk"}
 		m.Obs.Log.Warn("file not kept", obs.Err, err)
 	default:
-		no = &refusal{http.StatusServiceUnavailable, "fault"}
+		no = &refusal{status: http.StatusServiceUnavailable, reason: "fault"}
 		m.Obs.Log.Error("request for a file failed", obs.Err, err)
 	}
 	m.Figures.Refused.WithLabelValues(no.reason).Inc()
 	w.Header().Set("Cache-Control", "no-store")
-	if no.status == http.StatusTooManyRequests {
+	if no.status == http.StatusTooManyRequests || no == errNotScanned {
 		w.Header().Set("Retry-After", "30")
 	}
-	http.Error(w, http.StatusText(no.status), no.status)
+	text := no.text
+	if text == "" {
+		text = http.StatusText(no.status)
+	}
+	http.Error(w, text, no.status)
 }
 
 // unknown is said of every address at which there is nothing, whatever the reason.
-func unknown() error { return &refusal{http.StatusNotFound, "unknown address"} }
+func unknown() error { return &refusal{status: http.StatusNotFound, reason: "unknown address"} }
 
 // find is the file at an address that we have given, by its escaped path.
 func (m *Module) find(ctx context.Context, path string) (f store.File, err error) {
@@ -171,63 +183,79 @@ func disposition(name string, shown bool) string {
 
 // put takes the bytes of a slot. When it returns without an error they are durable, and can be had.
 func (m *Module) put(r *http.Request) error {
-	f, err := m.slotOf(r)
+	f, err := m.slotOf(r, false)
 	if err != nil {
 		return err
 	}
 	if err := fits(f, r); err != nil {
 		return err
 	}
-	done, err := m.begin(r.Context(), f)
+	done, err := m.begin(f.Owner)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := m.take(r, f); err != nil {
-		// Until its time is over the client may try again.
+	body := &line{r: r.Body}
+	return m.take(r, f, body, func(ctx context.Context, f *store.File) (blob.Hash, error) { return m.receive(ctx, f, body) })
+}
+
+// begin counts an upload, if there is room for it; done is called when it has ended.
+func (m *Module) begin(owner store.Owner) (done func(), err error) {
+	account := strconv.FormatInt(int64(owner), 10)
+	now := m.now()
+	if !m.underway.Take(now, account, m.Config.AtOnce, countedFor) {
+		return nil, &refusal{status: http.StatusTooManyRequests, reason: "too many at once"}
+	}
+	if !m.underway.Take(now, "", m.Config.AtOnceTotal, countedFor) {
+		m.underway.Give(account)
+		return nil, &refusal{status: http.StatusServiceUnavailable, reason: "too many at once"}
+	}
+	return func() {
+		m.underway.Give("")
+		m.underway.Give(account)
+	}, nil
+}
+
+// take has one of all who come with a slot keep its content, and then says so; body is what keep reads. After an error the client may try again until the
+// slot's time is over, but for what would be refused again.
+func (m *Module) take(r *http.Request, f store.File, body *line, keep func(context.Context, *store.File) (blob.Hash, error)) error {
+	if err := m.arrive(r.Context(), f, m.now()); err != nil {
+		return err
+	}
+	f.Type = typeOf(f, r)
+	hash, err := keep(r.Context(), &f)
+	if err = broken(r.Context(), body, err); err == nil {
+		err = m.kept(r.Context(), f, hash)
+	}
+	if err != nil {
+		until := f.Due
+		if errors.Is(err, errMalware) {
+			until = m.now()
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lastStep)
 		defer cancel()
-		return errors.Join(err, m.Files.Return(f, f.Due).Wait(ctx))
+		return errors.Join(err, m.Files.Return(f, until).Wait(ctx))
 	}
 	m.Figures.Stored.Inc()
 	m.Figures.StoredBytes.Add(float64(f.Size))
 	return nil
 }
 
-// begin makes a slot one that arrives, if there is room for it; done is called when it no longer does.
-func (m *Module) begin(ctx context.Context, f store.File) (done func(), err error) {
-	account := strconv.FormatInt(int64(f.Owner), 10)
-	now := m.now()
-	if !m.underway.Take(now, account, m.Config.AtOnce, countedFor) {
-		return nil, &refusal{http.StatusTooManyRequests, "too many at once"}
-	}
-	if !m.underway.Take(now, "", m.Config.AtOnceTotal, countedFor) {
-		m.underway.Give(account)
-		return nil, &refusal{http.StatusServiceUnavailable, "too many at once"}
-	}
-	done = func() {
-		m.underway.Give("")
-		m.underway.Give(account)
-	}
-	if err = m.arrive(ctx, f, now); err != nil {
-		done()
-		return nil, err
-	}
-	return done, nil
-}
-
 // arrive has the store let in one of all who come with a slot.
 func (m *Module) arrive(ctx context.Context, f store.File, now time.Time) error {
 	if !m.roomFor(ctx, f.Size) {
-		return &refusal{http.StatusInsufficientStorage, "disk"}
+		return &refusal{status: http.StatusInsufficientStorage, reason: "disk"}
 	}
-	longest := lastStep + min(time.Duration(f.Size/slowestRate)*time.Second, longestTime)
+	longest := keepTime + min(time.Duration(f.Size/slowestRate)*time.Second, longestTime)
+	if m.Scanner != nil {
+		longest += m.Scanner.Time
+	}
 	err := m.Files.Arrive(f, now, now.Add(longest)).Wait(ctx)
 	switch {
 	case errors.Is(err, store.ErrConflict):
-		return &refusal{http.StatusConflict, "used"}
+		return &refusal{status: http.StatusConflict, reason: "used"}
 	case errors.Is(err, store.ErrNotFound):
-		return &refusal{http.StatusGone, "late"}
+		return &refusal{status: http.StatusGone, reason: "late"}
 	case err != nil:
 		// The client may have gone before it was said that it may begin: what was let in goes out again behind that.
 		m.Files.Return(f, f.Due)
@@ -235,8 +263,8 @@ func (m *Module) arrive(ctx context.Context, f store.File, now time.Time) error 
 	return err
 }
 
-// slotOf is the slot that a request may use.
-func (m *Module) slotOf(r *http.Request) (f store.File, err error) {
+// slotOf is the slot that a request may use; late: also when the time is over in which it had to be begun, as long as the row is there.
+func (m *Module) slotOf(r *http.Request, late bool) (f store.File, err error) {
 	a, ok := parseAddress(r.URL.EscapedPath())
 	if !ok || !m.codes.genuine(a.id) {
 		return f, unknown()
@@ -244,13 +272,17 @@ func (m *Module) slotOf(r *http.Request) (f store.File, err error) {
 	end, ok := m.codes.end(a.id, r.URL.RawQuery)
 	switch {
 	case !ok:
-		return f, &refusal{http.StatusForbidden, "no right"}
-	case !end.After(m.now()):
-		return f, &refusal{http.StatusGone, "late"}
+		return f, &refusal{status: http.StatusForbidden, reason: "no right"}
+	case !late && !end.After(m.now()):
+		return f, &refusal{status: http.StatusGone, reason: "late"}
 	}
 	f, err = m.find(r.Context(), r.URL.EscapedPath())
-	if err == nil && f.State != store.FileSlot {
-		err = &refusal{http.StatusConflict, "used"}
+	switch {
+	case err != nil:
+	case f.State != store.FileSlot:
+		err = &refusal{status: http.StatusConflict, reason: "used"}
+	case f.Gone(m.now()):
+		err = &refusal{status: http.StatusGone, reason: "late"}
 	}
 	return f, err
 }
@@ -259,55 +291,58 @@ func (m *Module) slotOf(r *http.Request) (f store.File, err error) {
 func fits(f store.File, r *http.Request) error {
 	switch {
 	case r.ContentLength < 0:
-		return &refusal{http.StatusLengthRequired, "length"}
+		return &refusal{status: http.StatusLengthRequired, reason: "length"}
 	case r.ContentLength > f.Size:
-		return &refusal{http.StatusRequestEntityTooLarge, "length"}
+		return &refusal{status: http.StatusRequestEntityTooLarge, reason: "length"}
 	case r.ContentLength < f.Size:
-		return &refusal{http.StatusBadRequest, "length"}
+		return &refusal{status: http.StatusBadRequest, reason: "length"}
 	case r.Header.Get("Content-Encoding") != "":
-		return &refusal{http.StatusUnsupportedMediaType, "type"}
+		return &refusal{status: http.StatusUnsupportedMediaType, reason: "type"}
 	}
 	said := r.Header.Get("Content-Type")
 	if said == "" {
 		return nil
 	}
 	if t, ok := mediaType(said); !ok || f.Type != "" && t != f.Type {
-		return &refusal{http.StatusUnsupportedMediaType, "type"}
+		return &refusal{status: http.StatusUnsupportedMediaType, reason: "type"}
 	}
 	return nil
 }
 
-// take has the content kept, and then says so.
-func (m *Module) take(r *http.Request, f store.File) error {
-	if f.Type == "" {
-		f.Type = anything
-		if t, ok := mediaType(r.Header.Get("Content-Type")); ok {
-			f.Type = t
-		}
+// typeOf is what a file is called: what its slot is for, or else what its PUT says.
+func typeOf(f store.File, r *http.Request) string {
+	if f.Type != "" {
+		return f.Type
 	}
-	body := &line{r: r.Body}
-	hash, err := m.keep(r.Context(), m.stripped(body, f.Type), f.Size)
+	if t, ok := mediaType(r.Header.Get("Content-Type")); ok && r.Method == http.MethodPut {
+		return t
+	}
+	return anything
+}
+
+// broken makes of what went wrong with a content what the client is told: that it was lost on its way, or whose fault it is.
+func broken(ctx context.Context, body *line, err error) error {
+	var no *refusal
 	switch {
+	case errors.As(err, &no):
+		return no
 	case errors.Is(err, picture.ErrUnreadable):
-		return &refusal{http.StatusUnprocessableEntity, "unreadable"}
-	case body.err != nil || errors.Is(err, blob.ErrLength):
-		return &refusal{http.StatusBadRequest, "broken off"}
-	case err != nil:
-		return err
-	}
-	// It has all arrived: that the client goes now changes nothing.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lastStep)
-	defer cancel()
-	hash = m.look(ctx, &f, hash)
-	if err = m.Files.Store(f, hash[:], f.Type).Wait(ctx); errors.Is(err, store.ErrNotFound) {
-		return &refusal{http.StatusGone, "late"} // its account has been erased meanwhile
+		return &refusal{status: http.StatusUnprocessableEntity, reason: "unreadable"}
+	case body.err != nil || errors.Is(err, blob.ErrLength) || err != nil && ctx.Err() != nil:
+		return &refusal{status: http.StatusBadRequest, reason: "broken off"}
 	}
 	return err
 }
 
-// keep has a content of a known size kept.
-func (m *Module) keep(ctx context.Context, content io.Reader, size int64) (blob.Hash, error) {
-	return m.Blobs.Put(ctx, content, size)
+// kept says that a content is there: it has all arrived, so that the client goes now changes nothing.
+func (m *Module) kept(ctx context.Context, f store.File, hash blob.Hash) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastStep)
+	defer cancel()
+	err := m.Files.Store(f, hash[:], f.Type).Wait(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return &refusal{status: http.StatusGone, reason: "late"} // its account has been erased meanwhile
+	}
+	return err
 }
 
 // line tells errors of the client's connection from those of the disk.

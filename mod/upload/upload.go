@@ -1,18 +1,20 @@
 // Package upload takes files by HTTP and gives them to whoever knows their address: XEP-0363 1.2.0, with all its purposes.
 //
-// Hooks: none. It serves a domain (core.Host.ServeDomain) for slots, and a page (core.Page) for the files themselves. Contents are kept by hash
-// (store/blob), everything else of them in store.Files: see docs/decisions/0027-files.md, and 0033-pictures.md for what is done with
-// pictures and voice. Left out: looking into
-// files for what they do to their readers; headers that a client must send with its PUT, since the address says all.
+// Hooks: Sent and Said, since files go with the messages that are taken back (XEP-0424, XEP-0425). It serves a domain (core.Host.ServeDomain) for slots, and a
+// page (core.Page) for the files themselves. Contents are kept by hash (store/blob), everything else of them in store.Files: see docs/decisions/0027-files.md,
+// 0032-more-of-files.md, and 0033-pictures.md for what is done with pictures and voice. Left out: headers that a client must send with its PUT, since the
+// address says all.
 package upload
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"stonechat/clamd"
 	"stonechat/config"
 	"stonechat/core"
 	"stonechat/obs"
@@ -31,9 +33,15 @@ const Path = "/files/"
 
 // Parts are what the module is made of.
 type Parts struct {
-	Files  store.Files
-	Blobs  blob.Blobs
-	Config config.Upload
+	Files store.Files
+	Own   store.OwnFiles
+	// Archive is read to find what is taken back.
+	Archive store.Archive
+	Blobs   blob.Blobs
+	Config  config.Upload
+	// Scanner looks into contents before their addresses work; nil: nobody does. ScanAll refuses what it could not look into.
+	Scanner *clamd.Scanner
+	ScanAll bool
 	// Pictures says what is done with such, and Maker does it: one for all hosts, since it is one machine whose memory they take.
 	Pictures config.Pictures
 	Maker    *picture.Maker
@@ -48,6 +56,8 @@ type Parts struct {
 // Figures are the module's metrics; they are shared by all hosts.
 type Figures struct {
 	Stored, StoredBytes, Fetched prometheus.Counter
+	Dropped                      prometheus.Counter
+	Unscanned                    prometheus.Counter
 	Refused                      *prometheus.CounterVec // by reason
 	Looks                        *prometheus.CounterVec // by outcome
 }
@@ -58,8 +68,10 @@ func NewFigures(o obs.Obs) Figures {
 		Stored:      o.Counter("upload_stored_total", "Files that were uploaded and are durable."),
 		StoredBytes: o.Counter("upload_stored_bytes_total", "Bytes of such files."),
 		Fetched:     o.Counter("upload_fetched_total", "Requests for files that were answered."),
+		Dropped:     o.Counter("upload_dropped_total", "Files that went with a message that was taken back."),
+		Unscanned:   o.Counter("upload_unscanned_total", "Files that were taken although the scanner could not look into them."),
 		Refused:     o.CounterVec("upload_refused_total", "Slots, uploads and requests for files that were refused, by reason.", "reason"),
-		Looks:       o.CounterVec("upload_looks_total", "Uploaded pictures and sounds that were looked into: made, too_large, unreadable, late or fault.", "outcome"),
+		Looks:       o.CounterVec("upload_looks_total", "Uploaded pictures and sounds that were looked into: made, too_large, unreadable, late, refused or fault.", "outcome"),
 	}
 }
 
@@ -71,10 +83,17 @@ type Module struct {
 	slots core.Quota // given within a minute, by account
 	// underway are the uploads of each account, and under "" those of all.
 	underway core.Quota
+	// resuming are the files that somebody appends to.
+	resuming core.Quota
 }
 
 // New returns the module.
-func New(p Parts) *Module { return &Module{Parts: p, codes: codes{p.Key}} }
+func New(p Parts) *Module {
+	if p.Scanner != nil && p.ScanAll {
+		p.Config.FileBytes = min(p.Config.FileBytes, p.Scanner.Bytes)
+	}
+	return &Module{Parts: p, codes: codes{p.Key}}
+}
 
 // Name of the module.
 func (m *Module) Name() string { return "upload" }
@@ -94,14 +113,20 @@ func (m *Module) Install(h *core.Host) {
 	for _, row := range []core.IQ{
 		{Space: ns.HTTPUpload, Local: "request", Action: core.ActUpload, Slow: true, Do: m.slot},
 		{Space: Space, Local: "about", Action: core.ActUpload, Slow: true, Do: m.about},
+		{Space: Space, Local: "files", Action: core.ActUpload, Slow: true, Do: m.own},
+		{Space: Space, Local: "remove", Type: stanza.Set, Action: core.ActUpload, Slow: true, Do: m.removeOwn},
 		{Space: ns.DiscoInfo, Local: "query", Action: core.ActSeeHost, Do: m.info},
 		{Space: ns.DiscoItems, Local: "query", Action: core.ActSeeHost, Do: items},
 		{Space: ns.Ping, Local: "ping", Action: core.ActSeeHost, Do: func(context.Context, *core.Event) (core.Answer, error) { return core.Answer{}, nil }},
 	} {
-		row.Module, row.Type, row.To = m.Name(), stanza.Get, core.ToService
+		row.Module, row.Type, row.To = m.Name(), cmp.Or(row.Type, stanza.Get), core.ToService
 		h.IQ.Handle(row)
 	}
 	h.HTTP.Handle(core.Route{Pattern: "GET /users/{name}/files", Action: core.ActSeeAccounts, Do: m.usage})
+	h.HTTP.Handle(core.Route{Pattern: "GET /users/{name}/files/each", Action: core.ActEditAccounts, Do: m.list})
+	h.HTTP.Handle(core.Route{Pattern: "DELETE /users/{name}/files/{id}", Action: core.ActEditAccounts, Do: m.remove})
+	h.Hooks.Sent.Add(m.Name(), m.sent)
+	h.Hooks.Said = append(h.Hooks.Said, core.SaidHook{Module: m.Name(), Do: m.said})
 	h.Web.Handle(core.Page{Path: Path, Action: core.ActFetch, Serve: m.serve, Module: m.Name()})
 	h.Disco.HostItems = append(h.Disco.HostItems, core.DiscoItem{JID: domain, Name: "Files"})
 }
@@ -120,6 +145,9 @@ func (m *Module) info(_ context.Context, e *core.Event) (core.Answer, error) {
 	}
 	for _, p := range purposes() {
 		i.Features = append(i.Features, ns.HTTPUploadPurpose+"#"+p)
+	}
+	if m.Config.ResumeTime > 0 {
+		i.Features = append(i.Features, Space+"#resume")
 	}
 	return core.Answer{Payload: string(i.AppendXML(nil))}, nil
 }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -8,18 +9,20 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"stonechat/store"
 )
 
-// files implements store.Files.
+// files implements store.Files and store.OwnFiles.
 type files struct{ db *DB }
 
 const (
-	fileColumns = "id, owner, state, size, media_type, name, purpose, hash, created, due, until"
-	lookColumns = "width, height, duration, blurhash, waveform, thumb, thumb_type, thumb_width, thumb_height"
-	selectFile  = "SELECT " + fileColumns + ", " + lookColumns + " FROM files WHERE id = $1"
+	fileColumns    = "id, owner, state, size, media_type, name, purpose, hash, created, due, until"
+	lookColumns    = "width, height, duration, blurhash, waveform, thumb, thumb_type, thumb_width, thumb_height"
+	selectFile     = "SELECT " + fileColumns + ", " + lookColumns + " FROM files WHERE id = $1"
+	selectOwnFiles = "SELECT " + fileColumns + ", " + lookColumns + " FROM files WHERE owner = $1 AND state = $2 AND (due = 0 OR due > $3)"
 	// A sum of BIGINT is no BIGINT everywhere.
 	selectFileUsage = "SELECT purpose, COUNT(*), CAST(SUM(size) AS BIGINT) FROM files WHERE owner = $1 AND (due = 0 OR due > $2) GROUP BY purpose ORDER BY purpose"
 	selectFileHash  = "SELECT COUNT(*) FROM (SELECT 1 AS found FROM files WHERE hash = $1 LIMIT 1) AS f"
@@ -53,14 +56,19 @@ func (x files) Get(ctx context.Context, id string) (f store.File, err error) {
 	if err != nil {
 		return f, err
 	}
+	if f, err = fileOf(s.QueryRowContext(ctx, id)); errors.Is(err, sql.ErrNoRows) {
+		return store.File{}, noFile()
+	}
+	return f, err
+}
+
+// fileOf reads the columns of a row.
+func fileOf(row interface{ Scan(...any) error }) (f store.File, err error) {
 	var created, due, until, duration int64
 	var waveform, thumb string
 	l := &f.Look
-	err = s.QueryRowContext(ctx, id).Scan(&f.ID, &f.Owner, &f.State, &f.Size, &f.Type, &f.Name, &f.Purpose, &f.Hash, &created, &due, &until,
+	err = row.Scan(&f.ID, &f.Owner, &f.State, &f.Size, &f.Type, &f.Name, &f.Purpose, &f.Hash, &created, &due, &until,
 		&l.Width, &l.Height, &duration, &l.Blurhash, &waveform, &thumb, &l.Thumb.Type, &l.Thumb.Width, &l.Thumb.Height)
-	if errors.Is(err, sql.ErrNoRows) {
-		return store.File{}, noFile()
-	}
 	l.Duration = time.Duration(duration) * time.Millisecond
 	l.Waveform, l.Thumb.Hash = unhex(waveform), unhex(thumb)
 	f.Created, f.Due, f.Until = momentOf(created), momentOf(due), momentOf(until)
@@ -164,7 +172,7 @@ func (x files) Store(f store.File, hash []byte, mediaType string) store.Ticket {
 	})
 }
 
-// Usage implements store.Files.
+// Usage implements store.OwnFiles.
 func (x files) Usage(ctx context.Context, owner store.Owner, now time.Time) (out []store.FileUsage, err error) {
 	err = x.db.reads.each(ctx, selectFileUsage, func(rows *sql.Rows) error {
 		var u store.FileUsage
@@ -175,11 +183,46 @@ func (x files) Usage(ctx context.Context, owner store.Owner, now time.Time) (out
 	return out, err
 }
 
+// List implements store.OwnFiles. Owners have some thousands at most, so there is no order of them in the table.
+func (x files) List(ctx context.Context, owner store.Owner, now time.Time) (out []store.File, err error) {
+	err = x.db.reads.each(ctx, selectOwnFiles, func(rows *sql.Rows) error {
+		f, err := fileOf(rows)
+		out = append(out, f)
+		return err
+	}, int64(owner), int64(store.FileStored), moment(now))
+	slices.SortFunc(out, func(a, b store.File) int { return cmp.Or(b.Created.Compare(a.Created), strings.Compare(a.ID, b.ID)) })
+	return out, err
+}
+
+// Remove implements store.OwnFiles.
+func (x files) Remove(owner store.Owner, id string) store.Ticket {
+	return x.db.queueOf(owner).change(0, func(w *writer) error {
+		n, err := w.change("DELETE FROM files WHERE id = $1 AND owner = $2", id, int64(owner))
+		if err == nil && n == 0 {
+			err = noFile()
+		}
+		return err
+	})
+}
+
 // Expire implements store.Files.
 func (x files) Expire(ctx context.Context, now time.Time, limit int) (int, error) {
 	var n int64
 	err := x.db.queueOf(nobody).change(0, func(w *writer) (err error) {
 		n, err = w.change(deleteDueFiles, moment(now), int64(max(limit, 0)))
+		return err
+	}).Wait(ctx)
+	if err != nil {
+		return 0, err // n may still be written to when only the context ended
+	}
+	return int(n), nil
+}
+
+// Recover implements store.Files.
+func (x files) Recover(ctx context.Context) (int, error) {
+	var n int64
+	err := x.db.queueOf(nobody).change(0, func(w *writer) (err error) {
+		n, err = w.change("UPDATE files SET state = $2 WHERE state = $1", int64(store.FileArriving), int64(store.FileSlot))
 		return err
 	}).Wait(ctx)
 	if err != nil {

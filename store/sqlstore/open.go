@@ -282,7 +282,7 @@ func (db *DB) work() {
 		Places: places{db}, Shapes: shapes{db},
 		Rooms: rooms{db}, Affiliations: rooms{db}, Occupants: rooms{db}, Tombstones: tombstones{db},
 		Devices: devices{db}, Credentials: credentials{db}, Nodes: nodes{db},
-		Files: files{db}, Push: push{db}, Pushed: push{db},
+		Files: files{db}, OwnFiles: files{db}, Push: push{db}, Pushed: push{db},
 	}
 	if db.searcher != nil {
 		db.Search = db.searcher

@@ -176,6 +176,7 @@ func TestFilePlans(t *testing.T) {
 	for query, want := range map[string]string{
 		selectFile:      "SEARCH files USING PRIMARY KEY (id=?)",
 		selectFileUsage: "SEARCH files USING COVERING INDEX files_owner (owner=?)",
+		selectOwnFiles:  "SEARCH files USING INDEX files_owner (owner=?)",
 		selectFileHash:  "SEARCH files USING COVERING INDEX files_hash (hash=?)",
 		selectFileThumb: "SEARCH files USING COVERING INDEX files_thumb (thumb=?)",
 		deleteDueFiles:  "SEARCH files USING COVERING INDEX files_due (due>? AND due<?)",

@@ -112,6 +112,7 @@ func Run(t *testing.T, open Open) {
 		{"Files", testFiles},
 		{"FilesQuota", testFilesQuota},
 		{"FilesGo", testFilesGo},
+		{"OwnFiles", testOwnFiles},
 		{"PushTargets", testPushTargets},
 		{"PushJobs", testPushJobs},
 		{"PushLeases", testPushLeases},

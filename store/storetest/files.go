@@ -90,6 +90,17 @@ func testFiles(t *testing.T, f *fixture) {
 			t.Errorf("hash %q: %v, %v", hash, got, err)
 		}
 	}
+	// What an earlier process has left on its way may be begun anew, and nothing else.
+	left := f.slot(alice, "left", nil)
+	f.wait(t, f.Files.Reserve(left, plenty("message")), f.Files.Arrive(left, now, left.Due.Add(time.Hour)))
+	for n := 1; n >= 0; n-- {
+		if got, err := f.Files.Recover(f.ctx); got != n || err != nil {
+			t.Errorf("%d are slots again, want %d: %v", got, n, err)
+		}
+	}
+	if x := f.file(t, "left"); x.State != store.FileSlot || !x.Due.Equal(left.Due.Add(time.Hour)) || f.file(t, "one").State != store.FileStored {
+		t.Errorf("recovered %+v", x)
+	}
 	// However many come at once, one is let in.
 	race := f.slot(alice, "race", nil)
 	f.wait(t, f.Files.Reserve(race, plenty("message")))
@@ -125,7 +136,7 @@ func testFilesQuota(t *testing.T, f *fixture) {
 	if err := reserve("e", 0, "message", most); !errors.Is(err, store.ErrTooMany) {
 		t.Errorf("too many: %v", err)
 	}
-	got, err := f.Files.Usage(f.ctx, alice, f.clock.Now())
+	got, err := f.OwnFiles.Usage(f.ctx, alice, f.clock.Now())
 	must(t, err)
 	if want := []store.FileUsage{{Purpose: "message", Files: 2, Bytes: 60}, {Purpose: "permanent", Files: 1, Bytes: 40}, {Purpose: "profile", Files: 1, Bytes: 1 << 39}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("usage %+v, want %+v", got, want)
@@ -176,7 +187,7 @@ func testFilesGo(t *testing.T, f *fixture) {
 	if err := f.Files.Reserve(f.slot(alice, "late", nil), plenty("message")).Wait(f.ctx); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("slot for an account that is gone: %v", err)
 	}
-	if got, err := f.Files.Usage(f.ctx, alice, f.clock.Now()); err != nil || len(got) != 0 {
+	if got, err := f.OwnFiles.Usage(f.ctx, alice, f.clock.Now()); err != nil || len(got) != 0 {
 		t.Errorf("an account that is gone has %+v, %v", got, err)
 	}
 	for hash, there := range map[string]bool{"h1": false, "h2": true, "h3": false} {
@@ -186,4 +197,55 @@ func testFilesGo(t *testing.T, f *fixture) {
 	}
 	f.clock.Move(time.Hour)
 	expire(10, 0) // nothing was left behind
+}
+
+// Owners see what they have stored, newest first, and nobody removes what is another's.
+func testOwnFiles(t *testing.T, f *fixture) {
+	alice, bob := f.account(t, "alice"), f.account(t, "bob")
+	f.stored(t, f.slot(alice, "first", nil), "h1")
+	f.clock.Move(time.Second)
+	f.stored(t, f.slot(bob, "bob's", nil), "h1")
+	f.stored(t, f.slot(alice, "second", func(x *store.File) { x.Until = time.Time{} }), "h2")
+	f.wait(t, f.Files.Reserve(f.slot(alice, "slot", nil), plenty("message")))
+	list := func(want ...string) {
+		t.Helper()
+		got, err := f.OwnFiles.List(f.ctx, alice, f.clock.Now())
+		must(t, err)
+		var ids []string
+		for _, x := range got {
+			ids = append(ids, x.ID)
+			if !reflect.DeepEqual(x, f.file(t, x.ID)) {
+				t.Errorf("listed as %+v", x)
+			}
+		}
+		if fmt.Sprint(ids) != fmt.Sprint(want) {
+			t.Errorf("alice has %v, want %v", ids, want)
+		}
+	}
+	list("second", "first")
+	for _, id := range []string{"bob's", "nothing", ""} {
+		if err := f.OwnFiles.Remove(alice, id).Wait(f.ctx); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("removes %q: %v", id, err)
+		}
+	}
+	f.wait(t, f.OwnFiles.Remove(alice, "second"), f.OwnFiles.Remove(alice, "slot"))
+	f.reopen(t)
+	list("first")
+	for hash, there := range map[string]bool{"h1": true, "h2": false} {
+		if got, err := f.Files.Holds(f.ctx, []byte(hash)); err != nil || got != there {
+			t.Errorf("hash %q: %v, %v", hash, got, err)
+		}
+	}
+	if got, err := f.OwnFiles.Usage(f.ctx, alice, f.clock.Now()); err != nil || len(got) != 1 || got[0].Files != 1 {
+		t.Errorf("usage %+v, %v", got, err)
+	}
+	f.file(t, "bob's")
+	// What is removed while it arrives is not stored.
+	late := f.slot(alice, "late", nil)
+	f.wait(t, f.Files.Reserve(late, plenty("message")), f.Files.Arrive(late, f.clock.Now(), late.Due), f.OwnFiles.Remove(alice, "late"))
+	if err := f.Files.Store(late, []byte("h3"), "").Wait(f.ctx); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("stored although it was removed: %v", err)
+	}
+	f.clock.Move(48 * time.Hour)
+	list()
 }
