@@ -10,12 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"stonechat/e2e/load/wire"
 	"stonechat/e2e/peers"
+	"stonechat/store/dump"
 	"stonechat/store/sqlstore"
 )
 
@@ -159,10 +161,11 @@ func messagesIn(t *testing.T, folder string) map[Message]int {
 		if table.Name != "archive" {
 			continue
 		}
+		at := slices.IndexFunc(table.Columns, func(c dump.Column) bool { return c.Name == "stanza" })
 		err := s.Rows(&table, func(row []driver.Value) error {
-			stanza, ok := row[len(row)-1].([]byte)
+			stanza, ok := row[at].([]byte)
 			if !ok {
-				return fmt.Errorf("a stanza of type %T", row[len(row)-1])
+				return fmt.Errorf("a stanza of type %T", row[at])
 			}
 			if m, ok := ParseMessage(string(wire.Between(stanza, "<body>", "</body>"))); ok {
 				out[m]++

@@ -21,6 +21,9 @@ import (
 	"stonechat/store/words"
 )
 
+// searchCacheKiB are the pages that whoever notes words keeps in memory: new ones are gathered anyway, and old ones seldom read.
+const searchCacheKiB = 2048
+
 // searchName is the file of the words within the data folder.
 const searchName = "search.db"
 
@@ -133,7 +136,7 @@ func (db *DB) newIndex() *index {
 				return nil, err
 			}
 			return openSQLite(f.dsn("page_size(4096)", "journal_mode(WAL)", "synchronous(NORMAL)", "secure_delete(FAST)", "temp_store(MEMORY)",
-				cacheSize(o.WriterCacheKiB)))
+				cacheSize(min(o.WriterCacheKiB, searchCacheKiB))))
 		},
 		pool: func() (*reads, error) {
 			pool, err := sql.Open("sqlite", f.readerDSN())
