@@ -18,9 +18,8 @@ func TestAnswersWaitForWhatIsDelivered(t *testing.T) {
 		for _, to := range []string{"juliet@" + domain.Domain(), cave} {
 			t.Run(name+" "+to, func(t *testing.T) {
 				kept, reached := new(store.Promise), make(chan struct{})
-				m := &den{}
 				x := house(t, []string{"juliet", "romeo"}, func(h *core.Host, db *sqlstore.DB) {
-					m.install(h, db)
+					new(den).install(h, db) // each node has its own
 					h.Hooks.Receiving.Add("slow", func(e *core.Event) core.Verdict {
 						if e.Stanza.ID == "passed" {
 							e.Wait(kept.Ticket())

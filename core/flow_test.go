@@ -233,7 +233,7 @@ func TestAllocationsPerMessage(t *testing.T) {
 		one()
 	}
 	before := sink.writes.Load()
-	if n := testing.AllocsPerRun(200, one); n > 3 {
+	if n := testing.AllocsPerRun(200, one); n > 3 && !raceDetector { // which has pools forget what they hold
 		t.Errorf("%v allocations from the door to the sink; decoding has 3 of its own", n)
 	}
 	if n := sink.writes.Load() - before; n < 200 {

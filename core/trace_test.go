@@ -198,7 +198,7 @@ func TestNotTracingAllocatesNothing(t *testing.T) {
 	never := cost(nil, func(*house) {})
 	nobody := cost(&obs.Trace{}, func(*house) {})
 	another := cost(&obs.Trace{}, func(x *house) { x.watch("mercutio@example.org", 1) })
-	if nobody > never || another > never {
+	if (nobody > never || another > never) && !raceDetector {
 		t.Errorf("%v allocations without tracing, %v when nobody watches, %v when somebody else is watched", never, nobody, another)
 	}
 }
