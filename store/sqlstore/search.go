@@ -16,7 +16,7 @@ const (
 	searchLag     = time.Second            // how long a kept row may wait for others before its words are noted, if nobody asks
 	searchWait    = 500 * time.Millisecond // how long who asks waits for what was kept before
 	searchRows    = 256                    // rows of one transaction of the index
-	searchBytes   = 256 << 10                // and their size, about
+	searchBytes   = 256 << 10              // and their size, about
 	searchRetry   = time.Second            // pause after a failure; it doubles
 	searchGiveUp  = time.Minute            // up to this
 	searchRest    = 3                      // pause between transactions, in times of how long the last one took
