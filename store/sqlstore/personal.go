@@ -21,8 +21,8 @@ const (
 	countPrivate     = "SELECT COUNT(*) FROM private_xml WHERE owner = $1"
 	sumPrivate       = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM private_xml WHERE owner = $1"
 	selectVCard      = "SELECT vcard FROM vcards WHERE owner = $1"
-	selectVCards     = "SELECT v.owner, a.local, v.vcard FROM vcards v JOIN accounts a ON a.id = v.owner " +
-		"WHERE v.owner > $2 AND a.domain = $1 AND a.disabled = 0 ORDER BY v.owner LIMIT $3 + 0"
+	selectVCards     = "SELECT v.owner, a.local, v.vcard FROM vcards AS v CROSS JOIN accounts AS a " +
+		"WHERE a.id = v.owner AND v.owner > $2 AND a.domain = $1 AND a.disabled = 0 ORDER BY v.owner LIMIT $3 + 0"
 )
 
 // Private implements store.Personal.

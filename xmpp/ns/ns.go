@@ -226,8 +226,9 @@ const (
 	Push = "urn:xmpp:push:0"
 	// PushSummary: XEP-0357, FORM_TYPE of the summary.
 	PushSummary = "urn:xmpp:push:summary"
-	// P1Push and P1WebPush: registrations for push as clients of ProcessOne send them.
-	P1Push    = "p1:push"
+	// P1Push: docs/push.md, registrations for push as clients of ProcessOne send them.
+	P1Push = "p1:push"
+	// P1WebPush: docs/push.md, what those clients ask to subscribe.
 	P1WebPush = "p1:push:webpush"
 	// Mentions: XEP-0513, explicit mentions.
 	Mentions = "urn:xmpp:mentions:0"
