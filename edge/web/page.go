@@ -29,8 +29,26 @@ func (d *Door) page(w http.ResponseWriter, r *http.Request, page core.Page) {
 		in.cut()
 		back.cut()
 	})()
-	r.Body = &pacedBody{r.Body, &in}
-	page.Serve(&pacedWriter{w, &back}, r)
+	body := r.Body
+	paced := r.WithContext(r.Context()) // a copy: net/http looks into its own for what was not read
+	paced.Body = &pacedBody{body, &in}
+	page.Serve(&pacedWriter{w, &back}, paced)
+	if r.ContentLength != 0 {
+		linger(out, body)
+		in.rest()
+	}
+}
+
+// lingerTime is how long a client that was answered may go on sending what nobody reads.
+const lingerTime = 500 * time.Millisecond
+
+// linger has a client hear its answer although it is still sending: a connection that is closed with unread bytes takes the answer with it (RFC 9112 section 9.6).
+func linger(out *http.ResponseController, body io.Reader) {
+	// Whatever fails here, the connection is gone, or ends now.
+	_ = out.EnableFullDuplex() // or what was not read would end the connection before
+	_ = out.Flush()
+	_ = out.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.Copy(io.Discard, body)
 }
 
 // pace moves a deadline on as bytes pass.
