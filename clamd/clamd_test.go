@@ -89,11 +89,12 @@ func scanner(address string) *Scanner {
 func TestScan(t *testing.T) {
 	s := scanner(daemon(t))
 	var malware *Malware
+	much := strings.Repeat("x", 64<<10)
 	for text, want := range map[string]string{
-		"":                          "",
-		"hello":                     "",
-		strings.Repeat("x", 64<<10): "",
-		strings.Repeat("x", 64<<10) + eicar + strings.Repeat("y", 64<<10): "malware: Eicar-Signature",
+		"":                                 "",
+		"hello":                            "",
+		much:                               "",
+		much + eicar + much:                "malware: Eicar-Signature",
 		strings.Repeat("x", 2<<20):         ErrLarge.Error(), // the daemon's limit
 		strings.Repeat("x", 9<<20):         ErrLarge.Error(), // ours
 		"hang up":                          "scanner: EOF",
