@@ -51,6 +51,18 @@ func Every(ctx context.Context, while time.Duration, f func()) error {
 	}
 }
 
+// Sleep returns after a while, or with the error of ctx when that ends before.
+func Sleep(ctx context.Context, while time.Duration) error {
+	timer := time.NewTimer(while)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Host is one served domain. It is filled before the first door opens and does not change afterwards.
 type Host struct {
 	Domain jid.JID

@@ -315,14 +315,7 @@ func (c *conn) pace() error {
 		return nil
 	}
 	c.door.hosts.Refused("rate")
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-c.door.ctx.Done():
-		return c.door.ctx.Err()
-	}
+	return core.Sleep(c.door.ctx, wait)
 }
 
 // lose tells the session why nothing more is read.

@@ -221,14 +221,7 @@ func (c *conn) rest() error {
 		return nil
 	}
 	c.door.figures.Refused("component_rate")
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-c.door.ctx.Done():
-		return c.door.ctx.Err()
-	}
+	return core.Sleep(c.door.ctx, wait)
 }
 
 // Write is the link's sink: p goes out without waiting for the network.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"stonechat/core"
 	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/jid"
@@ -61,10 +62,8 @@ func (m *Module) Run(ctx context.Context) error {
 		case <-m.news:
 		}
 		m.look(ctx)
-		select {
-		case <-ctx.Done():
+		if core.Sleep(ctx, shapesPause) != nil {
 			return nil
-		case <-time.After(shapesPause):
 		}
 	}
 }

@@ -27,18 +27,7 @@ func (x *room) left(o *occupant) {
 // only put on the list has not agreed to anything.
 func (p *person) belongs() bool { return p.affiliation >= muc.Member && (p.been || p.nick.key != "") }
 
-// absent are those who belong to the room and are not in it.
-func (x *room) absent() iter.Seq[jid.JID] {
-	return func(yield func(jid.JID) bool) {
-		for who, p := range x.people {
-			if p.belongs() && x.here[who] == 0 && !yield(who) {
-				return
-			}
-		}
-	}
-}
-
-// audience is who belongs to the room, and who is in it.
+// audience is who is in the room, and who belongs to it without being there.
 func (x *room) audience() iter.Seq[jid.JID] {
 	return func(yield func(jid.JID) bool) {
 		for who := range x.here {
@@ -46,7 +35,11 @@ func (x *room) audience() iter.Seq[jid.JID] {
 				return
 			}
 		}
-		x.absent()(yield)
+		for who, p := range x.people {
+			if p.belongs() && x.here[who] == 0 && !yield(who) {
+				return
+			}
+		}
 	}
 }
 

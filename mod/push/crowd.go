@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"stonechat/core"
 	"stonechat/obs"
 	"stonechat/store"
 	"stonechat/xmpp/jid"
@@ -98,10 +99,8 @@ func (c *crowd) learn(ctx context.Context, domain jid.JID, from store.Pushed, o 
 		case ctx.Err() == nil:
 			o.Log.Warn("who has registrations for push is not read", obs.Err, err)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(crowdRetry):
+		if err := core.Sleep(ctx, crowdRetry); err != nil {
+			return err
 		}
 	}
 }
